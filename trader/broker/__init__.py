@@ -1,0 +1,1 @@
+"""The Broker port and the brokers behind it."""

@@ -1,0 +1,65 @@
+"""What the desk needs of a broker, paper or live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from trader.domain.order import Approved, ApprovedChange, BrokerPosition, OrderId, OrderUpdate
+
+UpdateSink = Callable[[OrderUpdate], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One complete, fresh reading of the broker: every order of today, every net position."""
+
+    orders: Sequence[OrderUpdate]
+    positions: Sequence[BrokerPosition]
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """Rupees: ``cash`` of the account, ``available`` for new positions."""
+
+    cash: Decimal
+    available: Decimal
+
+
+class Broker(Protocol):
+    """Takes approved orders only.
+
+    ``place``, ``modify`` and ``cancel`` raise OrderRefused when the broker provably did not accept, and
+    OutcomeUnknown when nobody can tell. Accepted is not executed: fills and later rejections come as
+    OrderUpdates through ``listen``, possibly repeated, out of order, or before ``place`` has returned.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def live(self) -> bool:
+        """Whether real money moves."""
+        ...
+
+    def listen(self, sink: UpdateSink) -> None:
+        """Send every later update to ``sink``, which must not block."""
+        ...
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def place(self, approved: Approved) -> OrderId: ...
+
+    async def modify(self, approved: ApprovedChange) -> None: ...
+
+    async def cancel(self, order_id: OrderId) -> None: ...
+
+    async def book(self) -> Book:
+        """Raises BrokerUnavailable when any part could not be read: half a book proves nothing."""
+        ...
+
+    async def funds(self) -> Funds: ...

@@ -1,0 +1,1 @@
+"""The pure core. ``Desk.handle(event)`` returns effects; no clock, no random, no I/O, no await."""

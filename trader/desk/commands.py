@@ -1,0 +1,44 @@
+"""What the owner can tell the desk to do. Texts are as typed; the desk parses and answers for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trader.domain.order import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class StartStrategy:
+    strategy: str
+    symbols: tuple[str, ...]
+    interval: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StopStrategy:
+    name: str
+    close: bool  # else its positions stay, with their stops, until closed otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """No new entries: of one strategy, or of the whole desk when ``name`` is None."""
+
+    name: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    name: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Latch HALTED, cancel everything, and, if ``flatten``, close everything and prove it."""
+
+    flatten: bool = True
+
+
+Command = StartStrategy | StopStrategy | Pause | Resume | Kill

@@ -1,0 +1,104 @@
+"""Every error Munim raises on purpose. A leaf has one consequence, named beside it.
+
+MunimError
+├── InvalidInput            answer the sentence, change nothing
+│   ├── UnknownName         the same, with a "did you mean"
+│   └── SettingsError       refuse to start, list every fault at once
+├── BrokerError
+│   ├── OrderRefused        the broker provably did not take it: the order is REJECTED
+│   ├── OutcomeUnknown      nobody knows: the order is UNKNOWN and is never sent again
+│   └── BrokerUnavailable   a read failed: absence proves nothing, try again later
+├── LedgerError
+│   ├── CommitFailed        nothing was recorded, so nothing may be sent: the desk halts
+│   └── LedgerTooNew        the database is newer than this code: refuse to start
+├── AlreadyRunning          another process holds the desk's lock: refuse to start
+├── FeedError               the market data cannot be read: say where and why
+└── StrategyFault           a strategy raised: it alone is stopped
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MunimError(Exception):
+    """Root of the tree; its text is a sentence the owner can act on."""
+
+
+class InvalidInput(MunimError):
+    """What was typed or configured cannot be meant."""
+
+
+class UnknownName(InvalidInput):
+    """A name nobody knows, with the nearest one that exists.
+
+    ``kind`` is the word for the thing ("strategy"), ``known`` all the names there are.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = nearest(name, names)
+        if near:
+            hint = f"Did you mean {near}?"
+        elif names:
+            hint = f"Known: {', '.join(names[:12])}{' …' if len(names) > 12 else ''}."
+        else:
+            hint = "There is none."
+        super().__init__(f"No {kind} is called {name!r}. {hint}")
+        self.suggestion = near
+
+
+class SettingsError(InvalidInput):
+    """The configuration cannot be used; ``faults`` lists every reason."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("The settings cannot be used:\n" + "\n".join(f"- {f}" for f in self.faults))
+
+
+class BrokerError(MunimError):
+    """The broker, or the way to it."""
+
+
+class OrderRefused(BrokerError):
+    """The broker provably did not accept the request; its own words are the text."""
+
+
+class OutcomeUnknown(BrokerError):
+    """The request may or may not have been accepted."""
+
+
+class BrokerUnavailable(BrokerError):
+    """A read did not come back; nothing follows from it."""
+
+
+class LedgerError(MunimError):
+    """The record keeper."""
+
+
+class CommitFailed(LedgerError):
+    """A transaction was not written."""
+
+
+class LedgerTooNew(LedgerError):
+    """The database was written by a newer Munim."""
+
+
+class AlreadyRunning(MunimError):
+    """Another Munim trades from the same records."""
+
+
+class FeedError(MunimError):
+    """Market data that cannot be read or understood."""
+
+
+class StrategyFault(MunimError):
+    """A strategy's own code raised; the cause is chained."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name closest to ``name``, ignoring case, or None when nothing is near."""
+    folded = {k.casefold(): k for k in known}
+    match = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[match[0]] if match else None

@@ -1,0 +1,25 @@
+"""Time as the exchange keeps it. India has one zone without daylight saving, so IST is a fixed offset;
+comparing datetimes that share it costs nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+IST = timezone(timedelta(hours=5, minutes=30), "IST")
+
+
+def ist(at: datetime) -> datetime:
+    """The same instant on the exchange's clock. Naive times are refused."""
+    if at.tzinfo is None:
+        raise ValueError(f"Expected a time with a zone, was {at!r}")
+    return at if at.tzinfo is IST else at.astimezone(IST)
+
+
+def clock_text(at: datetime) -> str:
+    """``09:41:07`` on the exchange's clock."""
+    return ist(at).strftime("%H:%M:%S")
+
+
+def day_text(at: datetime) -> str:
+    """``Mon 23 Nov 2026`` on the exchange's clock."""
+    return ist(at).strftime("%a %d %b %Y")

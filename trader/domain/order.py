@@ -58,9 +58,10 @@ class Purpose(StrEnum):
 
 
 class OrderState(StrEnum):
-    INTENT = "INTENT"  # committed with its tag, not yet sent
+    # Committed with its tag, being sent. There is no separate "sending": a process that died after the
+    # commit cannot know how far it came, so recovery treats both alike.
+    INTENT = "INTENT"
     DENIED = "DENIED"  # refused by our gate, never sent
-    SENDING = "SENDING"
     ACKED = "ACKED"  # the broker gave an id; not yet seen in its book
     UNKNOWN = "UNKNOWN"  # nobody knows whether the broker has it
     OPEN = "OPEN"

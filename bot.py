@@ -1,0 +1,295 @@
+"""Munim's composition root and command line.
+
+    python bot.py            run the desk (settings from the environment and .env)
+    python bot.py --version
+
+Nothing is decided here: the parts are made, joined, started, and stopped in order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trader import VERSION
+from trader.domain.errors import MunimError
+from trader.domain.times import IST
+from trader.service import logs
+from trader.service.lock import FolderLock
+from trader.service.settings import Market, Settings, read_settings
+
+if TYPE_CHECKING:
+    from handlers.notifier import Notifier
+
+    from handlers.console import Console
+    from handlers.dispatch import Dispatcher
+    from handlers.registry import Registry
+    from handlers.screen import Screen
+    from handlers.telegram.supervisor import TelegramService
+    from trader.service.opening import House
+
+log = logging.getLogger("munim")
+
+HERE = Path(__file__).resolve().parent
+LAST_WORDS = 5.0  # seconds the last alerts get to leave
+KILL_PATIENCE = timedelta(minutes=3)  # of market time a script's end waits for a kill's report
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="bot.py", description="Munim, a trading desk run from a phone.")
+    parser.add_argument("command", nargs="?", default="run", choices=["run"], help="what to do (run)")
+    parser.add_argument("--version", action="version", version=f"Munim {VERSION}")
+    parser.parse_args(argv)
+    try:
+        settings = read_settings(_environment())
+        logs.configure(None if settings.bot_token else settings.data_dir / "logs", settings.secrets)
+        with FolderLock(settings.data_dir):
+            return asyncio.run(run(settings))
+    except MunimError as e:
+        print(e, file=sys.stderr)  # noqa: T201 - the command line's own answer
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _environment() -> Mapping[str, str]:
+    """The environment, and .env for what it does not say."""
+    from dotenv import dotenv_values
+
+    filed = {name: value or "" for name, value in dotenv_values(HERE / ".env").items()}
+    return {**filed, **os.environ}
+
+
+async def run(settings: Settings) -> int:
+    """Open the ledger, the desk and the chat, until asked to stop or the input ends."""
+    from storage.ledger import SqlLedger
+    from storage.paper import SqlPaperJournal
+    from trader.service.opening import open_house
+    from trader.strategy.catalogue import Catalogue
+
+    store = SqlLedger(_database_url(settings))
+    await store.open()
+    try:
+        catalogue = Catalogue.discover(HERE / "strategies")
+        for file, fault in catalogue.faults.items():
+            log.warning("strategies/%s is not used: %s", file, fault)
+        chat = _Chat(settings)
+        house = await open_house(
+            settings,
+            store,
+            SqlPaperJournal(store),
+            catalogue,
+            held=settings.speed is None and chat.scripted,
+            on_alert=chat.wake,
+        )
+        chat.join(house)
+        for file, fault in catalogue.faults.items():
+            await house.front.tell(f"strategies/{file} is not used", fault)
+        await _live(house, chat)
+    finally:
+        await store.close()
+    return 0
+
+
+async def _live(house: House, chat: _Chat) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    tasks = [
+        _watched(house, "service", house.service.run()),
+        _watched(house, "market", house.pump.run()),
+        _watched(house, "notifier", chat.notifier.run()),
+    ]
+    try:
+        await house.service.settle()
+        await chat.converse(house, stop)
+        await _finish_kill(house)
+        await house.close()
+        await chat.notifier.drain(LAST_WORDS)
+        await chat.farewell(house)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _watched(house: House, name: str, work: object) -> asyncio.Task[None]:
+    """A task whose death halts the desk instead of going unnoticed."""
+    task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[call-overload] # a coroutine; object keeps the signature short
+
+    def ended(done: asyncio.Task[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.critical("the %s task died", name, exc_info=error)
+            house.service.fault(
+                house.clock.now(), "task_died", f"The {name} task died: {type(error).__name__}"
+            )
+
+    task.add_done_callback(ended)
+    return task
+
+
+async def _finish_kill(house: House) -> None:
+    """A script that ends with /kill still gets its report."""
+    until = house.clock.now() + KILL_PATIENCE
+    while house.service.busy and house.clock.now() < until and not house.pump.ended:
+        await house.pump.run_until(house.clock.now() + timedelta(seconds=1))
+
+
+def _database_url(settings: Settings) -> str:
+    if settings.database_url:
+        return settings.database_url
+    if settings.market is Market.REPLAY:
+        # A replay starts from nothing every time, or it would not come out the same; what it did is
+        # kept until the next one. Give a DATABASE_URL to keep replays.
+        for name in ("replay.db", "replay.db-wal", "replay.db-shm"):
+            (settings.data_dir / name).unlink(missing_ok=True)
+        return f"sqlite+aiosqlite:///{settings.data_dir / 'replay.db'}"
+    return f"sqlite+aiosqlite:///{settings.data_dir / 'munim.db'}"
+
+
+class _Chat:
+    """The notifier, the dispatcher and one transport: Telegram when there is a token, else the terminal."""
+
+    notifier: Notifier
+    _dispatcher: Dispatcher
+    _registry: Registry
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._telegram: TelegramService | None = None
+        self._console: Console | None = None
+        self._screen: Screen | None = None
+        self._booted_at = datetime.now(IST)
+        self._telling: set[asyncio.Task[None]] = set()
+        self._joined = False
+        if not settings.bot_token:
+            from handlers.screen import screen_of
+
+            self._screen = screen_of(sys.stdin, sys.stdout)
+
+    @property
+    def scripted(self) -> bool:
+        """Commands come from a pipe or a file, so the market can wait for them."""
+        return self._screen is not None and not self._screen.interactive
+
+    def wake(self) -> None:
+        if self._joined:
+            self.notifier.wake()
+
+    def join(self, house: House) -> None:
+        """Make the chat of this house."""
+        from handlers.commands import build_registry
+        from handlers.dispatch import Dispatcher
+        from handlers.house import House as ChatHouse
+        from handlers.policy import Policy
+
+        settings = self._settings
+        self._registry = build_registry(ChatHouse(mute=self._mute, now=_wall_now))
+        policy = Policy(
+            frozenset(settings.owner_ids), frozenset(settings.viewer_ids), terminal=self._screen is not None
+        )
+
+        def tell(title: str, body: str) -> None:
+            task = asyncio.ensure_future(house.front.tell(title, body))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+            task.add_done_callback(lambda done: self.wake())
+
+        self._dispatcher = Dispatcher(
+            self._registry, house.front, policy, booted_at=self._booted_at, tell_owner=tell
+        )
+        if self._screen is None:
+            self._join_telegram(house)
+        else:
+            self._join_terminal(house, self._screen)
+        self._joined = True
+        self.notifier.wake()
+
+    def _join_terminal(self, house: House, screen: Screen) -> None:
+        from handlers.notifier import Notifier
+
+        from handlers.completion import words_of
+        from handlers.console import Console
+        from handlers.screen import ConsoleChannel
+
+        self._console = Console(
+            self._dispatcher, screen, now=_wall_now, words=words_of(self._registry, house.front)
+        )
+        self.notifier = Notifier(house.store, ConsoleChannel(screen), pace=0.0)
+
+    def _join_telegram(self, house: House) -> None:
+        from handlers.notifier import Notifier
+
+        from handlers.telegram.settings import Hooks, TelegramSettings
+        from handlers.telegram.supervisor import TelegramService
+
+        settings = self._settings
+        self._telegram = TelegramService(
+            TelegramSettings(
+                str(settings.bot_token), settings.owner_ids, settings.viewer_ids, settings.telegram_api_url
+            ),
+            self._dispatcher,
+            hooks=Hooks(
+                on_conflict=lambda reason: house.service.fault(
+                    house.clock.now(), "second_bot", f"Another program polls with this bot token: {reason}"
+                )
+            ),
+            menu=self._dispatcher.menu,
+            with_nonces=self._dispatcher.offer,
+        )
+        self.notifier = Notifier(house.store, self._telegram.channel)
+
+    def _mute(self, until: datetime | None) -> None:
+        self.notifier.mute(until)
+
+    async def converse(self, house: House, stop: asyncio.Event) -> None:
+        """Until the input ends or the process is told to stop."""
+        await self._keep_mute(house)
+        if self._telegram is not None:
+            log.info("Munim %s is up; chat is on Telegram", VERSION)
+            await self._telegram.run(stop)
+            return
+        assert self._console is not None  # noqa: S101 - without Telegram there is a terminal
+        assert self._screen is not None  # noqa: S101 - and its screen
+        from handlers.banner import banner
+
+        self._screen.show(banner(house.front.about(), house.front.view()))
+        talking = asyncio.ensure_future(self._console.run())
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({talking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (talking, stopping):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _keep_mute(self, house: House) -> None:
+        from handlers.house import MUTE_SETTING
+
+        if kept := await house.front.setting(MUTE_SETTING):
+            self._mute(datetime.fromisoformat(kept))
+
+    async def farewell(self, house: House) -> None:
+        """What a replay was worth, in speed."""
+        played = house.pump.played
+        if self._screen is not None and self._settings.speed is None and played.seconds:
+            what, count = ("bars", played.bars) if played.bars else ("ticks", played.ticks)
+            rate = count / played.seconds
+            self._screen.note(f"Played {count:,} {what} in {played.seconds:.2f} s: {rate:,.0f} {what}/s.")
+
+
+def _wall_now() -> datetime:
+    return datetime.now(IST)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

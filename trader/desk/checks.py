@@ -1,0 +1,412 @@
+"""One small check for every rule of the risk gate.
+
+A check looks at the Case and answers None or Denied. Entries pass all of them; what reduces risk passes
+only those that physics or the exchange demand, so no entry limit can ever hold a position captive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from trader.desk.limits import (
+    BROKER_ORDERS_PER_DAY,
+    BROKER_ORDERS_PER_MINUTE,
+    BROKER_ORDERS_PER_SECOND,
+    RISK_PER_TRADE_CEILING_PCT,
+    RiskLimits,
+)
+from trader.desk.pace import OrderPace
+from trader.domain.instrument import Instrument, Segment, symbol_of
+from trader.domain.market import Tick
+from trader.domain.money import ZERO, decimal_of, rupees
+from trader.domain.order import (
+    Denied,
+    Order,
+    OrderRequest,
+    OrderType,
+    Product,
+    Purpose,
+    Side,
+)
+from trader.domain.position import Position
+from trader.domain.records import DeskMode, Latch, RiskCounters
+from trader.domain.times import clock_text
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything a check may look at, taken in one moment. Money in rupees, quantities in units."""
+
+    request: OrderRequest
+    at: datetime
+    limits: RiskLimits
+    latch: Latch
+    paused: bool  # the strategy instance is
+    session_open: bool
+    session_text: str
+    entries_until: datetime | None
+    instrument: Instrument | None
+    quote: Tick | None
+    position: Position  # the owner's own
+    positions_open: int  # (instrument, product, owner) with a position or an entry under way
+    owner_positions: int
+    owner_max_positions: int
+    owner_risk_pct: Decimal
+    exposure: Decimal  # gross, with entries under way
+    margin_used: Decimal
+    equity: Decimal
+    day_pnl: Decimal
+    drawdown_pct: Decimal
+    counters: RiskCounters
+    pace: OrderPace
+    leaving: int  # units already being closed by working exits
+    unresolved: bool  # an order of this instrument has an unknown outcome
+    recent: Iterable[Order]  # orders of this instrument and owner, newest last
+
+    @property
+    def price(self) -> Decimal:
+        """What a unit is taken to cost: the limit, else the trigger, else the last price."""
+        request = self.request
+        price = request.price or request.trigger_price or request.reference_price
+        if price is not None:
+            return price
+        return decimal_of(self.quote.last) if self.quote else ZERO
+
+    @property
+    def value(self) -> Decimal:
+        return self.price * self.request.quantity
+
+
+Check = Callable[[Case], Denied | None]
+
+
+# -- checks for every order ---------------------------------------------------------------------------
+
+
+def known_instrument(case: Case) -> Denied | None:
+    if case.instrument is None:
+        return Denied("unknown_instrument", f"{symbol_of(case.request.key)} is not a known instrument.")
+    if case.instrument.segment is Segment.INDEX:
+        return Denied("not_tradable", f"{case.instrument.symbol} is an index; it cannot be traded.")
+    return None
+
+
+def session_open(case: Case) -> Denied | None:
+    if case.session_open:
+        return None
+    return Denied("session_closed", f"The market is {case.session_text}.")
+
+
+def lot_multiple(case: Case) -> Denied | None:
+    quantity, instrument = case.request.quantity, case.instrument
+    if quantity <= 0:
+        return Denied("quantity", f"Expected a quantity above zero, was {quantity}.")
+    if instrument is not None and quantity % instrument.lot_size:
+        return Denied(
+            "lot_multiple",
+            f"{instrument.symbol} trades in lots of {instrument.lot_size}; {quantity} is not a multiple.",
+        )
+    return None
+
+
+def tick_multiple(case: Case) -> Denied | None:
+    assert case.instrument is not None  # noqa: S101 - known_instrument ran before
+    for name, price in (("limit", case.request.price), ("trigger", case.request.trigger_price)):
+        if price is not None and (price <= 0 or not case.instrument.on_tick(price)):
+            return off_tick(case.instrument, name, price)
+    return None
+
+
+def off_tick(instrument: Instrument, name: str, price: Decimal) -> Denied:
+    return Denied(
+        "tick_multiple",
+        f"The {name} price {price} is not a multiple of {instrument.symbol}'s tick {instrument.tick_size}.",
+    )
+
+
+def prices_present(case: Case) -> Denied | None:
+    """Each order type carries exactly the prices it needs."""
+    request = case.request
+    needs = {
+        OrderType.MARKET: (False, False),
+        OrderType.LIMIT: (True, False),
+        OrderType.SL: (True, True),
+        OrderType.SL_M: (False, True),
+    }[request.order_type]
+    if needs == (request.price is not None, request.trigger_price is not None):
+        return None
+    return Denied(
+        "prices",
+        f"A {request.order_type} order takes {'a' if needs[0] else 'no'} limit price"
+        f" and {'a' if needs[1] else 'no'} trigger price.",
+    )
+
+
+def freeze_quantity(case: Case) -> Denied | None:
+    freeze = case.instrument.freeze_quantity if case.instrument else None
+    if freeze is None or case.request.quantity <= freeze:
+        return None
+    return Denied(
+        "freeze_quantity",
+        f"The exchange takes at most {freeze} units an order; this one has {case.request.quantity}.",
+    )
+
+
+# -- checks for what reduces risk ---------------------------------------------------------------------
+
+
+def reduces(case: Case) -> Denied | None:
+    """An exit is on the other side of the position and, with the exits under way, no larger than it."""
+    request, held = case.request, case.position.quantity
+    room = abs(held) - case.leaving if held * request.side.sign < 0 else 0
+    if request.quantity <= room:
+        return None
+    return Denied(
+        "not_reducing",
+        f"This would {request.side.lower()} {request.quantity} {symbol_of(request.key)},"
+        f" but only {max(room, 0)} can be closed.",
+    )
+
+
+def broker_pace(case: Case) -> Denied | None:
+    return _pace(
+        case.pace,
+        case.at,
+        BROKER_ORDERS_PER_SECOND - 1,  # one of the ten is left to a cancel in the same second
+        BROKER_ORDERS_PER_MINUTE,
+        BROKER_ORDERS_PER_DAY,
+    )
+
+
+# -- checks for entries -------------------------------------------------------------------------------
+
+
+def trading_state(case: Case) -> Denied | None:
+    latch = case.latch
+    if latch.mode is DeskMode.ACTIVE:
+        return None
+    return Denied("mode", f"The desk is {latch.mode} since {clock_text(latch.since)}: {latch.reason}")
+
+
+def strategy_state(case: Case) -> Denied | None:
+    return Denied("paused", f"{case.request.owner} is paused.") if case.paused else None
+
+
+def entries_open(case: Case) -> Denied | None:
+    if case.request.product is not Product.MIS or case.entries_until is None:
+        return None
+    if case.at < case.entries_until:
+        return None
+    return Denied(
+        "entries_over",
+        f"Intraday entries end at {case.entries_until:%H:%M}; positions are squared off soon after.",
+    )
+
+
+def fresh_quote(case: Case) -> Denied | None:
+    symbol = symbol_of(case.request.key)
+    if case.quote is None:
+        return Denied("no_quote", f"{symbol} has no price yet.")
+    age = case.at - case.quote.at
+    if age <= case.limits.stale_quote:
+        return None
+    return Denied("stale_quote", f"{symbol}'s last price is {_span(age)} old.")
+
+
+def price_collar(case: Case) -> Denied | None:
+    if case.quote is None or case.quote.last <= 0:
+        return Denied("no_quote", f"{symbol_of(case.request.key)} has no price yet.")
+    last = decimal_of(case.quote.last)
+    collar = last * case.limits.collar_pct / 100
+    for price in (case.request.price, case.request.trigger_price, case.request.reference_price):
+        if price is not None and abs(price - last) > collar:
+            return Denied(
+                "price_collar",
+                f"{rupees(price)} is more than {case.limits.collar_pct} % from the last price"
+                f" {rupees(last)}.",
+            )
+    return None
+
+
+def no_short_delivery(case: Case) -> Denied | None:
+    request = case.request
+    if request.product is Product.CNC and request.side is Side.SELL:
+        return Denied("short_delivery", "Delivery (CNC) cannot be sold short; use MIS.")
+    return None
+
+
+def settled_outcomes(case: Case) -> Denied | None:
+    if not case.unresolved:
+        return None
+    return Denied(
+        "unresolved_order",
+        f"An order in {symbol_of(case.request.key)} has an unknown outcome; it must be found first.",
+    )
+
+
+def order_value(case: Case) -> Denied | None:
+    if case.value <= case.limits.max_order_value:
+        return None
+    return Denied(
+        "order_value",
+        f"The order is worth {rupees(case.value)}; the limit is {rupees(case.limits.max_order_value)}.",
+    )
+
+
+def position_size(case: Case) -> Denied | None:
+    value = case.price * (abs(case.position.quantity) + case.request.quantity)
+    if value <= case.limits.max_position_value:
+        return None
+    return Denied(
+        "position_size",
+        f"The position would be worth {rupees(value)};"
+        f" the limit is {rupees(case.limits.max_position_value)}.",
+    )
+
+
+def risk_per_trade(case: Case) -> Denied | None:
+    distance = case.request.stop_distance
+    if distance is None or distance <= 0:
+        return Denied("no_stop", "An entry needs a protective stop, so that its risk is known.")
+    percent = min(case.owner_risk_pct, RISK_PER_TRADE_CEILING_PCT)
+    allowed = case.limits.capital * percent / 100
+    risk = distance * case.request.quantity
+    if risk <= allowed:
+        return None
+    return Denied(
+        "risk_per_trade",
+        f"The trade risks {rupees(risk)} to its stop; {percent} % of capital is {rupees(allowed)}.",
+    )
+
+
+def open_positions(case: Case) -> Denied | None:
+    if case.position.quantity or case.positions_open < case.limits.max_open_positions:
+        return None
+    return Denied(
+        "open_positions",
+        f"{case.positions_open} positions are open; the limit is {case.limits.max_open_positions}.",
+    )
+
+
+def strategy_positions(case: Case) -> Denied | None:
+    if case.position.quantity or case.owner_positions < case.owner_max_positions:
+        return None
+    return Denied(
+        "strategy_positions",
+        f"{case.request.owner} holds {case.owner_positions} positions;"
+        f" its limit is {case.owner_max_positions}.",
+    )
+
+
+def gross_exposure(case: Case) -> Denied | None:
+    exposure = case.exposure + case.value
+    if exposure <= case.limits.max_exposure:
+        return None
+    return Denied(
+        "exposure",
+        f"Exposure would be {rupees(exposure)}; the limit is {rupees(case.limits.max_exposure)}.",
+    )
+
+
+def capital(case: Case) -> Denied | None:
+    needed = case.value / case.limits.leverage(case.request.product)
+    free = case.equity - case.margin_used
+    if needed <= free:
+        return None
+    return Denied("capital", f"The order needs {rupees(needed)}; {rupees(max(free, ZERO))} is free.")
+
+
+def daily_loss(case: Case) -> Denied | None:
+    if case.day_pnl > -case.limits.daily_loss:
+        return None
+    return Denied(
+        "daily_loss",
+        f"Today's loss is {rupees(-case.day_pnl)}; the limit is {rupees(case.limits.daily_loss)}.",
+    )
+
+
+def drawdown(case: Case) -> Denied | None:
+    if case.drawdown_pct < case.limits.max_drawdown_pct:
+        return None
+    return Denied(
+        "drawdown",
+        f"Equity is {case.drawdown_pct:.1f} % below its peak; the limit is {case.limits.max_drawdown_pct} %.",
+    )
+
+
+def trades_per_day(case: Case) -> Denied | None:
+    if case.counters.entries < case.limits.max_trades_per_day:
+        return None
+    return Denied(
+        "trades_per_day",
+        f"{case.counters.entries} trades were entered today; the limit is {case.limits.max_trades_per_day}.",
+    )
+
+
+def cooldown(case: Case) -> Denied | None:
+    until = case.counters.cooldown_until
+    if until is None or case.at >= until:
+        return None
+    return Denied(
+        "cooldown",
+        f"{case.limits.loss_streak} losing trades in a row; entries wait until {until:%H:%M}.",
+    )
+
+
+def entry_pace(case: Case) -> Denied | None:
+    limits = case.limits
+    return _pace(
+        case.pace, case.at, limits.orders_per_second, limits.orders_per_minute, limits.orders_per_day
+    )
+
+
+def duplicate_signal(case: Case) -> Denied | None:
+    """The same entry twice in a few seconds is a loop, not a decision."""
+    request = case.request
+    for order in case.recent:
+        earlier = order.request
+        if (
+            earlier.purpose is Purpose.ENTRY
+            and (earlier.side, earlier.quantity) == (request.side, request.quantity)
+            and case.at - earlier.at < case.limits.duplicate_window
+        ):
+            return Denied(
+                "duplicate_signal",
+                f"The same entry was made {_span(case.at - earlier.at)} ago ({earlier.tag}).",
+            )
+    return None
+
+
+def _pace(pace: OrderPace, at: datetime, second: int, minute: int, day: int) -> Denied | None:
+    pace.roll(at)
+    for code, label, count, limit in (
+        ("rate_second", "this second", pace.in_second, second),
+        ("rate_minute", "this minute", pace.in_minute, minute),
+        ("rate_day", "today", pace.in_day, day),
+    ):
+        if count >= limit:
+            return Denied(code, f"{count} orders were sent {label}; the limit is {limit}.")
+    return None
+
+
+def _span(length: timedelta) -> str:
+    seconds = int(length.total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
+_SHAPE: tuple[Check, ...] = (
+    known_instrument, session_open, lot_multiple, tick_multiple, prices_present, freeze_quantity,
+)  # fmt: skip
+
+ENTRY_CHECKS: tuple[Check, ...] = (
+    trading_state, strategy_state, *_SHAPE, entries_open, fresh_quote, price_collar, no_short_delivery,
+    settled_outcomes, order_value, position_size, risk_per_trade, open_positions, strategy_positions,
+    gross_exposure, capital, daily_loss, drawdown, trades_per_day, cooldown, entry_pace, duplicate_signal,
+)  # fmt: skip
+
+EXIT_CHECKS: tuple[Check, ...] = (*_SHAPE, reduces, broker_pace)

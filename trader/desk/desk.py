@@ -1,0 +1,224 @@
+"""The desk: one event in, effects out. Synchronous, deterministic, the only writer of its state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from trader.desk import restoring, viewing
+from trader.desk.books import Books
+from trader.desk.effects import Effect, ReadBook
+from trader.desk.events import (
+    BarClosed,
+    BookFailed,
+    BookPurpose,
+    BookRead,
+    ChangeAnswered,
+    ClockTicked,
+    CommandGiven,
+    Event,
+    HistoryFailed,
+    HistoryLoaded,
+    HouseFault,
+    OrderAcked,
+    OrderOutcomeUnknown,
+    OrderRefusedByBroker,
+    OrderUpdated,
+    RangePassed,
+    TicksArrived,
+)
+from trader.desk.exits import Exits, plan_text
+from trader.desk.guard import Guard
+from trader.desk.kill import Kill
+from trader.desk.orderflow import OrderFlow
+from trader.desk.owner import OwnerDesk
+from trader.desk.portfolio import Booked, Slot, slot_of
+from trader.desk.risk import RiskGate
+from trader.desk.runner import Runner
+from trader.desk.state import DeskConfig, DeskState, Turn
+from trader.desk.view import DeskView, QuoteView
+from trader.domain.instrument import symbol_of
+from trader.domain.market import Tick
+from trader.domain.money import rupees
+from trader.domain.order import Order, Purpose
+from trader.domain.position import Fill
+from trader.domain.records import DeskMode, Latch, LedgerState, Priority, RiskCounters
+from trader.domain.times import clock_text
+
+if TYPE_CHECKING:
+    from trader.market.calendar import Calendar
+    from trader.market.charges import Charges
+    from trader.market.instruments import Instruments
+    from trader.strategy.catalogue import Catalogue
+
+
+class Desk:
+    """Decides about money. Time is what events say it is."""
+
+    def __init__(
+        self,
+        config: DeskConfig,
+        instruments: Instruments,
+        calendar: Calendar,
+        charges: Charges,
+        catalogue: Catalogue,
+        *,
+        at: datetime,
+    ) -> None:
+        self._state = DeskState(
+            config,
+            instruments,
+            calendar,
+            charges,
+            catalogue,
+            latch=Latch(DeskMode.ACTIVE, "", "trading", at, "start-up"),
+            counters=RiskCounters(date.min, peak_equity=config.limits.capital),
+        )
+        self._flow = OrderFlow(self._state, RiskGate())
+        self._exits = Exits(self._state, self._flow)
+        self._guard = Guard(self._state, self._flow, self._exits)
+        self._runner = Runner(self._state, self._flow, self._exits)
+        self._kill = Kill(self._state, self._flow, self._exits, self._guard)
+        self._books = Books(self._state, self._flow, self._guard)
+        self._owner = OwnerDesk(self._state, self._runner, self._guard, self._kill)
+        self._flow.on_fill = self._filled
+        self._flow.on_end = self._exits.order_ended
+        self._exits.on_flat = self._runner.on_flat
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def restore(
+        self, ledger: LedgerState, open_fills: Sequence[Fill], *, at: datetime, clean: bool
+    ) -> list[Effect]:
+        """Go on from the ledger. ``open_fills`` are the fills since each open position was opened;
+        ``clean`` says that the last run ended in order. Asks for the broker's book first of all."""
+        turn = Turn(at)
+        restoring.restore(self._state, ledger, open_fills)
+        self._guard.roll_day(turn)
+        restoring.restart_instances(turn, self._state, self._runner, self._exits, ledger.instances)
+        if not clean:
+            self._guard.halt(
+                turn,
+                "unclean_exit",
+                "the last run did not end in order",
+                "The process was killed or the machine went down. Orders and positions were read again;"
+                " check /positions and /orders.",
+                by="start-up",
+            )
+        turn.send(ReadBook(BookPurpose.RECONCILE))
+        return turn.effects
+
+    def handle(self, event: Event) -> list[Effect]:
+        """What this event leads to. All Writes of one call belong in one transaction."""
+        turn = Turn(event.at)
+        match event:
+            case TicksArrived(ticks=ticks):
+                self._ticks(turn, ticks)
+            case RangePassed(bar=bar):
+                self._exits.on_range(turn, bar)
+            case BarClosed(bar=bar):
+                self._runner.on_bar(turn, bar)
+            case ClockTicked():
+                self._clock(turn)
+            case OrderUpdated(update=update):
+                self._flow.updated(turn, update)
+            case OrderAcked(tag=tag, order_id=order_id):
+                self._flow.acked(turn, tag, order_id)
+            case OrderRefusedByBroker(tag=tag, reason=reason):
+                self._flow.refused(turn, tag, reason)
+            case OrderOutcomeUnknown(tag=tag, reason=reason):
+                self._flow.outcome_unknown(turn, tag, reason)
+            case ChangeAnswered(tag=tag, error=error, unknown=unknown):
+                self._flow.change_answered(turn, tag, error, outcome_unknown=unknown)
+            case BookRead():
+                self._books.on_book(turn, event)
+                if event.purpose is BookPurpose.KILL:
+                    self._kill.on_book(turn, event)
+            case BookFailed(purpose=purpose, reason=reason):
+                if purpose is BookPurpose.KILL:
+                    self._kill.on_book_failed(turn, reason)
+            case HistoryLoaded(owner=owner, key=key, bars=bars):
+                self._runner.history(turn, owner, key, bars)
+            case HistoryFailed(owner=owner, key=key, reason=reason):
+                self._runner.history_failed(turn, owner, key, reason)
+            case CommandGiven():
+                self._owner.handle(turn, event)
+            case HouseFault(code=code, reason=reason):
+                self._guard.halt(turn, code, "something around the desk broke", reason, by="the house")
+        return turn.effects
+
+    def _ticks(self, turn: Turn, ticks: Sequence[Tick]) -> None:
+        state = self._state
+        quotes = state.quotes
+        for tick in ticks:
+            known = quotes.get(tick.key)
+            if tick.last > 0 and (known is None or tick.at >= known.at):
+                if known is not None and known.at.date() != tick.at.date():
+                    state.previous_close[tick.key] = known.last
+                quotes[tick.key] = tick
+        state.last_tick_at = turn.at
+        if state.portfolio.open_slots():
+            self._exits.on_prices(turn, {tick.key for tick in ticks})
+            self._guard.check(turn)
+        self._runner.on_ticks(turn, ticks)
+
+    def _clock(self, turn: Turn) -> None:
+        self._guard.on_clock(turn)
+        self._exits.on_clock(turn)
+        self._books.on_clock(turn)
+        self._kill.on_clock(turn)
+
+    # -- fills -----------------------------------------------------------------------------------
+
+    def _filled(self, turn: Turn, order: Order, fill: Fill, booked: Booked) -> None:
+        """After every booked fill: protect or close, count, tell."""
+        slot = slot_of(fill)
+        if order.purpose is Purpose.ENTRY and booked.position.quantity:
+            running = self._state.instances.get(slot.owner)
+            if running is not None:
+                self._exits.entered(turn, slot, running.options)
+        elif not booked.position.quantity:
+            self._exits.closed(turn, slot)
+        else:
+            self._exits.reduced(turn, slot)
+        if booked.trade is not None:
+            self._guard.traded(turn, booked.trade)
+        self._tell_fill(turn, slot, order, fill, booked)
+        self._guard.check(turn)
+
+    def _tell_fill(self, turn: Turn, slot: Slot, order: Order, fill: Fill, booked: Booked) -> None:
+        lines = [f"{order.purpose} · {fill.owner} · {clock_text(fill.at)}"]
+        if booked.trade is not None:
+            trade = booked.trade
+            lines.append(
+                f"Net {rupees(trade.net, signed=True)}"
+                f" ({rupees(trade.pnl, signed=True)} less {rupees(trade.charges)} charges)"
+            )
+        else:
+            text = plan_text(self._state.plans.get(slot))
+            if text:
+                lines.append(text)
+        if order.working:
+            lines.append(f"{order.filled_quantity} of {order.quantity} filled")
+        turn.alert(
+            f"fill:{fill.fill_id}",
+            Priority.FILL,
+            "fill",
+            f"{fill.side} {fill.quantity} {symbol_of(fill.key)} @ {rupees(fill.price)}",
+            "\n".join(lines),
+        )
+
+    # -- looking in ------------------------------------------------------------------------------
+
+    def view(self, at: datetime) -> DeskView:
+        return viewing.view(self._state, self._exits, at, killing=self._kill.running)
+
+    def quote(self, symbol: str) -> QuoteView:
+        """Raises UnknownName with a suggestion."""
+        return viewing.quote(self._state, symbol)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a flatten is under way that the owner waits for."""
+        return self._kill.running

@@ -1,0 +1,123 @@
+"""What is at stake: equity, today's result, exposure, and the Case a request is judged by."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from trader.desk.checks import Case
+from trader.desk.portfolio import Slot
+from trader.desk.state import DeskState
+from trader.domain.money import ZERO, decimal_of
+from trader.domain.order import Order, OrderRequest, OrderState, Purpose
+from trader.domain.records import InstanceStatus
+from trader.market.calendar import Phase
+
+CLOSING = (Purpose.EXIT, Purpose.TARGET, Purpose.SQUAREOFF, Purpose.KILL)
+
+
+def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
+    """Everything the gate may look at for this request, now."""
+    slot = Slot(request.owner, request.key, request.product)
+    running = state.instances.get(request.owner)
+    entries = _entries(state)
+    occupied = set(state.portfolio.open_slots()) | {Slot(o.owner, o.key, o.product) for o in entries}
+    worth = equity(state)
+    return Case(
+        request=request,
+        at=at,
+        limits=state.limits,
+        latch=state.latch,
+        paused=running is not None and running.instance.status is not InstanceStatus.RUNNING,
+        session_open=state.calendar.phase(at) is Phase.OPEN,
+        session_text=state.calendar.describe(at),
+        entries_until=state.calendar.entries_until(state.trading_day(at)),
+        instrument=state.instrument(request.key),
+        quote=state.quotes.get(request.key),
+        position=state.portfolio.position(slot),
+        positions_open=len(occupied),
+        owner_positions=sum(1 for s in occupied if s.owner == request.owner),
+        owner_max_positions=running.options.max_positions if running else 0,
+        owner_risk_pct=Decimal(str(running.options.risk)) if running else ZERO,
+        exposure=exposure(state),
+        margin_used=margin_used(state),
+        equity=worth,
+        day_pnl=day_pnl(state),
+        drawdown_pct=drawdown_pct(state.counters.peak_equity, worth),
+        counters=state.counters,
+        pace=state.pace,
+        leaving=closing_quantity(state, slot),
+        unresolved=any(
+            o.state is OrderState.UNKNOWN and o.key == request.key for o in state.working.values()
+        ),
+        recent=_recent_entries(state, at, request),
+    )
+
+
+def closing_quantity(state: DeskState, slot: Slot) -> int:
+    """Units that working exits (resting stops aside) will close."""
+    return sum(o.pending_quantity for o in state.working_in(slot) if o.purpose in CLOSING)
+
+
+def exposure(state: DeskState) -> Decimal:
+    """Gross rupees at the market, with the entries under way."""
+    return state.portfolio.gross_exposure(state.quotes) + sum(
+        (_pending_value(o) for o in _entries(state)), ZERO
+    )
+
+
+def margin_used(state: DeskState) -> Decimal:
+    """Rupees of capital that positions and entries under way tie up."""
+    used = ZERO
+    for slot, position in state.portfolio.open_slots().items():
+        used += position.average_price * abs(position.quantity) / state.limits.leverage(slot.product)
+    for order in _entries(state):
+        used += _pending_value(order) / state.limits.leverage(order.product)
+    return used
+
+
+def equity(state: DeskState) -> Decimal:
+    """Capital plus everything booked since the ledger began plus the unrealised."""
+    return state.limits.capital + state.counters.booked + state.portfolio.unrealised(state.quotes)
+
+
+def day_pnl(state: DeskState) -> Decimal:
+    """Today's rupees after charges, realised and unrealised."""
+    return state.counters.booked_today + day_unrealised(state)
+
+
+def day_unrealised(state: DeskState) -> Decimal:
+    """Unrealised rupees, less what positions carried over night already had at the day's start."""
+    total = state.portfolio.unrealised(state.quotes)
+    for slot, mark in state.opening_mark.items():
+        position = state.portfolio.open_slots().get(slot)
+        if position is not None:
+            total -= position.unrealised(decimal_of(mark))
+    return total
+
+
+def drawdown_pct(peak: Decimal, worth: Decimal) -> Decimal:
+    """How far ``worth`` is below its peak, in percent of the peak; zero at or above it."""
+    if peak <= 0 or worth >= peak:
+        return ZERO
+    return (peak - worth) / peak * 100
+
+
+def _entries(state: DeskState) -> list[Order]:
+    return [o for o in state.working.values() if o.purpose is Purpose.ENTRY]
+
+
+def _pending_value(order: Order) -> Decimal:
+    price = order.price or order.trigger_price or order.request.reference_price or ZERO
+    return price * order.pending_quantity
+
+
+def _recent_entries(state: DeskState, at: datetime, request: OrderRequest) -> list[Order]:
+    window = state.limits.duplicate_window
+    found: list[Order] = []
+    for order in reversed(state.orders.values()):
+        if at - order.request.at >= window:
+            break  # orders are kept in the order they were made
+        if order.owner == request.owner and order.key == request.key and order.state is not OrderState.DENIED:
+            found.append(order)
+    return found

@@ -1,0 +1,168 @@
+"""/kill: latch, cancel, flatten, read the broker again, and report what is so.
+
+The latch is thrown in the same transaction that records the command, before anything is sent. The report
+comes from the broker's own book, not from what was asked of it. Everything is bounded: after the last
+attempt the owner gets a table of what is not flat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from trader.desk.effects import ReadBook
+from trader.desk.events import BookPurpose, BookRead
+from trader.desk.exits import Exits
+from trader.desk.exposure import day_pnl
+from trader.desk.guard import Guard
+from trader.desk.orderflow import OrderFlow
+from trader.desk.state import DeskState, Turn
+from trader.domain.instrument import symbol_of
+from trader.domain.money import rupees
+from trader.domain.order import BrokerPosition, OrderUpdate, Purpose
+from trader.domain.records import DeskMode, Priority
+from trader.domain.times import clock_text
+from trader.market.calendar import Phase
+
+ATTEMPTS = 3
+ATTEMPT_LASTS = timedelta(seconds=20)  # of market time, until the broker is asked although not all is quiet
+READ_AGAIN = timedelta(seconds=5)
+
+
+@dataclass(slots=True)
+class _Run:
+    source_id: str
+    began: datetime
+    positions: int
+    orders: int
+    attempt: int = 1
+    attempt_began: datetime | None = None
+    reading_since: datetime | None = None
+    failed_reads: int = 0
+
+
+class Kill:
+    def __init__(self, state: DeskState, flow: OrderFlow, exits: Exits, guard: Guard) -> None:
+        self._state = state
+        self._flow = flow
+        self._exits = exits
+        self._guard = guard
+        self._run: _Run | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._run is not None
+
+    def halt(self, turn: Turn, actor: str) -> None:
+        """The latch alone."""
+        self._guard.latch(turn, DeskMode.HALTED, "killed", f"/kill by {actor}", actor)
+
+    def begin(self, turn: Turn, source_id: str, actor: str) -> str:
+        """Throw the latch and start flattening; the sentence for the owner. Safe to repeat."""
+        self.halt(turn, actor)
+        state = self._state
+        orders = [o for o in state.working.values() if o.purpose in (Purpose.ENTRY, Purpose.EXTERNAL)]
+        positions = len(state.portfolio.open_slots())
+        if self._run is None:
+            self._run = _Run(source_id, turn.at, positions, len(orders), attempt_began=turn.at)
+        self._flatten(turn)
+        return (
+            f"HALTED at {clock_text(turn.at)}.\n"
+            f"Cancelling {_count(len(orders), 'order')}, closing {_count(positions, 'position')}."
+            " The broker is read again and a report follows."
+        )
+
+    def _flatten(self, turn: Turn) -> None:
+        for order in list(self._state.working.values()):
+            if order.purpose in (Purpose.ENTRY, Purpose.EXTERNAL):
+                self._flow.cancel(turn, order, "/kill")
+        self._exits.leave_all(turn, self._state.portfolio.open_slots(), Purpose.KILL)
+
+    # -- until it is done ------------------------------------------------------------------------
+
+    def on_clock(self, turn: Turn) -> None:
+        run = self._run
+        if run is None:
+            return
+        if run.reading_since is not None and turn.at - run.reading_since < READ_AGAIN:
+            return
+        quiet = not self._state.portfolio.open_slots() and not self._state.working
+        closed = self._state.calendar.phase(turn.at) is not Phase.OPEN
+        waited = run.attempt_began is not None and turn.at - run.attempt_began >= ATTEMPT_LASTS
+        if quiet or closed or waited:
+            run.reading_since = turn.at
+            turn.send(ReadBook(BookPurpose.KILL))
+
+    def on_book(self, turn: Turn, book: BookRead) -> None:
+        """Judge by what the broker shows; the desk's own books were reconciled with it just before."""
+        run = self._run
+        if run is None:
+            return
+        run.reading_since = None
+        positions = [p for p in book.positions if p.quantity]
+        orders = [o for o in book.orders if not o.status.final]
+        if not positions and not orders and not self._state.portfolio.open_slots():
+            self._report_flat(turn, run)
+        elif run.attempt >= ATTEMPTS or self._state.calendar.phase(turn.at) is not Phase.OPEN:
+            self._report_not_flat(turn, run, positions, orders)
+        else:
+            run.attempt += 1
+            run.attempt_began = turn.at
+            self._flatten(turn)
+
+    def on_book_failed(self, turn: Turn, reason: str) -> None:
+        run = self._run
+        if run is None:
+            return
+        run.reading_since = turn.at  # try again after a pause
+        run.failed_reads += 1
+        if run.failed_reads % ATTEMPTS == 0:
+            turn.alert(
+                f"kill:{run.source_id}:unread:{run.failed_reads}",
+                Priority.CRITICAL,
+                "kill",
+                "NOT CONFIRMED: the broker cannot be read",
+                f"{reason}\nThe desk is HALTED and keeps trying. Check the broker's own app.",
+            )
+
+    def _report_flat(self, turn: Turn, run: _Run) -> None:
+        took = int((turn.at - run.began).total_seconds())
+        turn.alert(
+            f"kill:{run.source_id}:flat",
+            Priority.CRITICAL,
+            "kill",
+            f"FLAT verified {clock_text(turn.at)}",
+            f"{run.positions}/{run.positions} positions closed, {_count(run.orders, 'order')} cancelled,"
+            f" 0 left at the broker, {took} s.\n"
+            f"Net today {rupees(day_pnl(self._state), signed=True)}.\n"
+            "The desk stays HALTED; /resume trades again.",
+        )
+        self._run = None
+
+    def _report_not_flat(
+        self, turn: Turn, run: _Run, positions: list[BrokerPosition], orders: list[OrderUpdate]
+    ) -> None:
+        lines = [f"{symbol_of(p.key)} {p.product} {p.quantity:+d}" for p in positions]
+        lines += [
+            f"{symbol_of(o.key)} {o.side} {o.quantity - o.filled_quantity} {o.order_type} {o.status.lower()}"
+            for o in orders
+        ]
+        if self._state.calendar.phase(turn.at) is not Phase.OPEN:
+            why = (
+                f"The market is {self._state.calendar.describe(turn.at)}; exits go out at its next opening"
+                " while this process runs."
+            )
+        else:
+            why = "Attempts are used up. Send /kill again, or close these in the broker's own app."
+        turn.alert(
+            f"kill:{run.source_id}:notflat",
+            Priority.CRITICAL,
+            "kill",
+            f"NOT FLAT at {clock_text(turn.at)}",
+            "\n".join([*lines, why, "The desk is HALTED."]),
+        )
+        self._run = None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,202 @@
+"""The owner's commands: parsed, answered, done. Bad input is a sentence and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from trader.desk.commands import Command, Kill, Pause, Resume, StartStrategy, StopStrategy
+from trader.desk.effects import Answer
+from trader.desk.events import CommandGiven
+from trader.desk.guard import Guard
+from trader.desk.kill import Kill as KillRun
+from trader.desk.runner import Runner, Running
+from trader.desk.state import DeskState, Turn
+from trader.domain.errors import InvalidInput, UnknownName
+from trader.domain.instrument import InstrumentKey, Segment, symbol_of
+from trader.domain.market import Interval
+from trader.domain.money import rupees
+from trader.domain.order import Owner
+from trader.domain.records import CommandDone, DeskMode, InstanceStatus, StrategyInstance
+from trader.domain.times import clock_text
+from trader.strategy.options import parse_settings
+
+MOST_SYMBOLS = 50
+DEFAULT_INTERVAL = Interval.M5
+
+
+class OwnerDesk:
+    def __init__(self, state: DeskState, runner: Runner, guard: Guard, kill: KillRun) -> None:
+        self._state = state
+        self._runner = runner
+        self._guard = guard
+        self._kill = kill
+
+    def handle(self, turn: Turn, event: CommandGiven) -> None:
+        """Act once for each source id. That it was acted on is recorded in the same transaction."""
+        if event.source_id in self._state.commands_done:
+            turn.send(Answer(event.source_id, True, "Done already."))
+            return
+        try:
+            text = self._do(turn, event, event.command)
+        except InvalidInput as e:
+            turn.send(Answer(event.source_id, False, str(e)))
+            return
+        self._state.commands_done.add(event.source_id)
+        turn.write(CommandDone(event.source_id, turn.at))
+        turn.send(Answer(event.source_id, True, text))
+
+    def _do(self, turn: Turn, event: CommandGiven, command: Command) -> str:
+        match command:
+            case StartStrategy():
+                return self._start(turn, command)
+            case StopStrategy():
+                return self._stop(turn, command)
+            case Pause(name=None):
+                return self._pause_desk(turn, event.actor)
+            case Pause(name=str(name)):
+                return self._pause(turn, name)
+            case Resume(name=None):
+                return self._resume_desk(turn, event.actor)
+            case Resume(name=str(name)):
+                return self._resume(turn, name)
+            case Kill(flatten=True):
+                return self._kill.begin(turn, event.source_id, event.actor)
+            case Kill():
+                self._kill.halt(turn, event.actor)
+                return f"HALTED at {clock_text(turn.at)}. No entries; positions and their stops stay."
+            case _:
+                raise InvalidInput(f"The desk does not know the command {command!r}")
+
+    # -- strategies ------------------------------------------------------------------------------
+
+    def _start(self, turn: Turn, command: StartStrategy) -> str:
+        state = self._state
+        kind = state.catalogue.get(command.strategy)
+        interval = Interval.parse(command.interval) if command.interval else DEFAULT_INTERVAL
+        keys = self._symbols(command.symbols)
+        configured = parse_settings(kind, command.settings, self._defaults())
+        instance = StrategyInstance(
+            name=self._free_name(kind.name),
+            strategy=kind.name,
+            symbols=keys,
+            interval=interval,
+            settings=configured.settings,
+            status=InstanceStatus.WARMING,
+            started_at=turn.at,
+            updated_at=turn.at,
+        )
+        turn.write(instance)
+        self._runner.begin(
+            turn,
+            Running(instance, kind, {key: configured.strategy.fresh() for key in keys}, configured.options),
+        )
+        options = configured.options
+        risk = state.limits.capital * Decimal(str(options.risk)) / 100
+        values = " ".join(f"{k}={v}" for k, v in configured.settings if k in kind.params())
+        lines = [
+            f"Started {instance.name} on {_names(keys)}, {interval} bars.",
+            f"{values}" if values else "",
+            f"Each trade risks at most {rupees(risk)} ({options.risk:g} % of capital),"
+            f" stop {options.stop:g} %"
+            + (f", target {options.target:g} %" if options.target else "")
+            + (f", trail {options.trail:g} %" if options.trail else "")
+            + f", {options.product}.",
+        ]
+        if state.latch.mode is not DeskMode.ACTIVE:
+            lines.append(f"The desk is {state.latch.mode}: it will not enter before /resume.")
+        return "\n".join(line for line in lines if line)
+
+    def _defaults(self) -> dict[str, str]:
+        return {"risk": f"{min(self._state.limits.risk_per_trade_pct, Decimal(2)).normalize():f}"}
+
+    def _symbols(self, texts: Iterable[str]) -> tuple[InstrumentKey, ...]:
+        found = [self._state.instruments.find(text) for text in texts if text.strip()]
+        if not found:
+            raise InvalidInput("Which symbols? For example: /start_strategy ema_crossover RELIANCE,TCS 5m")
+        for instrument in found:
+            if instrument.segment is Segment.INDEX:
+                raise InvalidInput(f"{instrument.symbol} is an index; it cannot be traded.")
+        keys = tuple(dict.fromkeys(instrument.key for instrument in found))
+        if len(keys) > MOST_SYMBOLS:
+            raise InvalidInput(f"Expected at most {MOST_SYMBOLS} symbols, were {len(keys)}.")
+        return keys
+
+    def _free_name(self, base: str) -> Owner:
+        """The strategy's name, numbered while an instance of it is alive or still holds something."""
+        number = 1
+        while True:
+            name = Owner(base if number == 1 else f"{base}_{number}")
+            known = self._state.instances.get(name)
+            busy = known is not None and (
+                known.instance.status.alive or known.instance.status is InstanceStatus.STOPPING
+            )
+            if not busy and not self._state.portfolio.open_positions(name):
+                return name
+            number += 1
+
+    def _find(self, name: str) -> Running:
+        running = self._state.instances.get(Owner(name.strip().casefold()))
+        if running is None:
+            alive = [n for n, r in self._state.instances.items() if r.instance.status.alive]
+            raise UnknownName("running strategy", name, alive)
+        return running
+
+    def _stop(self, turn: Turn, command: StopStrategy) -> str:
+        running = self._find(command.name)
+        held = len(self._state.portfolio.open_positions(running.name))
+        if not running.instance.status.alive and not (command.close and held):
+            raise InvalidInput(f"{running.name} is {running.instance.status.lower()} already.")
+        if command.close and held:
+            self._runner.status(turn, running, InstanceStatus.STOPPING)
+            self._runner.withdraw(turn, running.name, close=True)
+            return f"Stopping {running.name}: closing {_count(held, 'position')}."
+        self._runner.status(turn, running, InstanceStatus.STOPPED, "stopped by the owner")
+        self._runner.withdraw(turn, running.name, close=False)
+        rest = f" {_count(held, 'position')} kept, with stops." if held else " It held no position."
+        return f"Stopped {running.name}.{rest}"
+
+    def _pause(self, turn: Turn, name: str) -> str:
+        running = self._find(name)
+        if not running.instance.status.alive:
+            raise InvalidInput(f"{running.name} is {running.instance.status.lower()}.")
+        self._runner.status(turn, running, InstanceStatus.PAUSED, "paused by the owner")
+        return f"{running.name} is paused: no entries, exits go on. /resume {running.name} ends it."
+
+    def _resume(self, turn: Turn, name: str) -> str:
+        running = self._find(name)
+        if running.instance.status is not InstanceStatus.PAUSED:
+            raise InvalidInput(f"{running.name} is {running.instance.status.lower()}, not paused.")
+        waiting = InstanceStatus.WARMING if running.awaiting else InstanceStatus.RUNNING
+        self._runner.status(turn, running, waiting)
+        return f"{running.name} trades again."
+
+    # -- the desk --------------------------------------------------------------------------------
+
+    def _pause_desk(self, turn: Turn, actor: str) -> str:
+        latch = self._state.latch
+        if latch.mode is not DeskMode.ACTIVE:
+            raise InvalidInput(f"The desk is {latch.mode} already: {latch.reason}")
+        self._guard.latch(turn, DeskMode.REDUCING, "paused", "paused by the owner", actor)
+        return "REDUCING: no entries; exits and stops go on. /resume ends it."
+
+    def _resume_desk(self, turn: Turn, actor: str) -> str:
+        latch = self._state.latch
+        if latch.mode is DeskMode.ACTIVE:
+            raise InvalidInput("The desk is trading already.")
+        if self._kill.running:
+            raise InvalidInput("/kill is still at work; wait for its report.")
+        blocked = self._guard.blocked_by()
+        if blocked:
+            raise InvalidInput(f"Not resumed. {blocked}")
+        self._guard.release(turn, actor)
+        alive = sum(1 for r in self._state.instances.values() if r.instance.status.alive)
+        return f"ACTIVE: trading again. {_count(alive, 'strategy', 'strategies')} running."
+
+
+def _names(keys: Iterable[InstrumentKey]) -> str:
+    return ", ".join(symbol_of(key) for key in keys)
+
+
+def _count(number: int, noun: str, many: str = "") -> str:
+    return f"{number} {noun if number == 1 else many or noun + 's'}"

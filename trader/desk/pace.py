@@ -1,0 +1,48 @@
+"""How many orders went out, by calendar second, minute and day, as the broker counts them (kite.md 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from trader.domain.times import ist
+
+
+@dataclass(slots=True)
+class OrderPace:
+    """Counts sends. Seconds and minutes are calendar ones: the broker's clock counts that way, and a
+    sliding window of the same size could still break its rule at the edge."""
+
+    second: datetime | None = None
+    in_second: int = 0
+    minute: datetime | None = None
+    in_minute: int = 0
+    day: date | None = None
+    in_day: int = 0
+
+    def restore(self, sent_at: Iterable[datetime], in_day: int, day: date) -> None:
+        for at in sorted(sent_at):
+            self.count(at)
+        self.day, self.in_day = day, in_day
+
+    def roll(self, at: datetime) -> None:
+        """Forget what belongs to an earlier second, minute or day."""
+        second = ist(at).replace(microsecond=0)
+        if self.second == second:
+            return
+        self.second, self.in_second = second, 0
+        minute = second.replace(second=0)
+        if self.minute != minute:
+            self.minute, self.in_minute = minute, 0
+        if self.day != second.date():
+            self.day, self.in_day = second.date(), 0
+
+    def count(self, at: datetime) -> None:
+        self.roll(at)
+        self.in_second += 1
+        self.in_minute += 1
+        self.in_day += 1
+
+    def next_second(self, at: datetime) -> datetime:
+        return ist(at).replace(microsecond=0) + timedelta(seconds=1)

@@ -1,0 +1,238 @@
+"""Positions, what they are worth, and the round trips they made.
+
+Every owner has its own position in an (instrument, product); the account's is their sum. All money here
+is Decimal; marks come from the last quote.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from trader.domain.instrument import InstrumentKey
+from trader.domain.market import Tick
+from trader.domain.money import ZERO, decimal_of
+from trader.domain.order import Owner, Product, Side
+from trader.domain.position import DayResult, Fill, Position, Trade
+
+
+class Slot(NamedTuple):
+    """Where a position lives."""
+
+    owner: Owner
+    key: InstrumentKey
+    product: Product
+
+
+def slot_of(item: Fill | Position) -> Slot:
+    return Slot(item.owner, item.key, item.product)
+
+
+@dataclass(slots=True)
+class _RoundTrip:
+    """The open trade of a slot, being summed up."""
+
+    side: Side
+    opened_at: datetime
+    entered: int = 0
+    entered_value: Decimal = ZERO
+    left: int = 0
+    left_value: Decimal = ZERO
+    charges: Decimal = ZERO
+    first_fill: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What one fill did: the new position, gross rupees realised, and the round trip it ended."""
+
+    position: Position
+    realised: Decimal
+    trade: Trade | None
+
+
+class Portfolio:
+    def __init__(self) -> None:
+        self._positions: dict[Slot, Position] = {}
+        self._open: dict[Slot, Position] = {}
+        self._trips: dict[Slot, _RoundTrip] = {}
+        self._days: dict[Owner, DayResult] = {}
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def position(self, slot: Slot) -> Position:
+        return self._positions.get(slot) or Position(slot.owner, slot.key, slot.product)
+
+    def open_positions(self, owner: Owner | None = None) -> list[Position]:
+        """Non-zero positions, in a stable order."""
+        return [self._open[s] for s in sorted(self._open) if owner is None or s.owner == owner]
+
+    def open_slots(self) -> Mapping[Slot, Position]:
+        return self._open
+
+    def all_positions(self) -> Iterator[Position]:
+        return (self._positions[s] for s in sorted(self._positions))
+
+    def net(self) -> dict[tuple[InstrumentKey, Product], int]:
+        """The account's signed units by instrument and product: what the broker should show."""
+        totals: defaultdict[tuple[InstrumentKey, Product], int] = defaultdict(int)
+        for slot, position in self._open.items():
+            totals[slot.key, slot.product] += position.quantity
+        return dict(totals)
+
+    def unrealised(self, quotes: Mapping[InstrumentKey, Tick]) -> Decimal:
+        """Gross rupees over all open positions; one without a quote is marked at its own average."""
+        total = ZERO
+        for slot, position in self._open.items():
+            total += position.unrealised(mark_of(position, quotes.get(slot.key)))
+        return total
+
+    def gross_exposure(self, quotes: Mapping[InstrumentKey, Tick]) -> Decimal:
+        """Rupees: the sum of the absolute market values."""
+        total = ZERO
+        for slot, position in self._open.items():
+            total += mark_of(position, quotes.get(slot.key)) * abs(position.quantity)
+        return total
+
+    def day_results(self) -> list[DayResult]:
+        return [self._days[owner] for owner in sorted(self._days)]
+
+    def day_result(self, owner: Owner, day: date) -> DayResult:
+        result = self._days.get(owner)
+        return result if result is not None and result.day == day else DayResult(day, owner)
+
+    # -- changing --------------------------------------------------------------------------------
+
+    def restore(
+        self, positions: Iterable[Position], open_fills: Iterable[Fill], results: Iterable[DayResult]
+    ) -> None:
+        """``open_fills`` are the fills since each open position was opened, oldest first."""
+        for position in positions:
+            self._store(slot_of(position), position)
+        self._days = {result.owner: result for result in results}
+        self._rebuild_trips(open_fills)
+
+    def _rebuild_trips(self, fills: Iterable[Fill]) -> None:
+        """Sum the open round trips again from the fills since each position was opened."""
+        quantities: defaultdict[Slot, int] = defaultdict(int)
+        for fill in fills:
+            slot = slot_of(fill)
+            position = self._open.get(slot)
+            if position is None or position.opened_at is None or fill.at < position.opened_at:
+                continue
+            self._tally(slot, quantities[slot], fill)
+            quantities[slot] += fill.quantity * fill.side.sign
+
+    def adopt(self, position: Position) -> None:
+        """Take over a position the broker shows and nobody here made."""
+        self._store(slot_of(position), position)
+
+    def roll_day(self, day: date) -> None:
+        self._days = {owner: result for owner, result in self._days.items() if result.day == day}
+
+    def book(self, fill: Fill, day: date) -> Booked:
+        """Add one fill. A fill larger than the position closes it and opens the other side."""
+        slot = slot_of(fill)
+        before = self.position(slot)
+        after, realised = _after(before, fill)
+        trade = self._tally(slot, before.quantity, fill)
+        self._store(slot, after)
+        result = self.day_result(fill.owner, day)
+        self._days[fill.owner] = replace(
+            result,
+            realised=result.realised + realised,
+            charges=result.charges + fill.charges,
+            slippage=result.slippage + fill.slippage,
+            fills=result.fills + 1,
+            trades=result.trades + (trade is not None),
+            wins=result.wins + (trade is not None and trade.net > 0),
+        )
+        return Booked(after, realised, trade)
+
+    def _store(self, slot: Slot, position: Position) -> None:
+        self._positions[slot] = position
+        if position.quantity:
+            self._open[slot] = position
+        else:
+            self._open.pop(slot, None)
+
+    def _tally(self, slot: Slot, held: int, fill: Fill) -> Trade | None:
+        """Keep the slot's round trip; the finished trade when this fill ends it. A fill that crosses zero
+        ends one trip and opens the next, its charges split by quantity."""
+        closing = min(fill.quantity, abs(held)) if held * fill.side.sign < 0 else 0
+        opening = fill.quantity - closing
+        trade = None
+        trip = self._trips.get(slot)
+        if closing and trip is not None:
+            trip.left += closing
+            trip.left_value += fill.price * closing
+            trip.charges += fill.charges * closing / fill.quantity
+            if closing == abs(held):
+                trade = _finished(slot, trip, fill)
+                del self._trips[slot]
+                trip = None
+        if opening:
+            if trip is None:
+                trip = self._trips[slot] = _RoundTrip(fill.side, fill.at, first_fill=fill.fill_id)
+            trip.entered += opening
+            trip.entered_value += fill.price * opening
+            trip.charges += fill.charges * opening / fill.quantity
+        return trade
+
+
+def mark_of(position: Position, quote: Tick | None) -> Decimal:
+    """The price a position is valued at: the last trade, or its own average before the first quote."""
+    return decimal_of(quote.last) if quote is not None else position.average_price
+
+
+def _after(before: Position, fill: Fill) -> tuple[Position, Decimal]:
+    """The position after a fill and the gross rupees it realised (average cost)."""
+    signed = fill.quantity * fill.side.sign
+    held = before.quantity
+    quantity = held + signed
+    realised = ZERO
+    average = before.average_price
+    opened_at = before.opened_at
+    if held == 0 or held * signed > 0:
+        average = (average * abs(held) + fill.price * fill.quantity) / abs(quantity)
+        opened_at = opened_at if held else fill.at
+    else:
+        closed = min(abs(held), fill.quantity)
+        realised = (fill.price - average) * closed * (1 if held > 0 else -1)
+        if quantity == 0:
+            average, opened_at = ZERO, None
+        elif quantity * held < 0:
+            average, opened_at = fill.price, fill.at
+    after = replace(
+        before,
+        quantity=quantity,
+        average_price=average,
+        realised=before.realised + realised,
+        charges=before.charges + fill.charges,
+        opened_at=opened_at,
+        updated_at=fill.at,
+    )
+    return after, realised
+
+
+def _finished(slot: Slot, trip: _RoundTrip, last: Fill) -> Trade:
+    gross = (trip.left_value - trip.entered_value) * trip.side.sign
+    return Trade(
+        trade_id=trip.first_fill,
+        owner=slot.owner,
+        key=slot.key,
+        product=slot.product,
+        side=trip.side,
+        quantity=trip.entered,
+        entry_price=trip.entered_value / trip.entered,
+        exit_price=trip.left_value / trip.left,
+        entry_at=trip.opened_at,
+        exit_at=last.at,
+        pnl=gross,
+        charges=trip.charges,
+        reason=last.purpose,
+    )

@@ -1,0 +1,88 @@
+"""Going on after a restart: clean stop and crash take the same path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from trader.desk.exits import Exits
+from trader.desk.portfolio import Slot
+from trader.desk.runner import Runner, Running
+from trader.desk.state import DeskState, Turn
+from trader.domain.errors import InvalidInput
+from trader.domain.order import Order, Purpose
+from trader.domain.position import Fill
+from trader.domain.records import InstanceStatus, LedgerState, Priority, StrategyInstance
+from trader.strategy.options import parse_settings
+
+
+def restore(state: DeskState, ledger: LedgerState, open_fills: Sequence[Fill]) -> None:
+    """Fill the state from the ledger; nothing is decided yet."""
+    if ledger.latch is not None:
+        state.latch = ledger.latch
+    if ledger.counters is not None:
+        state.counters = ledger.counters
+    state.portfolio.restore(ledger.positions, open_fills, ledger.day_results)
+    state.plans = {Slot(plan.owner, plan.key, plan.product): plan for plan in ledger.plans if not plan.closed}
+    for order in ledger.orders:
+        state.orders[order.tag] = order
+        if order.order_id is not None:
+            state.tags_by_id[order.order_id] = order.tag
+        if order.working:
+            state.working[order.tag] = order
+    state.sequences = dict(ledger.order_sequences)
+    state.commands_done = set(ledger.commands_done)
+    state.serial = max([ledger.tag_serial, *(_serial(order) for order in ledger.orders)])
+    state.pace.restore(
+        (o.request.at for o in ledger.orders if o.order_id), state.counters.orders, state.counters.day
+    )
+
+
+def _serial(order: Order) -> int:
+    """The number in one of our own tags. A commit that failed leaves a gap, so counting is not enough."""
+    digits = order.tag[-6:]
+    return int(digits) if order.tag.startswith("M") and digits.isdigit() else 0
+
+
+def restart_instances(
+    turn: Turn, state: DeskState, runner: Runner, exits: Exits, instances: Sequence[StrategyInstance]
+) -> None:
+    """Strategies that ran, run on, and those that were closing, close. A strategy whose file is gone or
+    whose settings it no longer takes fails alone; its positions keep their stops."""
+    for instance in sorted(instances, key=lambda i: i.name):
+        try:
+            running = _running(state, instance)
+        except InvalidInput as e:
+            if instance.status.alive or instance.status is InstanceStatus.STOPPING:
+                turn.write(
+                    replace(instance, status=InstanceStatus.FAILED, updated_at=turn.at, message=str(e))
+                )
+                turn.alert(
+                    f"failed:{instance.name}:{turn.at:%Y%m%d%H%M%S%f}",
+                    Priority.CRITICAL,
+                    "strategy",
+                    f"{instance.name} could not be restarted",
+                    f"{e}\nIts positions stay, with their stops.",
+                )
+            continue
+        if instance.status.alive:
+            if instance.status is InstanceStatus.RUNNING:
+                running.instance = replace(instance, status=InstanceStatus.WARMING)
+            runner.begin(turn, running)
+        else:
+            state.instances[instance.name] = running
+            if instance.status is InstanceStatus.STOPPING:
+                slots = [s for s in state.portfolio.open_slots() if s.owner == instance.name]
+                exits.leave_all(turn, slots, Purpose.EXIT)
+                if not slots:
+                    runner.status(turn, running, InstanceStatus.STOPPED, "closed and stopped")
+
+
+def _running(state: DeskState, instance: StrategyInstance) -> Running:
+    kind = state.catalogue.get(instance.strategy)
+    configured = parse_settings(kind, dict(instance.settings))
+    for key in instance.symbols:
+        state.instruments.find(key)
+    return Running(
+        instance, kind, {key: configured.strategy.fresh() for key in instance.symbols}, configured.options
+    )

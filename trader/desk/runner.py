@@ -1,0 +1,276 @@
+"""Strategies at work: their bars, their signals, and what the desk makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+
+from trader.desk.effects import LoadHistory, Watch
+from trader.desk.exits import Exits
+from trader.desk.exposure import equity, exposure, margin_used
+from trader.desk.limits import RISK_PER_TRADE_CEILING_PCT
+from trader.desk.orderflow import OrderFlow
+from trader.desk.portfolio import Slot
+from trader.desk.state import DeskState, Turn
+from trader.domain.errors import StrategyFault
+from trader.domain.instrument import InstrumentKey, symbol_of
+from trader.domain.market import Bar, Interval, Tick
+from trader.domain.money import decimal_of
+from trader.domain.order import OrderRequest, OrderType, Owner, Purpose, Side
+from trader.domain.records import InstanceStatus, Priority, StrategyInstance
+from trader.strategy import Holding, Signal, Strategy, rules
+from trader.strategy.options import Options
+from trader.strategy.window import BarWindow
+
+
+@dataclass(frozen=True, slots=True)
+class _Reversal:
+    """An entry that waits for the opposite position to be closed, for one bar at most."""
+
+    side: Side
+    until: datetime
+
+
+@dataclass(slots=True)
+class Running:
+    """An instance with what it needs to be asked: rebuilt from its record and history after a restart."""
+
+    instance: StrategyInstance
+    kind: type[Strategy]
+    strategies: dict[InstrumentKey, Strategy]  # one object for each instrument
+    options: Options
+    windows: dict[InstrumentKey, BarWindow] = field(default_factory=dict)
+    awaiting: set[InstrumentKey] = field(default_factory=set)  # history not here yet
+    early: dict[InstrumentKey, list[Bar]] = field(default_factory=dict)  # closed before the history came
+    reversals: dict[InstrumentKey, _Reversal] = field(default_factory=dict)
+
+    @property
+    def name(self) -> Owner:
+        return self.instance.name
+
+    @property
+    def decides_on_bars(self) -> bool:
+        return self.kind.decides_on_bars()
+
+    @property
+    def warmup(self) -> int:
+        return max(s.warmup for s in self.strategies.values())
+
+    def slot(self, key: InstrumentKey) -> Slot:
+        return Slot(self.name, key, self.options.product)
+
+
+class Runner:
+    """Asks strategies and acts on their answers. A strategy that raises is stopped alone."""
+
+    def __init__(self, state: DeskState, flow: OrderFlow, exits: Exits) -> None:
+        self._state = state
+        self._flow = flow
+        self._exits = exits
+        self._by_bar: dict[tuple[InstrumentKey, Interval], list[Running]] = {}
+        self._on_tick: dict[InstrumentKey, list[Running]] = {}
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def begin(self, turn: Turn, running: Running) -> None:
+        """Start asking: watch its bars and fetch the history its indicators need."""
+        self._state.instances[running.name] = running
+        instance = running.instance
+        capacity = running.warmup
+        for key in instance.symbols:
+            running.windows[key] = BarWindow(key, instance.interval, capacity)
+            running.awaiting.add(key)
+            turn.send(Watch(key, instance.interval))
+            turn.send(LoadHistory(running.name, key, instance.interval, capacity))
+        self._index()
+
+    def status(self, turn: Turn, running: Running, status: InstanceStatus, message: str = "") -> None:
+        running.instance = replace(running.instance, status=status, updated_at=turn.at, message=message)
+        turn.write(running.instance)
+        if not status.alive and status is not InstanceStatus.STOPPING:
+            running.windows.clear()
+        self._index()
+
+    def _index(self) -> None:
+        self._by_bar, self._on_tick = {}, {}
+        for name in sorted(self._state.instances):
+            running = self._state.instances[name]
+            if not running.instance.status.alive:
+                continue
+            for key in running.instance.symbols:
+                self._by_bar.setdefault((key, running.instance.interval), []).append(running)
+                if running.kind.decides_on_ticks():
+                    self._on_tick.setdefault(key, []).append(running)
+
+    # -- history ---------------------------------------------------------------------------------
+
+    def history(self, turn: Turn, owner: Owner, key: InstrumentKey, bars: Sequence[Bar]) -> None:
+        running = self._state.instances.get(owner)
+        if running is None or key not in running.awaiting:
+            return
+        window = running.windows[key]
+        for bar in [*bars, *running.early.pop(key, ())]:
+            window.append(bar)
+        running.awaiting.discard(key)
+        if not running.awaiting and running.instance.status is InstanceStatus.WARMING:
+            self.status(turn, running, InstanceStatus.RUNNING)
+
+    def history_failed(self, turn: Turn, owner: Owner, key: InstrumentKey, reason: str) -> None:
+        running = self._state.instances.get(owner)
+        if running is not None and running.instance.status.alive:
+            self._fail(turn, running, f"no history of {symbol_of(key)}: {reason}")
+
+    # -- the market moved ------------------------------------------------------------------------
+
+    def on_bar(self, turn: Turn, bar: Bar) -> None:
+        for running in self._by_bar.get((bar.key, bar.interval), ()):
+            if bar.key in running.awaiting:
+                running.early.setdefault(bar.key, []).append(bar)
+                continue
+            window = running.windows[bar.key]
+            window.append(bar)
+            if self._state.halted:
+                continue
+            try:
+                signal = running.strategies[bar.key].evaluate(window.bars).last()
+            except StrategyFault as e:
+                self._fail(turn, running, str(e))
+            else:
+                self._act(turn, running, bar.key, signal, bar.end + bar.interval.length)
+
+    def on_ticks(self, turn: Turn, ticks: Sequence[Tick]) -> None:
+        if not self._on_tick or self._state.halted:
+            return
+        for tick in ticks:
+            for running in self._on_tick.get(tick.key, ()):
+                if tick.key in running.awaiting:
+                    continue
+                position = self._state.portfolio.position(running.slot(tick.key))
+                holding = Holding(position.quantity, float(position.average_price))
+                try:
+                    signal = running.strategies[tick.key].evaluate_tick(tick, holding)
+                except StrategyFault as e:
+                    self._fail(turn, running, str(e))
+                else:
+                    self._act(turn, running, tick.key, signal, turn.at + running.instance.interval.length)
+
+    def _fail(self, turn: Turn, running: Running, why: str) -> None:
+        """Stop this strategy alone and treat its positions as it declared."""
+        close = running.kind.on_error == "close"
+        self.status(turn, running, InstanceStatus.FAILED, why)
+        fate = "Its positions are being closed." if close else "Its positions stay, with their stops."
+        turn.alert(
+            f"failed:{running.name}:{turn.at:%Y%m%d%H%M%S%f}",
+            Priority.CRITICAL,
+            "strategy",
+            f"{running.name} failed and was stopped",
+            f"{why}\n{fate}",
+        )
+        self.withdraw(turn, running.name, close=close)
+
+    def withdraw(self, turn: Turn, owner: Owner, *, close: bool) -> None:
+        """Take a strategy's entries out of the market, and its positions if ``close``."""
+        for order in list(self._state.working.values()):
+            if order.owner == owner and order.purpose is Purpose.ENTRY:
+                self._flow.cancel(turn, order, f"{owner} was stopped")
+        if close:
+            slots = [s for s in self._state.portfolio.open_slots() if s.owner == owner]
+            self._exits.leave_all(turn, slots, Purpose.EXIT)
+
+    # -- signals ---------------------------------------------------------------------------------
+
+    def _act(self, turn: Turn, running: Running, key: InstrumentKey, signal: Signal, until: datetime) -> None:
+        """Go where the signal wants to be; from one side to the other by way of flat."""
+        if not signal.any:
+            return
+        slot = running.slot(key)
+        held = self._state.portfolio.position(slot).quantity
+        wanted = rules.wanted_side(
+            held,
+            signal.enter_long,
+            signal.exit_long,
+            signal.enter_short,
+            signal.exit_short,
+            running.options.longs,
+            running.options.shorts,
+        )
+        # While a position is held wanted_side answers with the signed quantity when nothing changes.
+        if wanted * held > 0:
+            return
+        if held:
+            self._exits.leave(turn, slot, Purpose.EXIT)
+            if wanted:
+                running.reversals[key] = _Reversal(_side(wanted), until)
+        elif wanted and not self._entering(slot):
+            self._enter(turn, running, key, _side(wanted))
+
+    def on_flat(self, turn: Turn, slot: Slot) -> None:
+        """A position is closed: an entry may have waited for this; a stopping strategy may be done."""
+        running = self._state.instances.get(slot.owner)
+        if running is None:
+            return
+        if running.instance.status is InstanceStatus.STOPPING:
+            if not self._state.portfolio.open_positions(slot.owner):
+                self.status(turn, running, InstanceStatus.STOPPED, "closed and stopped")
+            return
+        reversal = running.reversals.pop(slot.key, None)
+        if reversal is None or turn.at > reversal.until or self._state.halted:
+            return
+        if running.instance.status is InstanceStatus.RUNNING:
+            self._enter(turn, running, slot.key, reversal.side)
+
+    def _entering(self, slot: Slot) -> bool:
+        return any(o.purpose is Purpose.ENTRY for o in self._state.working_in(slot))
+
+    def _enter(self, turn: Turn, running: Running, key: InstrumentKey, side: Side) -> None:
+        state = self._state
+        quote = state.quotes.get(key)
+        instrument = state.instrument(key)
+        last = quote.last if quote is not None else 0.0
+        distance = abs(last - rules.stop_price(last, side.sign, running.options.stop))
+        quantity = 0
+        if instrument is not None and last > 0:
+            quantity = self.size(running.options, last, distance, instrument.lot_size)
+            if not quantity:
+                quantity = instrument.lot_size  # the gate says what one lot is too much for
+        self._flow.submit(
+            turn,
+            OrderRequest(
+                tag=state.next_tag(turn.at),
+                owner=running.name,
+                key=key,
+                side=side,
+                quantity=quantity,
+                order_type=OrderType.MARKET,
+                product=running.options.product,
+                purpose=Purpose.ENTRY,
+                at=turn.at,
+                reference_price=decimal_of(last) if last > 0 else None,
+                stop_distance=decimal_of(round(distance, 4)) if distance else None,
+                note=f"{running.instance.strategy} signal",
+            ),
+        )
+
+    def size(self, options: Options, price: float, stop_distance: float, lot_size: int) -> int:
+        """Units, whole lots: what the risk per trade allows and every limit of value leaves room for."""
+        state = self._state
+        limits = state.limits
+        if options.quantity:
+            return int(options.quantity)
+        free = (equity(state) - margin_used(state)) * limits.leverage(options.product)
+        room = min(
+            limits.max_order_value,
+            limits.max_position_value,
+            limits.max_exposure - exposure(state),
+            free,
+        )
+        percent = min(Decimal(str(options.risk)), RISK_PER_TRADE_CEILING_PCT)
+        return rules.position_size(
+            float(limits.capital), float(percent), stop_distance, price, lot_size, max(float(room), 0.0)
+        )
+
+
+def _side(sign: int) -> Side:
+    return Side.BUY if sign > 0 else Side.SELL

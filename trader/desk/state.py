@@ -1,0 +1,105 @@
+"""What the desk knows, and the turn in which it changes its mind.
+
+The parts of the desk (order flow, exits, strategies, guard, kill, books) share one DeskState and write to
+one Turn; nothing else is shared and nothing is hidden in them that a restart could lose, except where a
+comment says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from trader.desk.effects import Effect, Write
+from trader.desk.limits import RiskLimits
+from trader.desk.pace import OrderPace
+from trader.desk.portfolio import Portfolio, Slot
+from trader.domain.instrument import Instrument, InstrumentKey
+from trader.domain.market import Tick
+from trader.domain.order import Order, OrderId, OrderUpdate, Owner, Tag
+from trader.domain.records import Alert, DeskMode, ExitPlan, Latch, Priority, Record, RiskCounters
+from trader.domain.times import ist
+
+if TYPE_CHECKING:
+    from trader.desk.runner import Running
+    from trader.market.calendar import Calendar
+    from trader.market.charges import Charges
+    from trader.market.instruments import Instruments
+    from trader.strategy.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class DeskConfig:
+    """``ledger_code`` is three letters or digits that tell this ledger's tags from any other's."""
+
+    limits: RiskLimits
+    ledger_code: str = "AAA"
+
+
+@dataclass(slots=True)
+class DeskState:
+    config: DeskConfig
+    instruments: Instruments
+    calendar: Calendar
+    charges: Charges
+    catalogue: Catalogue
+    latch: Latch
+    counters: RiskCounters
+    portfolio: Portfolio = field(default_factory=Portfolio)
+    pace: OrderPace = field(default_factory=OrderPace)
+    quotes: dict[InstrumentKey, Tick] = field(default_factory=dict)
+    previous_close: dict[InstrumentKey, float] = field(default_factory=dict)
+    last_tick_at: datetime | None = None
+    orders: dict[Tag, Order] = field(default_factory=dict)  # today's, and every working one
+    working: dict[Tag, Order] = field(default_factory=dict)
+    tags_by_id: dict[OrderId, Tag] = field(default_factory=dict)
+    parked: dict[OrderId, list[OrderUpdate]] = field(default_factory=dict)  # came before their ack
+    sequences: dict[Tag, int] = field(default_factory=dict)
+    serial: int = 0
+    plans: dict[Slot, ExitPlan] = field(default_factory=dict)
+    instances: dict[Owner, Running] = field(default_factory=dict)
+    commands_done: set[str] = field(default_factory=set)
+    # When a denial was last recorded, so that a rule hit every second is told once in a while.
+    denials_told: dict[tuple[Owner, InstrumentKey, str], datetime] = field(default_factory=dict)
+    opening_mark: dict[Slot, float] = field(default_factory=dict)  # see guard.py: carried positions
+
+    @property
+    def limits(self) -> RiskLimits:
+        return self.config.limits
+
+    def instrument(self, key: InstrumentKey) -> Instrument | None:
+        return self.instruments.by_key.get(key)
+
+    def trading_day(self, at: datetime) -> date:
+        """The exchange's zone decides the day."""
+        return ist(at).date()
+
+    def next_tag(self, at: datetime) -> Tag:
+        """The tag the next recorded order gets: ``MAAA261123000042``, 16 characters."""
+        return Tag(f"M{self.config.ledger_code}{ist(at):%y%m%d}{self.serial + 1:06d}")
+
+    def working_in(self, slot: Slot) -> list[Order]:
+        return [order for order in self.working.values() if (order.owner, order.key, order.product) == slot]
+
+    @property
+    def halted(self) -> bool:
+        return self.latch.mode is DeskMode.HALTED
+
+
+@dataclass(slots=True)
+class Turn:
+    """The effects of one event, in order."""
+
+    at: datetime
+    effects: list[Effect] = field(default_factory=list)
+
+    def write(self, record: Record) -> None:
+        self.effects.append(Write(record))
+
+    def send(self, effect: Effect) -> None:
+        self.effects.append(effect)
+
+    def alert(self, alert_id: str, priority: Priority, topic: str, title: str, body: str = "") -> None:
+        """``alert_id`` names the cause, so the same cause told twice is one alert."""
+        self.write(Alert(alert_id, self.at, priority, topic, title, body))

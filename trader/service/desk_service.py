@@ -1,0 +1,266 @@
+"""The shell around the desk: one queue in, one writer, effects out.
+
+Every event is handled to the end before the next: the desk decides, what it wrote is committed, and only
+then is anything sent. Whatever comes back from the broker enters through the same queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime
+from typing import Any
+
+from trader.broker.port import Broker
+from trader.desk.commands import Command
+from trader.desk.desk import Desk
+from trader.desk.effects import (
+    Answer,
+    Cancel,
+    Change,
+    Effect,
+    LoadHistory,
+    ReadBook,
+    Submit,
+    Watch,
+    Write,
+)
+from trader.desk.events import (
+    BookFailed,
+    BookRead,
+    ChangeAnswered,
+    ClockTicked,
+    CommandGiven,
+    Event,
+    HistoryFailed,
+    HistoryLoaded,
+    HouseFault,
+    OrderAcked,
+    OrderOutcomeUnknown,
+    OrderRefusedByBroker,
+    OrderUpdated,
+)
+from trader.domain.errors import BrokerError, CommitFailed, MunimError, OrderRefused
+from trader.domain.order import Approved, OrderUpdate
+from trader.domain.records import Alert, Record
+from trader.feed.aggregator import Aggregator
+from trader.feed.port import Feed
+from trader.ports.clock import Clock
+from trader.ports.store import Store
+
+log = logging.getLogger(__name__)
+
+ANSWER_WITHIN = 30.0  # seconds a command may wait in the queue before its sender is told so
+
+
+class DeskService:
+    """Runs one desk. ``on_alert`` is called after alerts were committed; it must not block."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        store: Store,
+        broker: Broker,
+        feed: Feed,
+        clock: Clock,
+        aggregator: Aggregator,
+        on_alert: Callable[[], None],
+    ) -> None:
+        self._desk = desk
+        self._store = store
+        self._broker = broker
+        self._feed = feed
+        self._clock = clock
+        self._aggregator = aggregator
+        self._on_alert = on_alert
+        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._pending = 0  # queued or being handled
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._answers: dict[str, asyncio.Future[Answer]] = {}
+        self._unwritten: list[Record] = []  # a commit failed; they go with the next
+        self._accepting = True
+        broker.listen(self._broker_spoke)
+
+    # -- in --------------------------------------------------------------------------------------
+
+    def put(self, event: Event) -> None:
+        self._pending += 1
+        self._queue.put_nowait(event)
+
+    def _broker_spoke(self, update: OrderUpdate) -> None:
+        self.put(OrderUpdated(self._clock.now(), update))
+
+    async def ask(self, command: Command, *, source_id: str, actor: str) -> Answer:
+        """Have the desk act on a command; the answer comes once its effects are recorded."""
+        if not self._accepting:
+            return Answer(source_id, False, "Munim is stopping; send it again when it is back.")
+        waiting = self._answers.get(source_id)
+        if waiting is None:
+            waiting = self._answers[source_id] = asyncio.get_running_loop().create_future()
+            self.put(CommandGiven(self._clock.now(), source_id, actor, command))
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                return await asyncio.shield(waiting)
+        except TimeoutError:
+            return Answer(source_id, False, "The desk has not answered yet. /status shows what came of it.")
+
+    async def run(self) -> None:
+        """Handle events until cancelled. A fault of ours halts the desk; it does not end the loop."""
+        while True:
+            event = await self._queue.get()
+            try:
+                await self._handle(event)
+            except Exception as e:
+                log.exception("handling %s failed", type(event).__name__)
+                if not isinstance(event, HouseFault):
+                    reason = f"handling {type(event).__name__} raised {type(e).__name__}"
+                    self.put(HouseFault(self._clock.now(), "internal_fault", reason))
+            finally:
+                self._pending -= 1
+                self._queue.task_done()
+
+    async def settle(self) -> None:
+        """Return when nothing is queued and nothing is under way: the market may move on."""
+        while True:
+            if self._pending:
+                await self._queue.join()
+            elif self._in_flight:
+                await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                return
+
+    # -- handling --------------------------------------------------------------------------------
+
+    async def _handle(self, event: Event) -> None:
+        effects = self._desk.handle(event)
+        if effects:
+            await self.carry_out(effects)
+        elif self._unwritten and isinstance(event, ClockTicked):
+            await self._commit(())
+
+    async def carry_out(self, effects: Sequence[Effect]) -> None:
+        """Commit first, then send. What was not recorded is not sent, except what only cancels."""
+        records = [e.record for e in effects if isinstance(e, Write)]
+        recorded = await self._commit(records) if records or self._unwritten else True
+        for effect in effects:
+            if not isinstance(effect, Write):
+                self._carry_out(effect, recorded=recorded)
+        if recorded and any(isinstance(record, Alert) for record in records):
+            self._on_alert()
+
+    async def _commit(self, records: Sequence[Record]) -> bool:
+        pending = [*self._unwritten, *records]
+        try:
+            await self._store.commit(pending)
+        except CommitFailed as e:
+            first = not self._unwritten
+            self._unwritten = pending
+            if first:
+                log.critical("the ledger failed: %s", e)
+                self.put(HouseFault(self._clock.now(), "ledger_failed", f"The ledger cannot be written: {e}"))
+            return False
+        self._unwritten = []
+        return True
+
+    def _carry_out(self, effect: Effect, *, recorded: bool) -> None:
+        match effect:
+            case Submit(approved=approved) if recorded:
+                self._start(self._send(approved))
+            case Submit(approved=approved):
+                reason = "not recorded, so not sent"
+                self.put(OrderRefusedByBroker(self._clock.now(), approved.request.tag, reason))
+            case Change(approved=change):
+                self._start(self._request(change.change.tag, lambda: self._broker.modify(change)))
+            case Cancel(tag=tag, order_id=order_id):
+                self._start(self._request(tag, lambda: self._broker.cancel(order_id)))
+            case ReadBook():
+                self._start(self._read_book(effect))
+            case LoadHistory():
+                self._start(self._load_history(effect))
+            case Watch(key=key, interval=interval):
+                self._aggregator.watch(key, interval)
+            case Answer():
+                waiting = self._answers.pop(effect.source_id, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(effect)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+
+    # -- out -------------------------------------------------------------------------------------
+
+    async def _send(self, approved: Approved) -> None:
+        """One attempt, whatever happens. Anything but a clear answer is an unknown outcome."""
+        tag = approved.request.tag
+        event: Event
+        try:
+            order_id = await self._broker.place(approved)
+        except OrderRefused as e:
+            event = OrderRefusedByBroker(self._clock.now(), tag, str(e))
+        except BaseException as e:
+            self.put(OrderOutcomeUnknown(self._clock.now(), tag, _sentence(e)))
+            if isinstance(e, Exception):
+                return
+            raise  # a cancelled task: its order may be at the broker all the same
+        else:
+            event = OrderAcked(self._clock.now(), tag, order_id)
+        self.put(event)
+
+    async def _request(self, tag: Any, request: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await request()
+        except OrderRefused as e:
+            self.put(ChangeAnswered(self._clock.now(), tag, error=str(e)))
+        except Exception as e:
+            self.put(ChangeAnswered(self._clock.now(), tag, error=_sentence(e), unknown=True))
+        else:
+            self.put(ChangeAnswered(self._clock.now(), tag))
+
+    async def _read_book(self, effect: ReadBook) -> None:
+        asked_at = self._clock.now()
+        try:
+            book = await self._broker.book()
+        except Exception as e:
+            self.put(BookFailed(self._clock.now(), effect.purpose, _sentence(e)))
+        else:
+            self.put(BookRead(self._clock.now(), asked_at, effect.purpose, book.orders, book.positions))
+
+    async def _load_history(self, effect: LoadHistory) -> None:
+        owner, key, interval = effect.owner, effect.key, effect.interval
+        try:
+            bars = await self._feed.history(key, interval, effect.count, self._clock.now())
+        except Exception as e:
+            self.put(HistoryFailed(self._clock.now(), owner, key, _sentence(e)))
+        else:
+            self.put(HistoryLoaded(self._clock.now(), owner, key, interval, bars))
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    async def close(self, seconds: float = 2.0) -> None:
+        """Take no more commands, wait for what is under way; what is not back by then shows at the next
+        start as an unknown outcome."""
+        self._accepting = False
+        try:
+            async with asyncio.timeout(seconds):
+                await self.settle()
+        except TimeoutError:
+            log.warning("%d requests were still under way", len(self._in_flight))
+        for task in list(self._in_flight):
+            task.cancel()
+
+    @property
+    def busy(self) -> bool:
+        return self._desk.busy
+
+    def fault(self, at: datetime, code: str, reason: str) -> None:
+        self.put(HouseFault(at, code, reason))
+
+
+def _sentence(error: BaseException) -> str:
+    """Our own errors speak for themselves; others by their type, for their text may hold anything."""
+    if isinstance(error, BrokerError | MunimError):
+        return str(error)
+    return f"{type(error).__name__}"

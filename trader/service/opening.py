@@ -1,0 +1,186 @@
+"""Puts the trading side together from its settings and its ledger, and takes it apart in order."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from trader import VERSION
+from trader.broker.paper.broker import PaperBroker
+from trader.broker.paper.conduct import Conduct
+from trader.broker.paper.journal import PaperJournal
+from trader.desk.desk import Desk
+from trader.desk.state import DeskConfig
+from trader.domain.position import Fill
+from trader.domain.records import LedgerState, SessionRecord, Setting
+from trader.domain.times import IST
+from trader.feed.aggregator import Aggregator
+from trader.feed.port import Feed
+from trader.market.calendar import Calendar
+from trader.market.charges import Charges
+from trader.market.instruments import Instruments
+from trader.ports.store import Store
+from trader.service.clock import SteppedClock
+from trader.service.desk_service import DeskService
+from trader.service.front import DeskFront
+from trader.service.port import About
+from trader.service.pump import Pump
+from trader.service.settings import Market, PaperSettings, Settings
+from trader.strategy.catalogue import Catalogue
+
+MARKET_TIME = "market_time"  # how far the simulated market had come
+LEDGER_CODE = "ledger_code"
+_CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that is mistaken for something else
+
+
+@dataclass(slots=True)
+class House:
+    """A running desk. ``run`` its service and its pump as tasks; ``close`` it when done."""
+
+    desk: Desk
+    service: DeskService
+    pump: Pump
+    front: DeskFront
+    clock: SteppedClock
+    session: SessionRecord
+    store: Store
+
+    async def close(self) -> None:
+        """An orderly end: the next start will not ask the owner what happened."""
+        await self.service.close()
+        ended = [replace(self.session, ended_at=self.clock.now())]
+        market_time = Setting(MARKET_TIME, self.clock.now().isoformat())
+        await self.store.commit([*ended, market_time])
+
+
+async def open_house(
+    settings: Settings,
+    store: Store,
+    journal: PaperJournal,
+    catalogue: Catalogue,
+    *,
+    held: bool,
+    on_alert: Callable[[], None],
+) -> House:
+    """``store`` is open. Restores the desk and asks the broker for its book; both are handled once the
+    service runs. Raises FeedError when the market cannot be read."""
+    ledger = await store.load()
+    feed, calendar = _market(settings, _resume_at(settings, ledger))
+    start = max(feed.starts_at, _last_moment(ledger) or feed.starts_at)
+    clock = SteppedClock(start, settings.speed)
+    instruments = Instruments(feed.instruments())
+    broker = PaperBroker(
+        instruments=lambda key: instruments.find(key),
+        journal=journal,
+        clock=clock,
+        conduct=_conduct(settings.paper, settings.seed),
+        cash=settings.limits.capital,
+    )
+    await broker.open()
+    code = ledger.settings.get(LEDGER_CODE) or _new_code(settings)
+    session = _session(settings, start)
+    await store.commit([session, Setting(LEDGER_CODE, code)])
+    desk = Desk(DeskConfig(settings.limits, code), instruments, calendar, Charges.load(), catalogue, at=start)
+    aggregator = Aggregator(calendar)
+    service = DeskService(desk, store, broker, feed, clock, aggregator, on_alert)
+
+    async def keep_time(at: datetime) -> None:
+        await store.commit([Setting(MARKET_TIME, at.isoformat())])
+
+    pump = Pump(
+        service,
+        feed,
+        broker,
+        clock,
+        aggregator,
+        calendar,
+        held=held,
+        every_minute=keep_time if settings.market is Market.SIMULATED else None,
+    )
+    clean = ledger.last_session is None or ledger.last_session.ended_at is not None
+    fills = await _open_fills(store, ledger)
+    await service.carry_out(desk.restore(ledger, fills, at=start, clean=clean))
+    front = DeskFront(
+        desk=desk,
+        service=service,
+        store=store,
+        clock=clock,
+        pump=pump,
+        calendar=calendar,
+        instruments=instruments,
+        catalogue=catalogue,
+        about=About(VERSION, settings.market, "paper", settings.speed, datetime.now(IST)),
+        settings=dict(ledger.settings),
+        risk_pct=f"{settings.limits.risk_per_trade_pct.normalize():f}",
+    )
+    return House(desk, service, pump, front, clock, session, store)
+
+
+def _market(settings: Settings, resume_at: datetime | None) -> tuple[Feed, Calendar]:
+    """The feed and the calendar that goes with it: a recording knows the sessions it holds."""
+    if settings.market is Market.REPLAY:
+        from trader.feed.replay import ReplayMarket  # reads Parquet; the simulated market does without
+
+        replayed = ReplayMarket.from_path(settings.replay_path)
+        return replayed, replayed.calendar
+    from trader.feed.simulated import SimulatedMarket
+
+    simulated = SimulatedMarket(settings.seed, resume_at)
+    return simulated, simulated.calendar
+
+
+def _resume_at(settings: Settings, ledger: LedgerState) -> datetime | None:
+    """Where a simulated market goes on: after everything the ledger knows, else where it is told to."""
+    return _last_moment(ledger) or settings.clock_start
+
+
+def _last_moment(ledger: LedgerState) -> datetime | None:
+    """The latest market time in the ledger; after a crash the records are ahead of the kept time."""
+    moments = [order.updated_at for order in ledger.orders]
+    moments += [p.updated_at for p in ledger.positions if p.updated_at is not None]
+    moments += [instance.updated_at for instance in ledger.instances]
+    if ledger.latch is not None:
+        moments.append(ledger.latch.since)
+    if kept := ledger.settings.get(MARKET_TIME):
+        moments.append(datetime.fromisoformat(kept))
+    return max(moments, default=None)
+
+
+async def _open_fills(store: Store, ledger: LedgerState) -> Sequence[Fill]:
+    """Fills since the oldest open position was opened, oldest first."""
+    since = min((p.opened_at for p in ledger.positions if p.quantity and p.opened_at), default=None)
+    if since is None:
+        return ()
+    return [fill for fill in await store.fills(limit=1_000_000) if fill.at >= since]
+
+
+def _session(settings: Settings, at: datetime) -> SessionRecord:
+    started = datetime.now(IST)
+    shown = repr(settings).encode()  # secrets do not show themselves
+    return SessionRecord(
+        session_id=f"{started:%Y%m%d%H%M%S%f}",
+        started_at=at,
+        market=settings.market,
+        trading="paper",
+        version=VERSION,
+        config_hash=hashlib.sha256(shown).hexdigest()[:16],
+    )
+
+
+def _new_code(settings: Settings) -> str:
+    if settings.market is Market.REPLAY:
+        return "RPL"  # a replay must come out the same every time
+    return "".join(secrets.choice(_CODE_LETTERS) for _ in range(3))
+
+
+def _conduct(paper: PaperSettings, seed: int) -> Conduct:
+    return Conduct(
+        slippage_bps=float(paper.slippage_bps),
+        latency=paper.latency,
+        partial_fill_probability=float(paper.partial_pct) / 100,
+        reject_probability=float(paper.reject_pct) / 100,
+        seed=seed,
+    )

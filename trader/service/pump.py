@@ -1,0 +1,211 @@
+"""Plays a feed to the desk at its pace: the paper exchange sees each moment first, then the desk.
+
+The next moment is shown when everything the last one caused has settled, so a day replays to the same
+decisions however busy the machine is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+from trader.desk.events import BarClosed, ClockTicked, RangePassed, TicksArrived
+from trader.domain.market import Bar, Tick
+from trader.feed.aggregator import Aggregator
+from trader.feed.port import BarBatch, Batch, Feed, Silence, TickBatch
+from trader.market.calendar import Calendar
+from trader.service.clock import SteppedClock
+from trader.service.desk_service import DeskService
+
+_JUMP = timedelta(minutes=2)  # a silence longer than this is a night, not a pause: nobody waits through it
+
+
+class PaperMarket(Protocol):
+    """The paper exchange, as the market reaches it."""
+
+    async def on_ticks(self, ticks: Sequence[Tick]) -> None: ...
+
+    async def on_range(self, bar: Bar) -> None: ...
+
+    async def on_bar_closed(self, bar: Bar) -> None: ...
+
+    async def on_time(self, now: datetime) -> None: ...
+
+    async def end_of_day(self, day: date) -> None: ...
+
+
+@dataclass(slots=True)
+class Played:
+    """How much was shown, and how long showing it took."""
+
+    ticks: int = 0
+    bars: int = 0
+    seconds: float = 0.0
+
+
+class Pump:
+    """``held`` makes the market move only while somebody waits for it (``run_until``): a script's market.
+
+    ``every_minute`` is awaited with the market time once a market minute.
+    """
+
+    def __init__(
+        self,
+        service: DeskService,
+        feed: Feed,
+        floor: PaperMarket,
+        clock: SteppedClock,
+        aggregator: Aggregator,
+        calendar: Calendar,
+        *,
+        held: bool = False,
+        every_minute: Callable[[datetime], Awaitable[None]] | None = None,
+    ) -> None:
+        self._service = service
+        self._feed = feed
+        self._floor = floor
+        self._clock = clock
+        self._aggregator = aggregator
+        self._calendar = calendar
+        self._every_minute = every_minute
+        self._held_until: datetime | None = clock.now() if held else None
+        self._released = asyncio.Event()
+        self._standing = asyncio.Event()  # held back at the next batch, or ended
+        self._ended = asyncio.Event()
+        self._due = time.monotonic()
+        self._ended_days: set[date] = set()
+        self._minute: datetime | None = None
+        self.played = Played()
+
+    # -- playing ---------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Play the feed to its end; a simulated market has none."""
+        async for batch in self._feed.batches(self._clock.now()):
+            await self._wait_for_release(_begins(batch))
+            await self._keep_pace(_begins(batch))
+            began = time.perf_counter()
+            await self._show(batch)
+            self.played.seconds += time.perf_counter() - began
+        self._ended.set()
+        self._standing.set()
+
+    async def _show(self, batch: Batch) -> None:
+        match batch:
+            case TickBatch():
+                await self._show_ticks(batch)
+            case BarBatch():
+                await self._show_bars(batch)
+            case Silence(at=at):
+                await self._pass_time(at)
+
+    async def _show_ticks(self, batch: TickBatch) -> None:
+        self._clock.advance(batch.at)
+        await self._floor.on_ticks(batch.ticks)
+        self._service.put(TicksArrived(batch.at, batch.ticks))
+        self._put_bars(batch.at, self._aggregator.on_ticks(batch.ticks))
+        self.played.ticks += len(batch.ticks)
+        await self._pass_time(batch.at)
+
+    async def _show_bars(self, batch: BarBatch) -> None:
+        """Candles as they happened: the open, then the range, then the close."""
+        opens = [Tick(bar.key, batch.start, bar.open) for bar in batch.bars]
+        await self._show_prices(batch.start, opens)
+        await self._keep_pace(batch.end)
+        self._clock.advance(batch.end)
+        for bar in batch.bars:
+            await self._floor.on_range(bar)
+            self._service.put(RangePassed(batch.end, bar))
+            await self._service.settle()
+            await self._floor.on_bar_closed(bar)
+        closes = [Tick(bar.key, batch.end, bar.close) for bar in batch.bars]
+        self._service.put(TicksArrived(batch.end, closes))
+        for bar in batch.bars:
+            self._put_bars(batch.end, self._aggregator.on_bar(bar))
+        self.played.bars += len(batch.bars)
+        await self._pass_time(batch.end)
+
+    async def _show_prices(self, at: datetime, ticks: list[Tick]) -> None:
+        self._clock.advance(at)
+        await self._floor.on_ticks(ticks)
+        self._service.put(TicksArrived(at, ticks))
+        await self._pass_time(at)
+
+    async def _pass_time(self, at: datetime) -> None:
+        self._clock.advance(at)
+        await self._floor.on_time(at)
+        self._put_bars(at, self._aggregator.on_time(at))
+        await self._end_day(at)
+        self._service.put(ClockTicked(at))
+        await self._service.settle()
+        minute = at.replace(second=0, microsecond=0)
+        if minute != self._minute:
+            self._minute = minute
+            if self._every_minute is not None:
+                await self._every_minute(at)
+
+    def _put_bars(self, at: datetime, bars: Iterable[Bar]) -> None:
+        for bar in bars:
+            self._service.put(BarClosed(at, bar))
+
+    async def _end_day(self, at: datetime) -> None:
+        """Once after each close: the exchange forgets its day orders."""
+        session = self._calendar.session(at.date())
+        if session is not None and at >= session.closes_at and at.date() not in self._ended_days:
+            self._ended_days = {at.date()}
+            await self._floor.end_of_day(at.date())
+
+    # -- pace ------------------------------------------------------------------------------------
+
+    async def _keep_pace(self, at: datetime) -> None:
+        speed = self._clock.speed
+        passing = at - self._clock.now()
+        # A night is passed over in no time, and the pace begins anew behind it.
+        if speed is None or passing > _JUMP or passing <= timedelta(0):
+            return
+        self._due += passing.total_seconds() / speed
+        ahead = self._due - time.monotonic()
+        if ahead > 0:
+            await asyncio.sleep(ahead)
+        elif ahead < -1.0:
+            self._due = time.monotonic()  # too far behind to catch up: the market slows down instead
+
+    # -- a held market ---------------------------------------------------------------------------
+
+    async def _wait_for_release(self, at: datetime) -> None:
+        while self._held_until is not None and at > self._held_until:
+            self._released.clear()
+            self._standing.set()
+            await self._released.wait()
+            self._due = time.monotonic()
+
+    async def run_until(self, at: datetime) -> datetime:
+        """Let a held market run until ``at``; one that runs by itself is only waited for. The market time
+        then; earlier than asked where the recording ends."""
+        if self._held_until is None:
+            reached = asyncio.ensure_future(self._clock.sleep_until(at))
+            ended = asyncio.ensure_future(self._ended.wait())
+            await asyncio.wait({reached, ended}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (reached, ended):
+                task.cancel()
+            return self._clock.now()
+        if not self.ended:
+            self._held_until = max(at, self._held_until)
+            self._standing.clear()
+            self._released.set()
+            await self._standing.wait()
+        if not self.ended:
+            self._clock.advance(self._held_until)  # nothing trades before the batch that is held back
+        return self._clock.now()
+
+    @property
+    def ended(self) -> bool:
+        return self._ended.is_set()
+
+
+def _begins(batch: Batch) -> datetime:
+    return batch.start if isinstance(batch, BarBatch) else batch.at

@@ -28,10 +28,9 @@ from trader.service.lock import FolderLock
 from trader.service.settings import Market, Settings, read_settings
 
 if TYPE_CHECKING:
-    from handlers.notifier import Notifier
-
     from handlers.console import Console
     from handlers.dispatch import Dispatcher
+    from handlers.notifier import Notifier
     from handlers.registry import Registry
     from handlers.screen import Screen
     from handlers.telegram.supervisor import TelegramService
@@ -101,11 +100,16 @@ async def run(settings: Settings) -> int:
 
 
 async def _live(house: House, chat: _Chat) -> None:
+    from trader.strategy.indicators import preload
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
+    # TA-Lib takes more than a second to import; do it beside the market instead of under its first bar.
+    warming = asyncio.create_task(asyncio.to_thread(preload))
     tasks = [
+        warming,
         _watched(house, "service", house.service.run()),
         _watched(house, "market", house.pump.run()),
         _watched(house, "notifier", chat.notifier.run()),
@@ -170,7 +174,6 @@ class _Chat:
         self._console: Console | None = None
         self._screen: Screen | None = None
         self._booted_at = datetime.now(IST)
-        self._telling: set[asyncio.Task[None]] = set()
         self._joined = False
         if not settings.bot_token:
             from handlers.screen import screen_of
@@ -199,11 +202,9 @@ class _Chat:
             frozenset(settings.owner_ids), frozenset(settings.viewer_ids), terminal=self._screen is not None
         )
 
-        def tell(title: str, body: str) -> None:
-            task = asyncio.ensure_future(house.front.tell(title, body))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
-            task.add_done_callback(lambda done: self.wake())
+        async def tell(title: str, body: str) -> None:
+            await house.front.tell(title, body)
+            self.wake()
 
         self._dispatcher = Dispatcher(
             self._registry, house.front, policy, booted_at=self._booted_at, tell_owner=tell
@@ -216,20 +217,18 @@ class _Chat:
         self.notifier.wake()
 
     def _join_terminal(self, house: House, screen: Screen) -> None:
-        from handlers.notifier import Notifier
-
         from handlers.completion import words_of
         from handlers.console import Console
+        from handlers.notifier import Notifier
         from handlers.screen import ConsoleChannel
 
         self._console = Console(
             self._dispatcher, screen, now=_wall_now, words=words_of(self._registry, house.front)
         )
-        self.notifier = Notifier(house.store, ConsoleChannel(screen), pace=0.0)
+        self.notifier = Notifier(house.store, ConsoleChannel(screen), market_now=house.clock.now)
 
     def _join_telegram(self, house: House) -> None:
         from handlers.notifier import Notifier
-
         from handlers.telegram.settings import Hooks, TelegramSettings
         from handlers.telegram.supervisor import TelegramService
 
@@ -247,7 +246,7 @@ class _Chat:
             menu=self._dispatcher.menu,
             with_nonces=self._dispatcher.offer,
         )
-        self.notifier = Notifier(house.store, self._telegram.channel)
+        self.notifier = Notifier(house.store, self._telegram.channel, market_now=house.clock.now)
 
     def _mute(self, until: datetime | None) -> None:
         self.notifier.mute(until)

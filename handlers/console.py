@@ -1,0 +1,136 @@
+"""The terminal as a transport: a prompt for people, a script's lines from a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import IO, TYPE_CHECKING
+
+from handlers.lines import lines_of
+from handlers.message import Incoming, Kind, Outgoing, say
+from handlers.policy import TERMINAL_USER
+from handlers.screen import Screen
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+
+log = logging.getLogger(__name__)
+
+_QUIT = frozenset({"/quit", "/exit"})
+_NUMBER = re.compile(r"[0-9]{1,3}")
+_GRACE = 3.0  # seconds for what is still being answered when somebody leaves
+
+
+class Console:
+    """Reads commands, hands them to ``dispatch``, shows the answers; ends with the input.
+
+    ``words(text)`` offers completions for what is typed so far, with an explanation each.
+    """
+
+    def __init__(
+        self,
+        dispatch: Callable[[Incoming], Awaitable[Outgoing | None]],
+        screen: Screen,
+        *,
+        now: Callable[[], datetime],
+        words: Callable[[str], list[tuple[str, str]]] = lambda text: [],
+        stdin: IO[str] | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        self._dispatch = dispatch
+        self._screen = screen
+        self._now = now
+        self._words = words
+        self._stdin = stdin
+        self._run_id = run_id or secrets.token_hex(6)
+        self._count = 0
+        self._offered: tuple[str, ...] = ()  # nonces behind 1), 2), 3) … of the last reply
+
+    async def run(self) -> None:
+        """Until the input ends, or nobody reads the output any more."""
+        try:
+            await (self._converse() if self._screen.interactive else self._read_through())
+        except BrokenPipeError:
+            log.info("the terminal's reader is gone")
+
+    # -- a script -----------------------------------------------------------------------------------
+
+    async def _read_through(self) -> None:
+        stdin = self._stdin or sys.stdin
+        if stdin is None or stdin.closed:
+            return  # a service without any input
+        async for line in lines_of(stdin.fileno()):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            self._screen.note(f"> {text}")
+            if text.casefold() in _QUIT:
+                return
+            await self._answer(text)
+
+    # -- a person -----------------------------------------------------------------------------------
+
+    async def _converse(self) -> None:
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.patch_stdout import patch_stdout
+
+        from handlers.completion import completer
+
+        session: PromptSession[str] = PromptSession(
+            completer=completer(self._words), complete_while_typing=True
+        )
+        running: set[asyncio.Task[None]] = set()
+        with patch_stdout(raw=True):  # raw: Rich's colours pass
+            while (text := await _prompt(session)) is not None and text.casefold() not in _QUIT:
+                if text:
+                    # Each on its own: a long /wait must not keep anybody from typing /kill.
+                    task = asyncio.create_task(self._answer(text))
+                    running.add(task)
+                    task.add_done_callback(running.discard)
+            if running:
+                await asyncio.wait(running, timeout=_GRACE)
+            for task in running:
+                task.cancel()
+
+    # -- both ---------------------------------------------------------------------------------------
+
+    async def _answer(self, text: str) -> None:
+        kind = Kind.MESSAGE
+        if _NUMBER.fullmatch(text):
+            if not 1 <= int(text) <= len(self._offered):
+                self._screen.show(say(f"There is no choice {text} to make."))
+                return
+            kind, text = Kind.PRESS, self._offered[int(text) - 1]
+        try:
+            outgoing = await self._dispatch(self._incoming(kind, text))
+        except Exception:
+            log.exception("a command from the terminal failed")
+            self._screen.show(say("That failed; the log has the reason."))
+            return
+        if outgoing is not None:
+            self._offered = tuple(nonce for row in outgoing.nonces for nonce in row)
+            self._screen.show(outgoing.reply)
+
+    def _incoming(self, kind: Kind, text: str) -> Incoming:
+        self._count += 1
+        at = self._now()
+        return Incoming(
+            source_id=f"term:{self._run_id}:{self._count}", kind=kind,
+            user_id=TERMINAL_USER, user_name="terminal", chat_id=TERMINAL_USER, chat_type="terminal",
+            text=text, sent_at=at, received_at=at,
+        )  # fmt: skip
+
+
+async def _prompt(session: PromptSession[str]) -> str | None:
+    """The next line, stripped; None at Ctrl-D, or at Ctrl-C with nothing typed."""
+    try:
+        return (await session.prompt_async("> ")).strip()
+    except EOFError:
+        return None
+    except KeyboardInterrupt:
+        return "" if session.default_buffer.text else None

@@ -1,0 +1,270 @@
+"""The one door into the desk: who, how late, how often, what for, and a line in the audit before and after.
+
+Every transport hands in what it received and shows what comes back. There is no lock: a slow command delays
+nobody, and the desk's own queue puts what changes state in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from handlers.message import Button, Incoming, Kind, Outgoing, Reply, say
+from handlers.nonces import Nonces
+from handlers.policy import Policy, Strangers, TellOwner, Timeliness, timeliness
+from handlers.registry import Call, Command, Danger, Registry, Role
+from handlers.render.figures import ago
+from handlers.render.text import clean, one_line
+from handlers.typed import MESSAGE_LENGTH, Typed, typed
+from trader.domain.errors import InvalidInput
+from trader.domain.records import AuditEntry
+from trader.service.port import DeskPort
+
+log = logging.getLogger(__name__)
+
+EXPIRED = "This button has expired; send the command again."
+A_BUTTON = "(a button)"
+AUDIT_PATIENCE = 1.0  # seconds a command that reduces risk waits for the ledger before it goes ahead
+ANSWER_WITHIN = 60.0  # seconds a handler may take in Telegram; the terminal may wait
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An admitted message: who sent it in which role, and the text to act on (a press: its command)."""
+
+    incoming: Incoming
+    role: Role
+    text: str
+    typed: Typed
+    command: Command | None
+    seen_before: bool  # accepted once already, but never answered
+
+    @property
+    def actor(self) -> str:
+        incoming = self.incoming
+        return "terminal" if incoming.chat_type == "terminal" else f"{self.role} {incoming.user_id}"
+
+    @property
+    def danger(self) -> Danger:
+        return self.command.danger if self.command else Danger.READ
+
+
+class Dispatcher:
+    """``tell_owner(title, body)`` is how the owner hears of strangers.
+
+    ``booted_at`` is the wall clock's at the start of this process: whatever was sent before is stale.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        desk: DeskPort,
+        policy: Policy,
+        *,
+        booted_at: datetime,
+        tell_owner: TellOwner,
+        monotonic: Callable[[], float] = time.monotonic,
+        answer_within: float = ANSWER_WITHIN,
+    ) -> None:
+        self._registry = registry
+        self._desk = desk
+        self._policy = policy
+        self._booted_at = booted_at
+        self._answer_within = answer_within
+        self._nonces = Nonces(monotonic)
+        self._in_flight: set[str] = set()
+        self.strangers = Strangers(tell_owner, monotonic)
+
+    def allows(self, incoming: Incoming) -> bool:
+        """Whether this may act at all; the only authorisation there is. Fails closed."""
+        try:
+            if self._policy.admits(incoming) is not None:
+                return True
+            if self._policy.role_of(incoming) is None:
+                self.strangers.note(incoming)
+        except Exception:
+            log.exception("authorisation failed; %s refused", incoming.source_id)
+        return False
+
+    async def __call__(self, incoming: Incoming) -> Outgoing | None:
+        """The answer, or None where silence is the answer."""
+        if not self.allows(incoming) or incoming.source_id in self._in_flight:
+            return None
+        role = self._policy.admits(incoming)
+        if role is None:
+            return None
+        self._in_flight.add(incoming.source_id)
+        try:
+            reply = await self._answered_once(incoming, role)
+        finally:
+            self._in_flight.discard(incoming.source_id)
+        if reply is None:
+            return None
+        return self._nonces.issue(
+            self._for_role(reply, role), user_id=incoming.user_id, chat_id=incoming.chat_id
+        )
+
+    def offer(self, user_id: int, reply: Reply) -> Outgoing:
+        """An alert's buttons made single-use for one person in the private chat, where ids are alike."""
+        role = self._policy.role_of_user(user_id)
+        shown = self._for_role(reply, role) if role else replace(reply, buttons=())
+        return self._nonces.issue(shown, user_id=user_id, chat_id=user_id)
+
+    def menu(self, user_id: int) -> list[tuple[str, str]]:
+        """(command, description) pairs for this person's menu; none for a stranger."""
+        role = self._policy.role_of_user(user_id)
+        return self._registry.bot_commands(role) if role else []
+
+    # -- one message --------------------------------------------------------------------------------
+
+    async def _answered_once(self, incoming: Incoming, role: Role) -> Reply | None:
+        before = await self._audited(incoming.source_id)
+        if before is not None and before.outcome:
+            return None  # a repeated delivery; it has its answer
+        text = incoming.text
+        if incoming.kind is Kind.PRESS:
+            button = self._nonces.take(text, user_id=incoming.user_id, chat_id=incoming.chat_id)
+            if button is None:
+                return await self._expired(incoming, role)
+            text = button.command
+        words = typed(text)
+        asked = _Asked(incoming, role, text, words, self._registry.find(words.name), before is not None)
+        return await self._judged(asked)
+
+    async def _judged(self, asked: _Asked) -> Reply | None:
+        found = asked.command
+        if len(asked.text) > MESSAGE_LENGTH:
+            return await self._refused(asked, "unknown", f"I read at most {MESSAGE_LENGTH} characters.")
+        if found is None:
+            return await self._refused(asked, "unknown", self._unknown(asked))
+        if not asked.role.may(found.role):
+            return await self._refused(asked, "forbidden", f"/{found.name} is the owner's; you may look.")
+        if found.terminal_only and asked.incoming.chat_type != "terminal":
+            return await self._refused(asked, "forbidden", f"/{found.name} works in the terminal only.")
+        when = timeliness(asked.incoming, found.danger, self._booted_at)
+        if when is Timeliness.DROP:
+            await self._audit(asked, "stale", "dropped")
+            return None
+        if when in (Timeliness.REFUSE, Timeliness.REFUSE_CLOCK):
+            return await self._refused(asked, "stale", _too_late(asked, when))
+        return await self._run(asked, found, stale=when is Timeliness.RUN_STALE)
+
+    async def _run(self, asked: _Asked, found: Command, *, stale: bool) -> Reply:
+        incoming = asked.incoming
+        if not await self._audit(asked, "accepted") and found.danger is Danger.ADDS_RISK:
+            return say(f"The ledger did not take the record of this, so /{found.name} was not run.")
+        call = Call(
+            args=asked.typed.args,
+            raw=asked.typed.raw,
+            actor=asked.actor,
+            source_id=incoming.source_id,
+            role=asked.role,
+            confirmed=incoming.kind is Kind.PRESS,
+            terminal=incoming.chat_type == "terminal",
+            stale=stale,
+            age=incoming.received_at - incoming.sent_at,
+        )
+        reply = await self._guarded(found, call)
+        await self._audit(asked, "accepted", one_line(reply.headline, 200) or "answered")
+        return reply
+
+    async def _guarded(self, found: Command, call: Call) -> Reply:
+        """The handler's reply, or a sentence: nothing a handler raises reaches the chat as it is."""
+        doubt = "" if found.danger is Danger.READ else " It may or may not have been done: see /status."
+        try:
+            async with asyncio.timeout(None if call.terminal else self._answer_within):
+                return await found.run(self._desk, call)
+        except InvalidInput as bad:
+            return Reply(say(*clean(str(bad))[:1000].splitlines()).blocks)
+        except TimeoutError:
+            log.exception("/%s took more than %g s", found.name, self._answer_within)
+            return say(f"/{found.name} has no answer yet.{doubt}")
+        except Exception:
+            fault = secrets.token_hex(3)
+            log.exception("/%s failed (fault %s)", found.name, fault)
+            return say(f"/{found.name} failed; the log has it as fault {fault}.{doubt}")
+
+    # -- refusals -----------------------------------------------------------------------------------
+
+    async def _refused(self, asked: _Asked, verdict: str, sentence: str) -> Reply:
+        await self._audit(asked, verdict, sentence)
+        return say(sentence)
+
+    async def _expired(self, incoming: Incoming, role: Role) -> Reply:
+        asked = _Asked(incoming, role, A_BUTTON, Typed("", "", ()), None, False)
+        return await self._refused(asked, "expired", EXPIRED)
+
+    def _unknown(self, asked: _Asked) -> str:
+        if not asked.typed.name:
+            return "Commands begin with a slash. /help lists them."
+        name = one_line(asked.typed.name, 32)
+        near = self._registry.suggest(name) if asked.role is Role.OWNER else None
+        return f"There is no /{name}. " + (f"Did you mean /{near}?" if near else "/help lists what there is.")
+
+    def _for_role(self, reply: Reply, role: Role) -> Reply:
+        """Without the buttons this role could not press anyway."""
+
+        def fits(button: Button) -> bool:
+            found = self._registry.find(typed(button.command).name)
+            return found is not None and role.may(found.role)
+
+        rows = tuple(kept for row in reply.buttons if (kept := tuple(b for b in row if fits(b))))
+        return replace(reply, buttons=rows)
+
+    # -- the audit ----------------------------------------------------------------------------------
+
+    async def _audited(self, source_id: str) -> AuditEntry | None:
+        try:
+            async with asyncio.timeout(AUDIT_PATIENCE):
+                return await self._desk.audited(source_id)
+        except Exception:
+            log.exception("the audit could not be read; %s is taken as new", source_id)
+            return None
+
+    async def _audit(self, asked: _Asked, verdict: str, outcome: str = "") -> bool:
+        """Whether it was written. A ledger that is down must not stand between the owner and /kill."""
+        incoming = asked.incoming
+        entry = AuditEntry(
+            source_id=incoming.source_id,
+            actor=asked.actor,
+            text=_for_the_record(asked),
+            sent_at=incoming.sent_at,
+            received_at=incoming.received_at,
+            verdict=verdict,
+            outcome=outcome,
+        )
+        try:
+            async with asyncio.timeout(None if asked.danger is Danger.ADDS_RISK else AUDIT_PATIENCE):
+                await self._desk.audit(entry)
+        except Exception:
+            log.exception("no audit of %s from %s", incoming.source_id, asked.actor)
+            return False
+        return True
+
+
+def _for_the_record(asked: _Asked) -> str:
+    """The text as the audit keeps it: no argument of a secret command, nothing pasted by mistake."""
+    if not asked.typed.name:
+        return asked.text if asked.text == A_BUTTON else f"(text, {len(asked.text)} characters)"
+    if asked.command is not None and asked.command.secret:
+        return f"/{asked.command.name} (not recorded)"
+    pressed = "pressed: " if asked.incoming.kind is Kind.PRESS else ""
+    return pressed + one_line(asked.text, 500)
+
+
+def _too_late(asked: _Asked, when: Timeliness) -> str:
+    name = asked.typed.name
+    age: timedelta = asked.incoming.received_at - asked.incoming.sent_at
+    if when is Timeliness.REFUSE_CLOCK:
+        return f"/{name} was not run: this machine's clock is {ago(-age)} behind Telegram's. Set it first."
+    if asked.seen_before:
+        return (
+            f"/{name}, sent {ago(age)} ago, was being worked on when Munim restarted. It may have been done: "
+            "look at /status and /strategies before you send it again."
+        )
+    return f"/{name} was sent {ago(age)} ago, not run; send again if you still want it."

@@ -1,0 +1,110 @@
+"""/orders and /trades: what is working at the broker, and what has been finished."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+from handlers.common import money_tag
+from handlers.message import Line, Pre, Reply
+from handlers.registry import Call, Danger, Role, command
+from handlers.render.figures import counted, price
+from handlers.render.table import ends, table
+from handlers.typed import count, no_more
+from trader.domain.errors import InvalidInput
+from trader.domain.instrument import symbol_of
+from trader.domain.money import ZERO, rupees
+from trader.domain.order import Order, OrderState
+from trader.domain.position import Trade
+from trader.domain.times import clock_text, day_text, ist
+from trader.service.port import DeskPort
+
+TRADES_USAGE = "/trades [how many, or today]"
+MOST_TRADES = 50  # a screen nobody scrolls through; the ledger has the rest
+
+
+@command("orders", help="Orders working at the broker", role=Role.VIEWER, danger=Danger.READ)
+async def orders(desk: DeskPort, call: Call) -> Reply:
+    no_more(call.args, "/orders")
+    view = desk.view()
+    today = await desk.orders(ist(desk.now()).date())
+    head = Line(f"{money_tag(desk.about())} · {counted(len(view.orders), 'working order')}", bold=True)
+    blocks: list[Line | Pre] = [head]
+    if view.orders:
+        rows = [(symbol_of(o.key), o.side, _quantity(o), o.order_type) for o in view.orders]
+        details = [_order_details(o) for o in view.orders]
+        blocks.append(Pre(table(rows, ("Symbol", "Side", "Qty", "Type"), "<<><", details=details)))
+    if today:
+        blocks.append(Line(f"Today {len(today)}: {_tally(today)}."))
+    return Reply(blocks)
+
+
+def _quantity(order: Order) -> str:
+    return f"{order.filled_quantity}/{order.quantity}" if order.filled_quantity else str(order.quantity)
+
+
+def _order_details(order: Order) -> list[str]:
+    terms = []
+    if order.trigger_price is not None:
+        terms.append(f"trigger {price(order.trigger_price)}")
+    if order.price is not None:
+        terms.append(f"limit {price(order.price)}")
+    state = order.state.replace("_", " ")
+    if order.state is OrderState.UNKNOWN:
+        state = "UNKNOWN: being looked for at the broker"
+    return [", ".join(terms), state, f"{order.purpose}, {order.owner}"] if terms else [
+        state, f"{order.purpose}, {order.owner}"
+    ]  # fmt: skip
+
+
+def _tally(orders: Sequence[Order]) -> str:
+    states = Counter("working" if o.working else o.state.replace("_", " ").lower() for o in orders)
+    return ", ".join(f"{n} {state}" for state, n in states.most_common())
+
+
+@command(
+    "trades",
+    help="Finished round trips with their net result",
+    role=Role.VIEWER,
+    danger=Danger.READ,
+    usage=TRADES_USAGE,
+    more="Ten without a number, all of the day with today. Net is after charges.",
+)
+async def trades(desk: DeskPort, call: Call) -> Reply:
+    word, *rest = call.args or ("10",)
+    no_more(tuple(rest), TRADES_USAGE)
+    if word.casefold() == "today":
+        found = await desk.trades(ist(desk.now()).date(), MOST_TRADES)
+    elif (wanted := count(word, most=MOST_TRADES)) is not None:
+        found = await desk.trades(None, wanted)
+    else:
+        raise InvalidInput(
+            f"Expected a number from 1 to {MOST_TRADES} or the word today. Usage: {TRADES_USAGE}"
+        )
+    tag = money_tag(desk.about())
+    if not found:
+        return Reply((Line(f"{tag} · no finished trades", bold=True),))
+    net = sum((t.net for t in found), ZERO)
+    won = sum(1 for t in found if t.net > 0)
+    head = f"{tag} · {counted(len(found), 'trade')}, {won} won, net {rupees(net, signed=True)}"
+    days = [
+        Pre(f"{ends(day, price(sum((t.net for t in group), ZERO), signed=True))}\n{_trade_table(group)}")
+        for day, group in ((d, list(g)) for d, g in groupby(found, key=lambda t: day_text(t.exit_at)))
+    ]
+    return Reply((Line(head, bold=True), *days))
+
+
+def _trade_table(trades: Sequence[Trade]) -> str:
+    return table(
+        [(symbol_of(t.key), t.reason, price(t.net, signed=True)) for t in trades],
+        ("Symbol", "Why", "Net ₹"),
+        "<<>",
+        details=[
+            [
+                f"{t.side} {t.quantity} at {price(t.entry_price)} → {price(t.exit_price)}",
+                f"{clock_text(t.entry_at)} to {clock_text(t.exit_at)}",
+            ]
+            for t in trades
+        ],
+    )

@@ -1,0 +1,63 @@
+"""Replies on a terminal: plain text for pipes and logs, Rich for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from handlers.message import Button, Line, Reply, Style
+from handlers.render.text import clean
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_COLOURS = {
+    Style.PLAIN: "bold",
+    Style.PRIMARY: "bold blue",
+    Style.SUCCESS: "bold green",
+    Style.DANGER: "bold red",
+}
+RAIL = "│ "  # alerts come unasked; this tells them from answers
+
+
+def numbered(reply: Reply) -> Iterator[tuple[int, Button]]:
+    """The buttons as a terminal offers them: 1, 2, 3 … across all rows."""
+    return enumerate((button for row in reply.buttons for button in row), start=1)
+
+
+def plain(reply: Reply) -> str:
+    """The reply as text, without a single escape code, whatever it quotes."""
+    lines = [clean(block.text) for block in reply.blocks]
+    if reply.picture is not None:
+        lines.append("(a picture; it is shown in Telegram)")
+    offers = "  ".join(f"{n}) {clean(button.label)}" for n, button in numbered(reply))
+    return "\n".join([*lines, offers] if offers else lines)
+
+
+def plain_alert(reply: Reply) -> str:
+    return "\n".join(f"{RAIL}{line}".rstrip() for line in plain(_typable(reply)).splitlines())
+
+
+def rich_text(reply: Reply, *, alert: bool = False) -> Text:
+    """The same words in colour. Built as Text, so nothing quoted is taken for markup."""
+    from rich.text import Text
+
+    shown = Text()
+    for n, block in enumerate((_typable(reply) if alert else reply).blocks):
+        bold = isinstance(block, Line) and block.bold
+        shown.append("\n" * bool(n)).append(clean(block.text), style="bold" if bold else "")
+    if not alert:
+        for n, button in numbered(reply):
+            shown.append("\n" if n == 1 else "  ")
+            shown.append(f"{n}) {clean(button.label)}", style=_COLOURS[button.style])
+        return shown
+    railed = Text()
+    for n, line in enumerate(shown.split("\n")):
+        railed.append("\n" * bool(n)).append(RAIL, style="yellow").append_text(line)
+    return railed
+
+
+def _typable(alert: Reply) -> Reply:
+    """An alert's buttons as the commands behind them: numbers belong to the last answer."""
+    commands = [button.command for _, button in numbered(alert)]
+    return Reply((*alert.blocks, Line(f"Type {' or '.join(commands)}")) if commands else alert.blocks)

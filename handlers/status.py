@@ -1,0 +1,78 @@
+"""/status: the whole desk on one screen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from handlers.common import money_tag, refresh
+from handlers.message import Line, Pre, Reply
+from handlers.registry import Call, Danger, Role, command
+from handlers.render.figures import ago, counted, moment, speed_text
+from handlers.render.table import pairs
+from handlers.typed import no_more
+from trader.desk.view import DeskView
+from trader.domain.money import rupees
+from trader.domain.records import DeskMode, InstanceStatus
+from trader.domain.times import clock_text, day_text
+from trader.service.port import About, DeskPort
+
+QUIET_FEED = timedelta(seconds=30)  # of the owner's time, with the market open
+
+
+@command(
+    "status",
+    help="The whole desk on one screen",
+    role=Role.VIEWER,
+    danger=Danger.READ,
+    aliases=("s",),
+)
+async def status(desk: DeskPort, call: Call) -> Reply:
+    no_more(call.args, "/status")
+    return status_screen(desk.about(), desk.view())
+
+
+def status_screen(about: About, view: DeskView) -> Reply:
+    head = f"{money_tag(about)} · {view.latch.mode}{' · KILL under way' if view.killing else ''}"
+    blocks: list[Line | Pre] = [Line(head, bold=True)]
+    if view.latch.mode is not DeskMode.ACTIVE:
+        since = moment(view.latch.since, seen_from=view.at)
+        by = "" if view.latch.by in view.latch.reason else f", by {view.latch.by}"
+        blocks.append(Line(f"{view.latch.reason} (since {since}{by})"))
+    blocks.append(Pre(pairs(_rows(about, view))))
+    return Reply(blocks, refresh("/status"))
+
+
+def _rows(about: About, view: DeskView) -> list[tuple[str, str]]:
+    bare = sum(1 for p in view.positions if not p.protected)
+    alive = [i.instance for i in view.instances if i.instance.status.alive]
+    failed = sum(1 for i in view.instances if i.instance.status is InstanceStatus.FAILED)
+    running = ", ".join(
+        i.name if i.status is InstanceStatus.RUNNING else f"{i.name} ({i.status.lower()})" for i in alive
+    )
+    rows = [
+        ("Market", f"{about.market}, {view.session}"),
+        ("Time", f"{day_text(view.at)} {clock_text(view.at)} {speed_text(about.speed)}".rstrip()),
+        ("Equity", rupees(view.equity)),
+        ("Day P&L", f"{rupees(view.pnl.net, signed=True)}{_share_of(view.pnl.net, view.capital)}"),
+        ("Open", f"{counted(len(view.positions), 'position')}{f', {bare} UNPROTECTED' if bare else ''}"),
+        ("Orders", f"{len(view.orders)} working"),
+        ("Running", running or "no strategy"),
+        ("Feed", feed_text(about, view)),
+    ]
+    if failed:
+        rows.insert(-1, ("Failed", f"{failed}, see /strategies"))
+    return rows
+
+
+def _share_of(amount: Decimal, capital: Decimal) -> str:
+    return f" ({100 * amount / capital:+.2f}%)" if capital > 0 else ""
+
+
+def feed_text(about: About, view: DeskView) -> str:
+    """How old the newest price is, in market time, with a mark when an open market has gone quiet."""
+    if view.last_tick_at is None:
+        return "no price yet"
+    age = view.at - view.last_tick_at
+    quiet = view.session.startswith("open") and about.speed is not None and age > QUIET_FEED * about.speed
+    return f"{counted(view.quotes, 'price')}, newest {ago(age)} old{' — QUIET' if quiet else ''}"

@@ -1,0 +1,74 @@
+"""What somebody typed, taken apart. Numbers and times are ASCII: an Arabic or Devanagari digit is a typing
+mistake to ask about, not an amount to trade on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from handlers.render.text import clean, one_line
+from trader.domain.errors import InvalidInput
+from trader.domain.times import clock_text, ist
+
+MESSAGE_LENGTH = 4096  # Telegram's limit for one message; the terminal gets the same
+_COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@[A-Za-z0-9_]+)?")  # groups make Telegram append @botname
+_DURATION = re.compile(r"([0-9]{1,5})(s|m|h)")
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
+_UNIT = {"s": "seconds", "m": "minutes", "h": "hours"}
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """``name`` is empty when it is no command; ``raw`` is everything behind the name."""
+
+    name: str
+    raw: str
+    args: tuple[str, ...]
+
+
+def typed(text: str) -> Typed:
+    """The command and its words; of a message too long, the first words."""
+    head, _, raw = " ".join(clean(text[:MESSAGE_LENGTH]).split()).partition(" ")
+    match = _COMMAND.fullmatch(head)
+    if match is None:
+        return Typed("", "", ())
+    return Typed(match[1].casefold(), raw, tuple(raw.split()))
+
+
+def duration(text: str) -> timedelta | None:
+    """``30s``, ``15m``, ``2h``; None for anything else."""
+    match = _DURATION.fullmatch(text.casefold())
+    return timedelta(**{_UNIT[match[2]]: int(match[1])}) if match else None
+
+
+def clock_today(text: str, now: datetime) -> datetime | None:
+    """``10:15`` or ``10:15:30`` on the market's day; None for anything else.
+
+    Raises InvalidInput for a time no clock shows, or one that has passed.
+    """
+    match = _CLOCK.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        wanted = time(int(match[1]), int(match[2]), int(match[3] or 0))
+    except ValueError:
+        raise InvalidInput(f"{text} is not a time of day; expected something like 10:15.") from None
+    at = datetime.combine(ist(now).date(), wanted, ist(now).tzinfo)
+    if at <= now:
+        raise InvalidInput(f"{text} has passed, the market's clock shows {clock_text(now)}.")
+    return at
+
+
+def count(text: str, *, most: int) -> int | None:
+    """A whole number from 1 to ``most`` in ASCII digits; None for anything else."""
+    if not re.fullmatch(r"[0-9]{1,6}", text):
+        return None
+    return int(text) if 1 <= int(text) <= most else None
+
+
+def no_more(args: tuple[str, ...], usage: str) -> None:
+    """Raises InvalidInput when there are words left that mean nothing here: a typing mistake must not be
+    taken for a shorter command."""
+    if args:
+        raise InvalidInput(f"I don't know what {one_line(args[0], 40)!r} means here. Usage: {usage}")

@@ -1,0 +1,1 @@
+"""Local servers that behave, and misbehave, like the real ones: for tests, ``rehearse`` and demos."""

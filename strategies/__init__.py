@@ -1,0 +1,1 @@
+"""Strategies, one file each. Whatever is dropped in here is found by itself."""

@@ -1,0 +1,97 @@
+"""Writes the parts of docs/chat.md that are never written by hand: ``python tests/handlers/chat_page.py``.
+
+Each part stands between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "chat.md"
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+
+from chat_room import Room  # noqa: E402 - the path is set above when run as a script
+from fake_desk import NOW, a_trade  # noqa: E402
+
+from handlers.digest import render_alert  # noqa: E402
+from handlers.registry import Command, Role  # noqa: E402
+from handlers.render.terminal import plain_alert  # noqa: E402
+from trader.domain.records import Alert, Priority  # noqa: E402
+
+FILL = Alert(
+    "fill:1", NOW, Priority.FILL, "fill", "BUY 66 RELIANCE @ ₹1,500.25",
+    "entry · ema_crossover · 10:06:02\nstop ₹1,485.25, target ₹1,530.25",
+)  # fmt: skip
+FLAT = Alert(
+    "kill:1", NOW, Priority.CRITICAL, "kill", "FLAT verified 10:15:09",
+    "2/2 positions closed, 1 order cancelled, 0 left at the broker, 7 s.\nNet today +₹298.41.\n"
+    "The desk stays HALTED; /resume trades again.",
+)  # fmt: skip
+NOT_FLAT = Alert(
+    "kill:2", NOW, Priority.CRITICAL, "kill", "NOT FLAT at 10:16:09",
+    "TCS MIS -20\nAttempts are used up. Send /kill again, or close these in the broker's own app.\n"
+    "The desk is HALTED.",
+)  # fmt: skip
+
+
+async def parts() -> dict[str, str]:
+    room = Room()
+    room.desk.the_trades = [a_trade(1, "208.83"), a_trade(2, "-91.10")]
+    shown = {
+        name: _shown(f"/{name}", await room.typed(f"/{name}"))
+        for name in ("status", "positions", "pnl", "risk", "orders", "trades")
+    }
+    summary = "/start_strategy ema_crossover RELIANCE,TCS 1m fast=9 stop=1 ?"
+    shown["start"] = _shown(summary, await room.typed(summary))
+    shown["fill"] = _fenced(_alert(FILL))
+    shown["kill"] = _shown("/kill", f"{await room.typed('/kill')}\n\n{_alert(FLAT)}\n\n{_alert(NOT_FLAT)}")
+    shown["resume"] = _shown("/resume", await room.typed("/resume"))
+    shown["commands"] = commands(room)
+    return shown
+
+
+def commands(room: Room) -> str:
+    lines = ["| command | what it does | who | danger |", "|---|---|---|---|"]
+    return "\n".join([*lines, *(_row(item) for item in room.registry)])
+
+
+def _row(item: Command) -> str:
+    who = "owner, viewers" if item.role is Role.VIEWER else "owner"
+    also = "".join(f", `/{alias}`" for alias in item.aliases)
+    usage = item.usage.replace("|", "\\|")
+    return f"| `{usage}`{also} | {item.help} | {who}{', terminal' * item.terminal_only} | {item.danger} |"
+
+
+def _alert(alert: Alert) -> str:
+    return plain_alert(render_alert(alert))
+
+
+def _shown(command: str, answer: str | None) -> str:
+    return _fenced(f"> {command}\n{answer}")
+
+
+def _fenced(text: str) -> str:
+    return f"```text\n{text}\n```"
+
+
+def rewritten(page: str, made: dict[str, str]) -> str:
+    """The page with every part as it now is; places and parts must match."""
+    names = re.findall(r"<!-- begin: (\w+) -->", page)
+    if sorted(names) != sorted(made):
+        raise ValueError(f"docs/chat.md has places for {sorted(names)}, made were {sorted(made)}")
+    for name, text in made.items():
+        block = f"<!-- begin: {name} -->\n{text}\n<!-- end: {name} -->"
+        page = re.sub(
+            rf"<!-- begin: {name} -->.*?<!-- end: {name} -->", lambda _, b=block: b, page, flags=re.DOTALL
+        )
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), asyncio.run(parts())), encoding="utf-8")
+    print(f"{PAGE.name} is up to date")

@@ -1,0 +1,234 @@
+"""A desk of cardboard: everything chat may ask of the real one, with its state in plain sight."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from trader.desk.commands import Command, Kill, Pause, Resume, StartStrategy, StopStrategy
+from trader.desk.effects import Answer
+from trader.desk.view import (
+    DeskView,
+    InstanceView,
+    LimitView,
+    OwnerPnl,
+    PnlView,
+    PositionView,
+    QuoteView,
+)
+from trader.domain.errors import UnknownName
+from trader.domain.instrument import Exchange, Instrument, instrument_key
+from trader.domain.market import Interval, Tick
+from trader.domain.order import Order, OrderRequest, OrderState, OrderType, Owner, Product, Purpose, Side, Tag
+from trader.domain.position import DayResult, Fill, Trade
+from trader.domain.records import AuditEntry, DeskMode, InstanceStatus, Latch, StrategyInstance
+from trader.domain.times import IST, ist
+from trader.service.port import About, ParamInfo, StrategyInfo
+
+NOW = datetime(2026, 11, 23, 10, 15, 2, tzinfo=IST)  # a Monday, market time
+STARTED = datetime(2026, 11, 21, 9, tzinfo=IST)  # wall clock
+EMA, RSI = Owner("ema_crossover"), Owner("rsi_reversal")
+D = Decimal
+
+
+def an_order(symbol: str = "RELIANCE", state: OrderState = OrderState.TRIGGER_PENDING) -> Order:
+    request = OrderRequest(
+        tag=Tag(f"M-{symbol}"[:20]), owner=EMA, key=instrument_key(symbol), side=Side.SELL, quantity=66,
+        order_type=OrderType.SL_M, product=Product.MIS, purpose=Purpose.STOP, at=NOW,
+        trigger_price=D("1485.20"),
+    )  # fmt: skip
+    return Order(
+        request=request, state=state, updated_at=NOW, quantity=66, order_type=OrderType.SL_M, price=None,
+        trigger_price=D("1485.20"), purpose=Purpose.STOP,
+    )  # fmt: skip
+
+
+def a_position(
+    symbol: str, quantity: int, average: str, last: str, *, protected: bool = True
+) -> PositionView:
+    stop, target = D(average) * D("0.99"), D(average) * D("1.02")
+    return PositionView(
+        owner=EMA, key=instrument_key(symbol), product=Product.MIS, quantity=quantity,
+        average_price=D(average), last_price=D(last), unrealised=(D(last) - D(average)) * quantity,
+        stop=stop if protected else None, target=target if protected else None,
+        opened_at=NOW - timedelta(minutes=9), protected=protected,
+    )  # fmt: skip
+
+
+def a_trade(n: int, net: str, at: datetime = NOW) -> Trade:
+    return Trade(
+        trade_id=f"t{n}", owner=EMA, key=instrument_key("TCS"), product=Product.MIS, side=Side.BUY,
+        quantity=20, entry_price=D("3500.00"), exit_price=D("3512.50"),
+        entry_at=at - timedelta(minutes=30), exit_at=at,
+        pnl=D(net) + D("41.17"), charges=D("41.17"), reason=Purpose.TARGET if D(net) > 0 else Purpose.STOP,
+    )  # fmt: skip
+
+
+def an_instance(name: Owner, status: InstanceStatus, open_: int = 0, net: str = "0") -> InstanceView:
+    instance = StrategyInstance(
+        name=name, strategy=name, symbols=(instrument_key("RELIANCE"), instrument_key("TCS")),
+        interval=Interval.M1, settings=(("fast", "9"), ("slow", "21"), ("stop", "1")), status=status,
+        started_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    return InstanceView(instance, open_, D(net))
+
+
+def a_view() -> DeskView:
+    held = (
+        a_position("RELIANCE", 66, "1500.25", "1512.40"),
+        a_position("TCS", -20, "3500.00", "3502.75", protected=False),
+    )
+    open_, realised, charges = sum((p.unrealised for p in held), D(0)), D("-312.50"), D("84.32")
+    return DeskView(
+        at=NOW,
+        latch=Latch(DeskMode.ACTIVE, "", "", NOW - timedelta(hours=1), "start-up"),
+        session="open until 15:30",
+        capital=D(100_000),
+        equity=D(100_000) + realised + open_ - charges,
+        pnl=PnlView(realised, open_, charges, realised + open_ - charges),
+        by_owner=(
+            OwnerPnl(DayResult(NOW.date(), EMA, D("187.50"), D("61.20"), trades=3, wins=2), open_),
+            OwnerPnl(DayResult(NOW.date(), RSI, D("-500.00"), D("23.12"), trades=1, wins=0), D(0)),
+        ),
+        positions=held,
+        orders=(an_order(),),
+        instances=(
+            an_instance(EMA, InstanceStatus.RUNNING, 2, "873.20"),
+            an_instance(RSI, InstanceStatus.PAUSED, 0, "-523.12"),
+        ),
+        limits=(
+            LimitView("daily_loss", "Loss today", D("600"), D("3000"), "₹"),
+            LimitView("drawdown", "Drawdown from the peak", D("1.25"), D("10"), "%"),
+            LimitView("positions", "Open positions", D(2), D(5), ""),
+            LimitView("exposure", "Gross exposure of capital", D("512"), D("500"), "%"),
+        ),
+        quotes=12,
+        last_tick_at=NOW - timedelta(seconds=1),
+        killing=False,
+    )
+
+
+@dataclass
+class FakeDesk:
+    """``asked`` is what it was told to do, ``audits`` every audit line in order, ``log`` both interleaved."""
+
+    the_view: DeskView = field(default_factory=a_view)
+    the_about: About = field(
+        default_factory=lambda: About(
+            "0.1.0", "simulated", "paper", 60.0, datetime(2026, 11, 21, 9, tzinfo=IST)
+        )
+    )
+    asked: list[tuple[Command, str, str]] = field(default_factory=list)
+    audits: list[AuditEntry] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    waits: list[tuple[timedelta | None, datetime | None]] = field(default_factory=list)
+    the_trades: list[Trade] = field(default_factory=list)
+    ledger_down: Exception | None = None
+    on_ask: Callable[[Command], None] = lambda command: None
+    hold: asyncio.Event | None = None  # while unset, ``ask`` does not return
+    held: asyncio.Event = field(default_factory=asyncio.Event)  # set once somebody waits there
+
+    def about(self) -> About:
+        return self.the_about
+
+    def now(self) -> datetime:
+        return self.the_view.at
+
+    def view(self) -> DeskView:
+        return self.the_view
+
+    def instruments(self) -> Sequence[Instrument]:
+        names = {
+            "RELIANCE": "Reliance Industries",
+            "TCS": "Tata Consultancy",
+            "INFY": "Infosys",
+            "SBIN": "SBI",
+        }
+        return [
+            Instrument(Exchange.NSE, symbol, n, D("0.05"), name=name)
+            for n, (symbol, name) in enumerate(names.items())
+        ]
+
+    def quote(self, symbol: str) -> QuoteView:
+        known = {i.symbol: i for i in self.instruments()}
+        if symbol not in known:
+            raise UnknownName("instrument", symbol, known)
+        key = known[symbol].key
+        tick = None if symbol == "SBIN" else Tick(key, self.now(), 1512.4, 1000, 1512.35, 1512.45)
+        return QuoteView(key, known[symbol].name, tick, 1500.0)
+
+    def strategies(self) -> Sequence[StrategyInfo]:
+        fast, slow = ParamInfo("fast", "9", "2 to 50", ""), ParamInfo("slow", "21", "5 to 200", "")
+        return [
+            StrategyInfo("ema_crossover", "Long while the fast EMA is above the slow one.", (fast, slow)),
+            StrategyInfo("rsi_reversal", "Buys weakness that turns.", ()),
+        ]
+
+    def options(self) -> Sequence[ParamInfo]:
+        return [ParamInfo("risk", "1", "0.1 to 2", "percent of capital a trade may lose")]
+
+    async def ask(self, command: Command, *, source_id: str, actor: str) -> Answer:
+        if self.hold is not None:
+            self.held.set()
+            await self.hold.wait()
+        self.on_ask(command)
+        if any(source_id == seen for _, seen, _ in self.asked):
+            return Answer(source_id, True, "Done already.")
+        self.asked.append((command, source_id, actor))
+        self.log.append(f"ask {type(command).__name__}")
+        return Answer(source_id, True, self._answer(command))
+
+    def _answer(self, command: Command) -> str:
+        match command:
+            case StartStrategy(strategy, symbols, interval, settings):
+                extra = "".join(f" {k}={v}" for k, v in settings.items())
+                return f"Started {strategy} on {', '.join(symbols)}, {interval or '1m'} candles.{extra}"
+            case StopStrategy(name, close):
+                return f"{name} is stopped; its positions {'are being closed' if close else 'stay'}."
+            case Pause(name):
+                return f"{name or 'The desk'} enters nothing more."
+            case Resume(name):
+                return f"{name or 'The desk'} may enter again."
+            case Kill(flatten):
+                self.halt("killed", "Killed by the owner")
+                return "HALTED. Cancelling 1 order" + (", closing 2 positions." if flatten else ".")
+
+    def halt(self, code: str, reason: str) -> None:
+        latch = Latch(DeskMode.HALTED, code, reason, self.now(), "owner 4711")
+        self.the_view = replace(self.the_view, latch=latch)
+
+    async def fills(self, day: date | None = None, limit: int = 1000) -> list[Fill]:
+        return []
+
+    async def trades(self, day: date | None = None, limit: int = 1000) -> list[Trade]:
+        return [t for t in self.the_trades if day is None or ist(t.exit_at).date() == day][-limit:]
+
+    async def orders(self, day: date | None = None, limit: int = 1000) -> list[Order]:
+        return [an_order(), an_order("TCS", OrderState.FILLED), an_order("INFY", OrderState.REJECTED)]
+
+    async def audit(self, entry: AuditEntry) -> None:
+        if self.ledger_down is not None:
+            raise self.ledger_down
+        self.audits.append(entry)
+        self.log.append(f"audit {entry.verdict}{' done' if entry.outcome else ''}")
+
+    async def audited(self, source_id: str) -> AuditEntry | None:
+        if self.ledger_down is not None:
+            raise self.ledger_down
+        return next((e for e in reversed(self.audits) if e.source_id == source_id), None)
+
+    async def setting(self, key: str) -> str | None:
+        return self.settings.get(key)
+
+    async def put_setting(self, key: str, value: str) -> None:
+        self.settings[key] = value
+
+    async def wait(self, *, wall: timedelta | None = None, until: datetime | None = None) -> datetime:
+        self.waits.append((wall, until))
+        reached = until or self.now() + (wall * 60 if wall else timedelta(hours=5))
+        self.the_view = replace(self.the_view, at=reached)
+        return reached

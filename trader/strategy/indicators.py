@@ -1,0 +1,193 @@
+"""Indicators over NumPy arrays, oldest value first, NaN until there are enough bars.
+
+The classic ones are TA-Lib's (https://ta-lib.org/functions). Importing it pulls in pandas and takes a second
+or two, so that happens at first use; ``preload`` moves it to a moment, or a thread, of the caller's choice.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trader.strategy.bars import Bars
+from trader.strategy.signals import BoolArray, FloatArray
+
+Values = npt.NDArray[np.floating[Any]] | npt.NDArray[np.integer[Any]]
+
+# Two averages of a price that stands still (a stock locked at its circuit limit) differ by rounding only;
+# a billionth is far below a tick of any price and far above what rounding leaves.
+_SAME = 1e-9
+
+
+@cache
+def _talib() -> Any:
+    return importlib.import_module("talib")
+
+
+def preload() -> None:
+    """Import TA-Lib now. Meant for a worker thread at start, so that no market data waits for it."""
+    _talib()
+
+
+# -- averages -------------------------------------------------------------------------------------------
+
+
+def sma(values: Values, period: int) -> FloatArray:
+    """Mean of the last ``period`` values."""
+    return _array(_talib().SMA(_floats(values), period))
+
+
+def ema(values: Values, period: int) -> FloatArray:
+    """Exponential average; the newest value weighs 2 / (period + 1). Begins with a simple average."""
+    return _array(_talib().EMA(_floats(values), period))
+
+
+def wma(values: Values, period: int) -> FloatArray:
+    """Mean of the last ``period`` values with weights 1 … period, the newest heaviest."""
+    return _array(_talib().WMA(_floats(values), period))
+
+
+def vwap(bars: Bars) -> FloatArray:
+    """Volume-weighted mean of (high + low + close) / 3 since the session's first bar; NaN while nothing has
+    traded. Needs the session from its beginning: a ``warmup`` of at least a session."""
+    traded = np.cumsum(bars.volume)
+    worth = np.cumsum(bars.volume * (bars.high + bars.low + bars.close) / 3)
+    first = np.flatnonzero(np.diff(bars.day, prepend=-1))
+    length = np.diff(first, append=len(bars))
+    before = np.repeat(np.where(first > 0, traded[first - 1], 0.0), length)
+    worth_before = np.repeat(np.where(first > 0, worth[first - 1], 0.0), length)
+    result = np.full(len(bars), np.nan)
+    np.divide(worth - worth_before, traded - before, out=result, where=traded > before)
+    return result
+
+
+# -- momentum and range ---------------------------------------------------------------------------------
+
+
+def rsi(values: Values, period: int = 14) -> FloatArray:
+    """Wilder's relative strength index, 0 to 100 (New Concepts in Technical Trading Systems, 1978).
+
+    NaN after ``10 × period`` values without any change: a market that stands still has no strength, and
+    TA-Lib's answer for it, 0, would read as oversold and the next tick as a recovery.
+    """
+    floats = _floats(values)
+    result = _array(_talib().RSI(floats, period))
+    rows = np.arange(len(floats))
+    changed = np.zeros(len(floats), dtype=np.int64)
+    np.maximum.accumulate(np.where(floats[1:] != floats[:-1], rows[1:], 0), out=changed[1:])
+    result[rows - changed >= 10 * period] = np.nan
+    return result
+
+
+def macd(
+    values: Values, fast: int = 12, slow: int = 26, signal: int = 9
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The MACD line (fast EMA less slow EMA), its signal line, and the difference of the two."""
+    line, average, histogram = _talib().MACD(_floats(values), fast, slow, signal)
+    return _array(line), _array(average), _array(histogram)
+
+
+def bbands(
+    values: Values, period: int = 20, deviations: float = 2.0
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Bollinger's upper band, middle (simple average) and lower band."""
+    upper, middle, lower = _talib().BBANDS(_floats(values), period, deviations, deviations)
+    return _array(upper), _array(middle), _array(lower)
+
+
+def true_range(bars: Bars) -> FloatArray:
+    """Wilder's: the bar's range, widened to the previous close. The first bar's is its own range."""
+    result = bars.high - bars.low
+    result[1:] = np.maximum(bars.high[1:], bars.close[:-1]) - np.minimum(bars.low[1:], bars.close[:-1])
+    return result
+
+
+def atr(bars: Bars, period: int = 14) -> FloatArray:
+    """Wilder's average true range, in rupees."""
+    return _array(_talib().ATR(bars.high, bars.low, bars.close, period))
+
+
+def adx(bars: Bars, period: int = 14) -> FloatArray:
+    """Wilder's average directional index: how much of a trend, 0 to 100, whichever way."""
+    return _array(_talib().ADX(bars.high, bars.low, bars.close, period))
+
+
+def stdev(values: Values, period: int) -> FloatArray:
+    """Standard deviation of the last ``period`` values, dividing by ``period``."""
+    return _array(_talib().STDDEV(_floats(values), period, 1.0))
+
+
+def rate_of_change(values: Values, period: int) -> FloatArray:
+    """Percent against ``period`` values ago."""
+    return _array(_talib().ROC(_floats(values), period))
+
+
+# -- channels and crossings -----------------------------------------------------------------------------
+
+
+def highest(values: Values, period: int) -> FloatArray:
+    """Highest of the last ``period`` values, this one included."""
+    floats = _floats(values)
+    return floats.copy() if period == 1 else _array(_talib().MAX(floats, period))
+
+
+def lowest(values: Values, period: int) -> FloatArray:
+    """Lowest of the last ``period`` values, this one included."""
+    floats = _floats(values)
+    return floats.copy() if period == 1 else _array(_talib().MIN(floats, period))
+
+
+def channel_high(bars: Bars, period: int) -> FloatArray:
+    """Donchian's upper line: the highest high of the ``period`` bars before this one. Without this one, or
+    no close could ever be above it."""
+    return _previous(highest(bars.high, period))
+
+
+def channel_low(bars: Bars, period: int) -> FloatArray:
+    """Donchian's lower line: the lowest low of the ``period`` bars before this one."""
+    return _previous(lowest(bars.low, period))
+
+
+def crossed_above(a: Values | float, b: Values | float) -> BoolArray:
+    """Where ``a`` is above ``b`` and on the bar before was not. Either may be one number. False on the first
+    bar, and where any of the four values is NaN."""
+    a, b = _paired(a, b)
+    gap, same = a - b, _SAME * np.maximum(np.abs(a), np.abs(b))
+    result = np.zeros(len(gap), dtype=np.bool_)
+    result[1:] = (gap[1:] > same[1:]) & (gap[:-1] <= same[:-1])
+    return result
+
+
+def crossed_below(a: Values | float, b: Values | float) -> BoolArray:
+    """Where ``a`` is below ``b`` and on the bar before was not; else as ``crossed_above``."""
+    return crossed_above(b, a)
+
+
+# -- arrays ---------------------------------------------------------------------------------------------
+
+
+def _floats(values: Values) -> FloatArray:
+    return np.ascontiguousarray(values, dtype=np.float64)  # what TA-Lib takes; no copy where it already is
+
+
+def _array(result: Any) -> FloatArray:
+    array: FloatArray = result
+    return array
+
+
+def _previous(values: FloatArray) -> FloatArray:
+    result = np.full(len(values), np.nan)
+    result[1:] = values[:-1]
+    return result
+
+
+def _paired(a: Values | float, b: Values | float) -> tuple[FloatArray, FloatArray]:
+    left, right = np.atleast_1d(np.asarray(a, np.float64)), np.atleast_1d(np.asarray(b, np.float64))
+    if left.shape != right.shape and 1 not in (left.size, right.size):
+        raise ValueError(f"Expected arrays of the same length, were {left.size} and {right.size} values")
+    paired = np.broadcast_arrays(left, right)
+    return paired[0], paired[1]

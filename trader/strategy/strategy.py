@@ -1,0 +1,167 @@
+"""What a strategy author writes: one class for past, paper and live."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, TypeVar
+
+from trader.domain.errors import InvalidInput, StrategyFault, UnknownName
+from trader.domain.market import Tick
+from trader.strategy.bars import Bars
+from trader.strategy.param import Param, Value
+from trader.strategy.signals import NOTHING, Signal, Signals
+
+# A recursive average (EMA, and Wilder's in RSI and ATR) never quite forgets the bar it began with: after n
+# bars a start weighs (1 - 1/period)^n at Wilder's pace. At 25 periods that is e^-25, about 1e-11 of the first
+# error: far below a tick, so live decisions over the window equal those of a backtest over years. The
+# customary 5 periods leave 0.7 %, and crossings come out differently (tests/strategies/test_windows.py).
+_PERIODS_TO_FORGET = 25
+_LEAST_WARMUP = 100
+_Answer = TypeVar("_Answer")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a strategy holds of one instrument: signed units, and their average entry price in rupees."""
+
+    quantity: int = 0
+    average_price: float = 0.0
+
+
+FLAT = Holding()
+
+
+class Strategy:
+    """Subclass, give it Params and ``signals`` (or ``on_tick``), and drop the file into ``strategies/``.
+
+    Values are given by keyword: ``EmaCrossover(fast=9)``; wrong ones are InvalidInput, unknown ones
+    UnknownName. The desk makes one object for each instrument a strategy runs on.
+    """
+
+    name: ClassVar[str]  # what people type; the class name in snake_case unless given
+    on_error: ClassVar[Literal["close", "keep"]] = "close"  # its positions, when its own code raises
+    options: ClassVar[Mapping[str, str]] = {}  # other defaults for the common options, as texts
+
+    def __init__(self, **values: Value) -> None:
+        params = self.params()
+        faults: list[str] = []
+        for name in sorted(values.keys() - params.keys()):
+            raise UnknownName(f"parameter of {self.name}", name, params)
+        for name, param in params.items():
+            try:
+                self.__dict__[name] = param.check(values.get(name, param.default))
+            except InvalidInput as e:
+                faults.append(str(e))
+        if not faults and (objection := self.check()):
+            faults.append(objection)
+        if faults:
+            raise InvalidInput("; ".join(faults))
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = _snake_case(cls.__name__.lstrip("_"))
+        if not _NAME.fullmatch(cls.name):
+            raise TypeError(f"Expected a name of at most 32 small letters, digits and _, was {cls.name!r}")
+        if cls.on_error not in ("close", "keep"):
+            raise TypeError(f"Expected on_error of {cls.__name__} as 'close' or 'keep', was {cls.on_error!r}")
+        for name in cls.params():
+            if hasattr(Strategy, name) or name.startswith("_"):
+                raise TypeError(f"{cls.__name__} cannot have a Param called {name}: the name is taken")
+
+    def signals(self, bars: Bars) -> Signals:
+        """Decide for every bar, from that bar and the ones before it only. Pure: the same bars, the same
+        answer, whatever was asked before."""
+        return Signals()
+
+    def on_tick(self, tick: Tick, holding: Holding) -> Signal | None:
+        """Decide on one tick; for strategies that cannot wait for a bar to close. May keep state in self."""
+        return None
+
+    def check(self) -> str | None:
+        """What is wrong with these values together, as a sentence; None when nothing is."""
+        return None
+
+    @property
+    def warmup(self) -> int:
+        """How many bars ``signals`` needs for its last row to be what the whole history would give. Where
+        the market has fewer, all there are do just as well."""
+        periods = [value for value in self.values().values() if type(value) is int]
+        return max(_LEAST_WARMUP, _PERIODS_TO_FORGET * max(periods, default=0))
+
+    def values(self) -> dict[str, Value]:
+        return {name: self.__dict__[name] for name in self.params()}
+
+    def fresh(self) -> Self:
+        """Another object with the same values and no memory."""
+        return type(self)(**self.values())
+
+    @classmethod
+    def params(cls) -> dict[str, Param[Any]]:
+        """In the order they are written, a base's first."""
+        found: dict[str, Param[Any]] = {}
+        for base in reversed(cls.__mro__):
+            for name, value in base.__dict__.items():
+                if isinstance(value, Param):
+                    found[name] = value
+                else:
+                    found.pop(name, None)  # a subclass may settle a value for good
+        return found
+
+    @classmethod
+    def describe(cls) -> str:
+        """The first line of the docstring; empty without one."""
+        return (cls.__doc__ or "").strip().partition("\n")[0].strip()
+
+    @classmethod
+    def decides_on_bars(cls) -> bool:
+        return cls.signals is not Strategy.signals
+
+    @classmethod
+    def decides_on_ticks(cls) -> bool:
+        return cls.on_tick is not Strategy.on_tick
+
+    def evaluate(self, bars: Bars) -> Signals:
+        """``signals``, checked. Whatever the author's code does wrong comes out as one StrategyFault."""
+        try:
+            signals = _answer(self.signals(bars), Signals)
+            signals.check(len(bars))
+        except Exception as e:
+            raise self._fault(e) from e
+        else:
+            return signals
+
+    def evaluate_tick(self, tick: Tick, holding: Holding = FLAT) -> Signal:
+        """``on_tick``, checked in the same way; None becomes a Signal that asks for nothing."""
+        try:
+            signal = self.on_tick(tick, holding)
+            return NOTHING if signal is None else _answer(signal, Signal)
+        except Exception as e:
+            raise self._fault(e) from e
+
+    def _fault(self, cause: Exception) -> StrategyFault:
+        """Names the strategy's own line: the place its author can mend."""
+        own = sys.modules[type(self).__module__].__dict__.get("__file__")
+        frames = [f for f in traceback.extract_tb(cause.__traceback__) if f.filename == own]
+        place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+        return StrategyFault(f"{self.name} raised {type(cause).__name__}: {cause}{place}")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.values().items())})"
+
+
+def _answer(given: object, expected: type[_Answer]) -> _Answer:
+    if not isinstance(given, expected):
+        raise TypeError(f"Expected {expected.__name__} as the answer, was {given!r:.60}")
+    return given
+
+
+def _snake_case(name: str) -> str:
+    """``EmaCrossover`` is ema_crossover, ``RSIMeanReversion`` rsi_mean_reversion."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -31,20 +31,14 @@ class Message:
 
 
 def choose(waiting: Sequence[Alert], *, alone: Collection[str] = ()) -> tuple[Alert, ...]:
-    """What to send next: the most urgent alert, then the oldest. Critical ones and those whose ids are in
+    """What to send next: the most urgent alert, of those the oldest. Critical ones and those whose ids are in
     ``alone`` go by themselves; the others take along everything of their topic that waits with them."""
     if not waiting:
         return ()
     first = min(waiting, key=lambda alert: (alert.priority, alert.at))
     if first.priority is Priority.CRITICAL or first.alert_id in alone:
         return (first,)
-    like = [
-        alert
-        for alert in waiting
-        if alert.topic == first.topic
-        and alert.priority is not Priority.CRITICAL
-        and alert.alert_id not in alone
-    ]
+    like = [alert for alert in waiting if alert.topic == first.topic and alert.alert_id not in alone]
     return tuple(sorted(like, key=lambda alert: alert.at))
 
 

@@ -180,8 +180,7 @@ class Courier:
         return [
             p.alert
             for p in pending
-            if self.recipient not in p.delivered_to
-            and p.alert.alert_id not in self._unwritten
+            if p.alert.alert_id not in self._unwritten
             and (not muted or p.alert.priority is Priority.CRITICAL)
         ]
 

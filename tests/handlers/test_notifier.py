@@ -172,6 +172,19 @@ def test_a_critical_alert_is_tried_at_once_even_in_a_long_outage(virtual) -> Non
     virtual(scenario)
 
 
+def test_a_critical_alert_that_met_the_outage_already_hurries_nothing(virtual) -> None:
+    async def scenario(world: World) -> None:
+        world.air.weather = down_until(100)
+        world.raise_alert(CRITICAL, "kill", "killed")
+        world.start()
+        for _ in range(60):
+            await asyncio.sleep(1)
+            world.raise_alert(FILL)
+        assert world.air.attempts == [0, 1, 3, 7, 15, 31]
+
+    virtual(scenario)
+
+
 def test_telegrams_own_waiting_time_is_kept_even_for_critical_alerts(virtual) -> None:
     async def scenario(world: World) -> None:
         world.air.weather = down_until(1, retry_after=30)

@@ -1,0 +1,136 @@
+"""A paper exchange on a bench: a clock moved by hand, a journal in memory, one market."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from tests.broker.approvals import MORNING
+from trader.broker.paper.broker import PaperBroker
+from trader.broker.paper.conduct import Conduct
+from trader.broker.paper.journal import PaperExecution, PaperOrder, PaperState
+from trader.domain.errors import UnknownName
+from trader.domain.instrument import Exchange, Instrument, InstrumentKey, Segment
+from trader.domain.market import Bar, Interval, Tick
+from trader.domain.order import OrderId, OrderUpdate
+
+STOCK = Instrument(Exchange.NSE, "STOCK", 1, Decimal("0.05"), freeze_quantity=10_000)
+OTHER = Instrument(Exchange.NSE, "OTHER", 2, Decimal("0.05"))
+FUTURE = Instrument(
+    Exchange.NFO, "NIFTY26NOVFUT", 3, Decimal("0.10"), 65, Segment.FUTURES, freeze_quantity=1800
+)
+OPTION = Instrument(Exchange.NFO, "NIFTY26N2426000CE", 4, Decimal("0.05"), 65, Segment.OPTIONS)
+BSE_STOCK = Instrument(Exchange.BSE, "STOCK", 5, Decimal("0.05"))
+INDEX = Instrument(Exchange.NSE, "NIFTY 50", 6, Decimal("0.05"), 1, Segment.INDEX)
+LISTED = {i.key: i for i in (STOCK, OTHER, FUTURE, OPTION, BSE_STOCK, INDEX)}
+
+
+def listed(key: InstrumentKey) -> Instrument:
+    if key not in LISTED:
+        raise UnknownName("instrument", key, LISTED)
+    return LISTED[key]
+
+
+class HandClock:
+    """Moves when told to."""
+
+    def __init__(self, at: datetime = MORNING) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    @property
+    def speed(self) -> float | None:
+        return None
+
+    async def sleep_until(self, at: datetime) -> None:
+        self.at = max(self.at, at)
+
+
+@dataclass
+class MemoryJournal:
+    """Keeps what it is given; ``fault`` is raised instead of the next write."""
+
+    orders: dict[OrderId, PaperOrder] = field(default_factory=dict)
+    executions: dict[str, PaperExecution] = field(default_factory=dict)
+    writes: int = 0
+    fault: BaseException | None = None
+    written_all_the_same: bool = False
+
+    async def load(self) -> PaperState:
+        return PaperState(tuple(self.orders.values()), tuple(self.executions.values()), len(self.orders))
+
+    async def append(self, orders: Sequence[PaperOrder], executions: Sequence[PaperExecution] = ()) -> None:
+        fault, self.fault = self.fault, None
+        if fault is None or self.written_all_the_same:
+            self.writes += 1
+            self.orders.update({o.update.order_id: o for o in orders})
+            for execution in executions:
+                self.executions.setdefault(execution.execution_id, execution)
+        if fault is not None:
+            raise fault
+
+
+class Bench:
+    """The broker with everything around it; ``heard`` is what it told, in order."""
+
+    key = STOCK.key
+
+    def __init__(self, conduct: Conduct | None = None, at: datetime = MORNING) -> None:
+        self.conduct = conduct or Conduct()
+        self.clock = HandClock(at)
+        self.journal = MemoryJournal()
+        self.heard: list[OrderUpdate] = []
+        self.broker = self._broker()
+
+    def _broker(self) -> PaperBroker:
+        broker = PaperBroker(instruments=listed, journal=self.journal, clock=self.clock, conduct=self.conduct)
+        broker.listen(self.heard.append)
+        return broker
+
+    async def restart(self) -> PaperBroker:
+        await self.broker.close()
+        self.broker = self._broker()
+        await self.broker.open()
+        return self.broker
+
+    async def trade_at(
+        self, last: float, bid: float = 0.0, ask: float = 0.0, *, key: InstrumentKey = STOCK.key,
+        after: float = 1.0, volume: int = 0,
+    ) -> None:  # fmt: skip
+        """A tick ``after`` seconds from now."""
+        self.clock.at += timedelta(seconds=after)
+        await self.broker.on_ticks([Tick(key, self.clock.at, last, volume, bid, ask)])
+
+    def bar(
+        self,
+        opened: float,
+        high: float,
+        low: float,
+        close: float,
+        *,
+        key: InstrumentKey = STOCK.key,
+        volume: int = 1000,
+    ) -> Bar:
+        """A five-minute candle beginning now."""
+        return Bar(key, Interval.M5, self.clock.at, opened, high, low, close, volume)
+
+    async def show_open(self, bar: Bar) -> None:
+        self.clock.at = bar.start
+        await self.broker.on_ticks([Tick(bar.key, bar.start, bar.open)])
+
+    async def show_range(self, bar: Bar) -> None:
+        self.clock.at = bar.end
+        await self.broker.on_range(bar)
+
+    async def show(self, bar: Bar) -> None:
+        """A whole candle, nobody acting inside it."""
+        await self.show_open(bar)
+        await self.show_range(bar)
+        await self.broker.on_bar_closed(bar)
+
+    async def row(self, order_id: OrderId) -> OrderUpdate:
+        return next(r for r in (await self.broker.book()).orders if r.order_id == order_id)

@@ -1,0 +1,92 @@
+"""The lock, the log and the clock around the desk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from trader.domain.errors import AlreadyRunning
+from trader.domain.times import IST
+from trader.service import logs
+from trader.service.clock import SteppedClock
+from trader.service.lock import FolderLock
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "123456789:" + "AbCdEfGhIjKlMnOpQrStUvWxYz012345678"
+OPEN = datetime(2026, 11, 23, 9, 15, tzinfo=IST)
+
+
+def test_a_second_desk_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with FolderLock(tmp_path), pytest.raises(AlreadyRunning, match="Another Munim"), FolderLock(tmp_path):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_free_again(tmp_path: Path) -> None:
+    hold = f"""
+import sys; sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from trader.service.lock import FolderLock
+FolderLock(Path({str(tmp_path)!r})).__enter__()
+print("held", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(AlreadyRunning), FolderLock(tmp_path):
+            pass
+        holder.kill()
+    with FolderLock(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"HTTP Request: POST https://api.telegram.org/bot{TOKEN}/getMe",
+        "Authorization: token abcdef:0123456789abcdef",
+        "https://x/?request_token=abc123DEF&status=success",
+        "the owner's own phrase opensesame",
+    ],
+)
+def test_no_secret_reaches_the_log(text: str) -> None:
+    formatter = logs.Redaction(["opensesame"])
+    record = logging.LogRecord("x", logging.INFO, __file__, 1, text, None, None)
+    written = formatter.format(record)
+    for secret in (TOKEN, "0123456789abcdef", "abc123DEF", "opensesame"):
+        assert secret not in written
+
+
+def test_a_secret_in_a_traceback_is_taken_out_too() -> None:
+    try:
+        int(f"https://api.telegram.org/bot{TOKEN}/x")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, __file__, 1, "failed", None, sys.exc_info())
+    assert TOKEN not in logs.Redaction([]).format(record)
+
+
+async def test_sleepers_wake_when_the_market_reaches_their_time() -> None:
+    clock = SteppedClock(OPEN, None)
+    late = asyncio.ensure_future(clock.sleep_until(OPEN + timedelta(minutes=2)))
+    soon = asyncio.ensure_future(clock.sleep_until(OPEN + timedelta(minutes=1)))
+    await asyncio.sleep(0)
+    clock.advance(OPEN + timedelta(minutes=1))
+    await asyncio.wait_for(soon, 1)
+    assert not late.done()
+    clock.advance(OPEN + timedelta(minutes=5))
+    await asyncio.wait_for(late, 1)
+
+
+def test_market_time_never_goes_back() -> None:
+    clock = SteppedClock(OPEN, None)
+    clock.advance(OPEN + timedelta(minutes=1))
+    clock.advance(OPEN)
+    assert clock.now() == OPEN + timedelta(minutes=1)

@@ -1,0 +1,89 @@
+"""Settings: one reading, every fault at once, nothing misspelt that silently does not hold."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from trader.domain.errors import SettingsError
+from trader.service.settings import Market, read_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "123456789:" + "AbCdEfGhIjKlMnOpQrStUvWxYz012345678"
+
+
+def test_nothing_set_is_a_paper_desk_in_the_terminal() -> None:
+    settings = read_settings({})
+    assert settings.market is Market.SIMULATED
+    assert settings.bot_token == ""
+    assert settings.limits.capital == Decimal(100_000)
+    assert settings.limits.daily_loss == Decimal(3000)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("MARKET", "moon", "expected simulated or replay"),
+        ("TRADING", "live", "expected paper"),
+        ("REPLAY_SPEED", "fast", "or max"),
+        ("REPLAY_SPEED", "-1", "above 0"),
+        ("RISK_CAPITAL", "lots", "expected a number"),
+        ("RISK_CAPITAL", "nan", "expected 1000"),
+        ("RISK_PER_TRADE_PCT", "2.5", "to 2"),
+        ("RISK_ORDERS_PER_SECOND", "11", "to 10"),
+        ("RISK_MAX_OPEN_POSITIONS", "2.5", "whole number"),
+        ("RISK_MAX_DAILY_LOS", "100", "did you mean RISK_MAX_DAILY_LOSS?"),
+        ("TELEGRAM_OWNER_IDS", "@me", "numeric user ids"),
+        ("TELEGRAM_OWNER_IDS", "٤٢", "numeric user ids"),
+        ("TELEGRAM_BOT_TOKEN", "secret", "@BotFather"),
+        ("TELEGRAM_API_URL", "ftp://x", "http(s)"),
+        ("CLOCK_START", "tomorrow", "ISO time"),
+    ],
+)
+def test_a_fault_names_its_setting_and_what_was_expected(name: str, text: str, says: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({name: text})
+    fault = next(f for f in refused.value.faults if f.startswith(name))
+    assert says in fault
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({"MARKET": "x", "RISK_CAPITAL": "y", "REPLAY_SPEED": "z"})
+    assert len(refused.value.faults) == 3
+
+
+def test_a_token_without_an_owner_is_refused() -> None:
+    with pytest.raises(SettingsError, match="TELEGRAM_OWNER_IDS"):
+        read_settings({"TELEGRAM_BOT_TOKEN": TOKEN})
+
+
+def test_a_replay_needs_a_path() -> None:
+    with pytest.raises(SettingsError, match="REPLAY_PATH"):
+        read_settings({"MARKET": "replay"})
+
+
+def test_the_token_does_not_show_itself() -> None:
+    settings = read_settings({"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_OWNER_IDS": "42"})
+    assert TOKEN not in repr(settings)
+    assert TOKEN not in repr(settings.bot_token)
+    assert settings.secrets == (TOKEN,)
+
+
+def test_the_tighter_daily_loss_wins() -> None:
+    by_percent = read_settings({"RISK_MAX_DAILY_LOSS": "5000", "RISK_MAX_DAILY_LOSS_PCT": "1"})
+    assert by_percent.limits.daily_loss == Decimal(1000)
+
+
+def test_the_example_file_lists_every_setting_with_its_default() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    example = dict(
+        re.match(r"([A-Z_]+)=(.*)", line).groups() for line in lines if re.match(r"[A-Z_]+=", line)
+    )  # type: ignore[union-attr] # matched just before
+    source = (ROOT / "trader" / "service" / "settings.py").read_text()
+    known = set(re.findall(r'read\.(?:take|number|count)\("([A-Z_]+)"', source))
+    assert set(example) == known
+    assert read_settings(example) == read_settings({})

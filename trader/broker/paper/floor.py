@@ -1,0 +1,137 @@
+"""The paper exchange's memory: every order still of interest, and the one way to change it.
+
+A change is gathered in a Step, written to the journal as one transaction, and only then taken into memory
+and told; a step that could not be written has not happened.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import date, datetime
+
+from trader.broker.paper.journal import PaperExecution, PaperJournal
+from trader.broker.paper.tally import Tally
+from trader.broker.paper.working import WorkingOrder
+from trader.domain.errors import CommitFailed, OutcomeUnknown
+from trader.domain.instrument import InstrumentKey
+from trader.domain.order import OrderId, OrderUpdate, Product, Side, Tag
+from trader.domain.times import ist
+
+
+class Floor:
+    def __init__(self, journal: PaperJournal) -> None:
+        self._journal = journal
+        self._forget()
+
+    def _forget(self) -> None:
+        self.loaded = False
+        self.orders: dict[OrderId, WorkingOrder] = {}  # in order of placing
+        self.working: dict[InstrumentKey, dict[OrderId, None]] = {}  # ids, in order of placing
+        self.in_transit: set[OrderId] = set()
+        self.tags: set[Tag] = set()
+        self.tally = Tally()
+        self._serial = 0
+
+    async def load(self) -> None:
+        state = await self._journal.load()
+        self._forget()
+        executions: dict[OrderId, list[PaperExecution]] = defaultdict(list)
+        for execution in state.executions:
+            executions[execution.order_id].append(execution)
+        for order in sorted(state.orders, key=lambda o: o.update.order_id):
+            self._take(WorkingOrder.recorded(order, executions[order.update.order_id]))
+        for execution in state.executions:
+            self.tally.add(self.orders[execution.order_id].update, execution)
+        self._serial = max(state.serial, *(_serial_of(i) for i in self.orders), 0)
+        self.loaded = True
+
+    def next_id(self, day: date) -> OrderId:
+        """19 digits like Kite's (kite.md 5): the day, then how many there ever were. The number is used
+        up once the order is in the journal."""
+        return OrderId(f"{day:%y%m%d}{self._serial + 1:013d}")
+
+    def ids_at(self, key: InstrumentKey) -> list[OrderId]:
+        return list(self.working.get(key, ()))
+
+    def all_working(self) -> list[OrderId]:
+        return [order_id for order_id, order in self.orders.items() if not order.final]
+
+    async def commit(self, step: Step, tell: Callable[[OrderUpdate], None]) -> None:
+        """Write, remember, tell. Raises CommitFailed when nothing was written; after any other failure
+        nobody knows what was, so memory is thrown away, to be read again from the journal."""
+        if not step.orders:
+            return
+        try:
+            await self._journal.append([o.record for o in step.orders.values()], step.executions)
+        except CommitFailed:
+            raise
+        except Exception as error:
+            self.loaded = False
+            raise OutcomeUnknown(f"The paper exchange's journal failed: {error}") from error
+        except BaseException:  # a cancelled task may have written, too
+            self.loaded = False
+            raise
+        for order in step.orders.values():
+            self._take(order)
+        for execution in step.executions:
+            self.tally.add(self.orders[execution.order_id].update, execution)
+        for update in step.told:
+            tell(update)
+
+    def prune(self, today: date) -> None:
+        """Forget finished orders of earlier days; their executions are in the tally."""
+        for order_id in [i for i, o in self.orders.items() if o.final and o.day < today]:
+            self.tags.discard(self.orders.pop(order_id).update.tag or Tag(""))
+
+    def sellable(self, key: InstrumentKey, at: datetime, step: Step, asking: OrderId) -> int:
+        """Units held for delivery that no working order but the asking one has promised already."""
+        held = self.tally.quantity(key, Product.CNC, ist(at).date())
+        for order_id in self.ids_at(key):
+            order = step.get(order_id)
+            if order_id == asking:
+                continue
+            update = order.update
+            if update.product is Product.CNC and update.side is Side.SELL and not order.in_transit:
+                held -= update.quantity - update.filled_quantity
+        return held
+
+    def _take(self, order: WorkingOrder) -> None:
+        order_id, key = order.order_id, order.update.key
+        self._serial = max(self._serial, _serial_of(order_id))
+        self.orders[order_id] = order
+        if order.update.tag is not None:
+            self.tags.add(order.update.tag)
+        if order.in_transit:
+            self.in_transit.add(order_id)
+        else:
+            self.in_transit.discard(order_id)
+        if not order.final:
+            self.working.setdefault(key, {})[order_id] = None
+        elif key in self.working:
+            self.working[key].pop(order_id, None)
+            if not self.working[key]:
+                del self.working[key]
+
+
+class Step:
+    """What one moment changes: the orders' new values, executions, and what is to be told, in order."""
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self.orders: dict[OrderId, WorkingOrder] = {}
+        self.executions: list[PaperExecution] = []
+        self.told: list[OrderUpdate] = []
+
+    def get(self, order_id: OrderId) -> WorkingOrder:
+        return self.orders.get(order_id) or self._floor.orders[order_id]
+
+    def put(self, order: WorkingOrder, *, told: OrderUpdate | None = None) -> None:
+        """Keep ``order``; tell of it unless its update equals ``told``."""
+        self.orders[order.order_id] = order
+        if order.update != told:
+            self.told.append(order.update)
+
+
+def _serial_of(order_id: OrderId) -> int:
+    return int(order_id[6:])

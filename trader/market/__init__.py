@@ -1,0 +1,1 @@
+"""India as dated data: calendar, charges, instruments. The tables carry their sources."""

@@ -28,7 +28,7 @@ bench: .venv/.ready ## Benchmarks
 	$(BIN)/python -m bench
 
 sample: .venv/.ready ## Make docs/sample again
-	$(BIN)/python docs/sample/generate.py
+	$(BIN)/python -m docs.sample.generate
 
 clean: ## Remove what make made; the desk's records in data/ stay
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -38,5 +38,5 @@ clean: ## Remove what make made; the desk's records in data/ stay
 		{ echo "Munim needs Python 3.11 or newer; say which with make PYTHON=python3.12"; exit 1; }
 	@command -v $(UV) >/dev/null || { $(PYTHON) -m venv .tools && .tools/bin/pip install --quiet uv==0.13.8; }
 	@echo "Setting up .venv from uv.lock (once)…"
-	@$(UV) sync --quiet --frozen --python $(PYTHON)
+	@$(UV) sync --quiet --frozen --compile-bytecode --python $(PYTHON)
 	@touch $@

@@ -17,7 +17,8 @@ _COLOURS = {
     Style.SUCCESS: "bold green",
     Style.DANGER: "bold red",
 }
-RAIL = "│ "  # alerts come unasked; this tells them from answers
+# Alerts come unasked; this tells them from answers, and one from the next.
+HEAD, RAIL = "┌ ", "│ "
 
 
 def numbered(reply: Reply) -> Iterator[tuple[int, Button]]:
@@ -35,7 +36,8 @@ def plain(reply: Reply) -> str:
 
 
 def plain_alert(reply: Reply) -> str:
-    return "\n".join(f"{RAIL}{line}".rstrip() for line in plain(_typable(reply)).splitlines())
+    lines = plain(_typable(reply)).splitlines()
+    return "\n".join(f"{RAIL if n else HEAD}{line}".rstrip() for n, line in enumerate(lines))
 
 
 def rich_text(reply: Reply, *, alert: bool = False) -> Text:
@@ -53,7 +55,7 @@ def rich_text(reply: Reply, *, alert: bool = False) -> Text:
         return shown
     railed = Text()
     for n, line in enumerate(shown.split("\n")):
-        railed.append("\n" * bool(n)).append(RAIL, style="yellow").append_text(line)
+        railed.append("\n" * bool(n)).append(RAIL if n else HEAD, style="yellow").append_text(line)
     return railed
 
 

@@ -147,7 +147,7 @@ async def test_alerts_are_told_from_answers() -> None:
     assert channel.recipients == ("terminal",)
     alert = Reply((Line("HALTED", bold=True), Line("Daily loss")), ((Button("Resume", "/resume"),),))
     await channel.send("terminal", alert, silent=False)
-    assert out.getvalue() == "│ HALTED\n│ Daily loss\n│ Type /resume\n"
+    assert out.getvalue() == "┌ HALTED\n│ Daily loss\n│ Type /resume\n"
 
 
 async def test_an_alert_into_a_closed_terminal_is_kept_for_later() -> None:

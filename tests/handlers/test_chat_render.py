@@ -144,7 +144,7 @@ def test_rich_shows_the_same_words_and_takes_nothing_quoted_for_markup() -> None
 
 def test_an_alert_shows_what_to_type_since_numbers_belong_to_the_last_answer() -> None:
     assert plain_alert(MENU).splitlines() == [
-        "│ Stop [bold]it[/]?",
+        "┌ Stop [bold]it[/]?",
         "│ a  1",
         "│ Type /x close or /x keep",
     ]

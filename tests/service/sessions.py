@@ -19,16 +19,16 @@ QUIET = {
 }
 
 
-def environment(folder: Path, **settings: str) -> dict[str, str]:
-    return {**QUIET, "DATA_DIR": str(folder), "PYTHONPATH": str(ROOT), **settings}
+def environment(folder: Path, project: Path = ROOT, **settings: str) -> dict[str, str]:
+    return {**QUIET, "DATA_DIR": str(folder), "PYTHONPATH": str(project), **settings}
 
 
-def run_script(folder: Path, lines: Iterable[str], **settings: str) -> str:
+def run_script(folder: Path, lines: Iterable[str], project: Path = ROOT, **settings: str) -> str:
     """Pipe commands into the process, wait for its end, and return what it printed."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "bot.py")],
+        [sys.executable, str(project / "bot.py")],
         input="\n".join(lines) + "\n",
-        env=environment(folder, **settings),
+        env=environment(folder, project, **settings),
         capture_output=True,
         text=True,
         timeout=180,

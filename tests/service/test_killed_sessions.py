@@ -81,6 +81,12 @@ def differences_at_rest(ledger: Ledger) -> list[str]:
         broken.append(f"2: positions are not the sum of their fills: {dict(sums)} {positions}")
     for tag, state in ledger.rows("SELECT tag, state FROM orders WHERE state IN ('INTENT', 'UNKNOWN')"):
         broken.append(f"1: {tag} is still {state}")
+    for tag, state, status in ledger.rows(
+        "SELECT tag, o.state, p.status FROM orders o JOIN paper_orders p USING (tag)"
+        " WHERE (p.status IN ('COMPLETE', 'CANCELLED', 'REJECTED'))"
+        " != (o.state IN ('FILLED', 'CANCELLED', 'REJECTED'))"
+    ):
+        broken.append(f"2: {tag} is {state} here and {status} at the broker")
     return broken
 
 

@@ -33,7 +33,8 @@ class PaperExecution:
 
 @dataclass(frozen=True, slots=True)
 class PaperState:
-    orders: Sequence[PaperOrder]  # of every day still needed: all that ever filled, and all not final
+    # All of the last day, for its book must be whole; of earlier days those that filled and those not final.
+    orders: Sequence[PaperOrder]
     executions: Sequence[PaperExecution]
     serial: int  # how many order ids were ever given
 

@@ -1,0 +1,127 @@
+"""The ledger in a SQL database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from storage import reading
+from storage.engines import database_url, reading_engine, said, sqlite_path, writing_engine
+from storage.migrate import MIGRATIONS, Migrations, prepare
+from storage.pens import CorePen, Pen, SqlitePen
+from storage.rows import FILL, ORDER, TRADE, Batch, batch_of
+from storage.writer import Writer
+from trader.domain.errors import CommitFailed, LedgerError
+from trader.domain.order import Order, Tag
+from trader.domain.position import DayResult, Fill, Trade
+from trader.domain.records import AuditEntry, LedgerState, OrderEvent, Record
+from trader.ports.store import PendingAlert
+
+LOCK_WAIT = 5.0  # seconds a commit waits for somebody else's lock before it fails
+
+
+class SqlLedger:
+    """``Store`` on SQLite or PostgreSQL. ``url`` is DATABASE_URL; ``copied_to``, after ``open``, is the
+    copy made before an upgrade, if there was one."""
+
+    def __init__(
+        self, url: str, *, lock_wait: float = LOCK_WAIT, migrations: Migrations = MIGRATIONS
+    ) -> None:
+        self.url = database_url(url)
+        self.copied_to: Path | None = None
+        self._lock_wait = lock_wait
+        self._migrations = migrations
+        self._engines: tuple[AsyncEngine, AsyncEngine] | None = None
+        self._writer: Writer | None = None
+
+    async def open(self) -> None:
+        if self._writer is not None:
+            return
+        engines = (writing_engine(self.url, self._lock_wait), reading_engine(self.url, self._lock_wait))
+        try:
+            self.copied_to = await prepare(engines[0], self._migrations, self._lock_wait)
+        except BaseException:
+            for engine in engines:
+                await engine.dispose()
+            raise
+        self._engines = engines
+        self._writer = Writer(self.pen(engines[0]), self._lock_wait)
+
+    def pen(self, engine: AsyncEngine) -> Pen:
+        path = sqlite_path(self.url)
+        return SqlitePen(path, self._lock_wait) if path else CorePen(engine)
+
+    async def close(self) -> None:
+        """Once what is being written is written. Closing twice is no error."""
+        writer, self._writer = self._writer, None
+        engines, self._engines = self._engines, None
+        if writer is not None:
+            await writer.close()
+        for engine in engines or ():
+            await engine.dispose()
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        try:
+            batch = batch_of(records)
+        except (TypeError, ValueError, OverflowError) as fault:
+            raise CommitFailed(f"Nothing was recorded: {fault}") from fault
+        await self.write(batch)
+
+    async def write(self, batch: Batch) -> None:
+        """One transaction of rows, in turn with all others; the paper journal shares it."""
+        if self._writer is None:
+            raise CommitFailed("Nothing was recorded: the ledger is not open.")
+        if batch:
+            await self._writer.write(batch)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose queries all see one moment."""
+        if self._engines is None:
+            raise LedgerError("The ledger is not open.")
+        try:
+            async with self._engines[1].begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as fault:
+            raise LedgerError(f"The ledger cannot be read: {said(fault)}") from fault
+
+    async def load(self) -> LedgerState:
+        async with self.reading() as connection:
+            return await reading.load(connection)
+
+    async def pending_alerts(self, recipients: Sequence[str]) -> list[PendingAlert]:
+        async with self.reading() as connection:
+            return await reading.pending_alerts(connection, recipients)
+
+    async def audit_entry(self, source_id: str) -> AuditEntry | None:
+        async with self.reading() as connection:
+            return await reading.audit_entry(connection, source_id)
+
+    async def audit_trail(self, limit: int) -> list[AuditEntry]:
+        async with self.reading() as connection:
+            return await reading.audit_trail(connection, limit)
+
+    async def fills(self, day: date | None = None, limit: int = 1000) -> list[Fill]:
+        async with self.reading() as connection:
+            return await reading.recent(connection, FILL, "at", day, limit)
+
+    async def trades(self, day: date | None = None, limit: int = 1000) -> list[Trade]:
+        async with self.reading() as connection:
+            return await reading.recent(connection, TRADE, "exit_at", day, limit)
+
+    async def orders(self, day: date | None = None, limit: int = 1000) -> list[Order]:
+        async with self.reading() as connection:
+            return await reading.recent(connection, ORDER, "created_at", day, limit)
+
+    async def order_events(self, tag: Tag) -> list[OrderEvent]:
+        async with self.reading() as connection:
+            return await reading.order_events(connection, tag)
+
+    async def day_results(self, day: date) -> list[DayResult]:
+        async with self.reading() as connection:
+            return await reading.day_results(connection, day)

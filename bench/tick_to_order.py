@@ -48,9 +48,10 @@ def bare_commits(path: Path) -> list[float]:
 
 async def ledger_commits(path: Path) -> list[float]:
     """The three records of an intent, as the desk writes them."""
+    from storage.engines import sqlite_url
     from storage.ledger import SqlLedger
 
-    ledger = SqlLedger(f"sqlite+aiosqlite:///{path}")
+    ledger = SqlLedger(sqlite_url(path))
     await ledger.open()
     taken = []
     for number in range(COUNT):

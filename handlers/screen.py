@@ -53,13 +53,13 @@ class RichScreen:
         self._console = Console(file=stdout, force_terminal=True, highlight=False, markup=False)
 
     def show(self, reply: Reply) -> None:
-        self._console.print(rich_text(reply), soft_wrap=True)
+        self._console.print(rich_text(reply))
 
     def alert(self, reply: Reply) -> None:
-        self._console.print(rich_text(reply, alert=True), soft_wrap=True)
+        self._console.print(rich_text(reply, alert=True))
 
     def note(self, text: str) -> None:
-        self._console.print(text, style="dim", soft_wrap=True)
+        self._console.print(text, style="dim")
 
 
 def screen_of(stdin: IO[str] | None, stdout: IO[str] | None) -> Screen:

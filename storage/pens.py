@@ -71,7 +71,7 @@ class SqlitePen:
     async def write(self, batch: Batch) -> None:
         statements = [_bound(shape, rows) for shape, rows in batch.items()]
         if self._connection is None:
-            connection = _Connection(self.connect, iter_chunk_size=64)
+            connection = _Connection(self.connect)
             await connection
             self._connection = connection
         await self._connection.visit(lambda connection: _transact(connection, statements))
@@ -93,7 +93,11 @@ class SqlitePen:
 
 
 class _Connection(aiosqlite.Connection):
-    """aiosqlite's connection, with one thing more."""
+    """aiosqlite's connection, visited once a transaction."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connect, iter_chunk_size=64)
+        self._thread.daemon = True  # a desk that dies without closing must not hang on its way out
 
     async def visit(self, work: Callable[[sqlite3.Connection], R]) -> R:
         """Run ``work`` in the connection's thread."""

@@ -217,6 +217,21 @@ async def test_what_was_reported_done_survives_kill_9(ledger: WatchedLedger, ack
     await only_whole_batches(ledger, found)
 
 
+def test_a_desk_that_dies_without_closing_does_not_hang(migrated: Path, tmp_path: Path) -> None:
+    shutil.copy(migrated, tmp_path / "munim.db")
+    code = (
+        "import asyncio, sys, ledger_samples as sample; from storage.ledger import SqlLedger\n"
+        "ledger = SqlLedger(sys.argv[1])\n"
+        "async def main():\n"
+        "    await ledger.open(); await ledger.commit([sample.order()]); raise SystemExit(3)\n"
+        "asyncio.run(main())"
+    )
+    path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    script = [sys.executable, "-c", code, f"sqlite:///{tmp_path / 'munim.db'}"]
+    died = subprocess.run(script, env={**os.environ, "PYTHONPATH": path}, timeout=60, check=False)
+    assert died.returncode == 3
+
+
 def whole_commits_in(torn: Path) -> int:
     with closing(sqlite3.connect(torn)) as connection:
         assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)

@@ -34,12 +34,19 @@ if TYPE_CHECKING:
     from handlers.registry import Registry
     from handlers.screen import Screen
     from handlers.telegram.supervisor import TelegramService
+    from trader.broker.paper.journal import PaperJournal
+    from trader.ports.store import Store
     from trader.service.opening import House
 
 log = logging.getLogger("munim")
 
 HERE = Path(__file__).resolve().parent
 LAST_WORDS = 5.0  # seconds the last alerts get to leave
+# A process told to stop is gone within 8 seconds, for containers are killed after 10; of these:
+KILL_HURRY = 2.0  # seconds a kill under way gets for its report
+ALERTS_HURRY = 2.0  # seconds the last alerts get; what does not leave is sent after the next start
+HANG_UP = 2.5  # seconds Telegram gets to let go
+FAMILIAR = ("RELIANCE", "TCS")  # what the banner suggests, where the market has them
 KILL_PATIENCE = timedelta(minutes=3)  # of market time a script's end waits for a kill's report
 
 
@@ -70,25 +77,26 @@ def _environment() -> Mapping[str, str]:
 
 async def run(settings: Settings) -> int:
     """Open the ledger, the desk and the chat, until asked to stop or the input ends."""
-    from storage.ledger import SqlLedger
-    from storage.paper import SqlPaperJournal
+    from handlers.recipients import welcome
     from trader.service.opening import open_house
     from trader.strategy.catalogue import Catalogue
 
-    store = SqlLedger(_database_url(settings))
+    store, journal = _records(settings)
     await store.open()
     try:
         catalogue = Catalogue.discover(HERE / "strategies")
         for file, fault in catalogue.faults.items():
             log.warning("strategies/%s is not used: %s", file, fault)
         chat = _Chat(settings)
+        await welcome(store, chat.recipients, _wall_now())
         house = await open_house(
             settings,
             store,
-            SqlPaperJournal(store),
+            journal,
             catalogue,
             held=settings.speed is None and chat.scripted,
             on_alert=chat.wake,
+            before_next=chat.told if chat.scripted else None,
         )
         chat.join(house)
         for file, fault in catalogue.faults.items():
@@ -117,9 +125,9 @@ async def _live(house: House, chat: _Chat) -> None:
     try:
         await house.service.settle()
         await chat.converse(house, stop)
-        await _finish_kill(house)
+        await _finish_kill(house, None if not stop.is_set() else KILL_HURRY)
         await house.close()
-        await chat.notifier.drain(LAST_WORDS)
+        await chat.notifier.drain(LAST_WORDS if not stop.is_set() else ALERTS_HURRY)
         await chat.farewell(house)
     finally:
         for task in tasks:
@@ -142,23 +150,30 @@ def _watched(house: House, name: str, work: object) -> asyncio.Task[None]:
     return task
 
 
-async def _finish_kill(house: House) -> None:
+async def _finish_kill(house: House, seconds: float | None) -> None:
     """A script that ends with /kill still gets its report."""
     until = house.clock.now() + KILL_PATIENCE
-    while house.service.busy and house.clock.now() < until and not house.pump.ended:
-        await house.pump.run_until(house.clock.now() + timedelta(seconds=1))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while house.service.busy and house.clock.now() < until and not house.pump.ended:
+                await house.pump.run_until(house.clock.now() + timedelta(seconds=1))
 
 
-def _database_url(settings: Settings) -> str:
-    if settings.database_url:
-        return settings.database_url
-    if settings.market is Market.REPLAY:
-        # A replay starts from nothing every time, or it would not come out the same; what it did is
-        # kept until the next one. Give a DATABASE_URL to keep replays.
-        for name in ("replay.db", "replay.db-wal", "replay.db-shm"):
-            (settings.data_dir / name).unlink(missing_ok=True)
-        return f"sqlite+aiosqlite:///{settings.data_dir / 'replay.db'}"
-    return f"sqlite+aiosqlite:///{settings.data_dir / 'munim.db'}"
+def _records(settings: Settings) -> tuple[Store, PaperJournal]:
+    """The ledger and the paper exchange's journal."""
+    if settings.market is Market.REPLAY and not settings.database_url:
+        # A replay starts from nothing every time, or it would not come out the same; with a DATABASE_URL
+        # it is kept, and goes on where it stopped.
+        from storage.memory import MemoryLedger
+        from storage.paper import MemoryPaperJournal
+
+        return MemoryLedger(), MemoryPaperJournal()
+    from storage.engines import sqlite_url
+    from storage.ledger import SqlLedger
+    from storage.paper import SqlPaperJournal
+
+    ledger = SqlLedger(settings.database_url or sqlite_url(settings.data_dir / "munim.db"))
+    return ledger, SqlPaperJournal(ledger)
 
 
 class _Chat:
@@ -175,6 +190,9 @@ class _Chat:
         self._screen: Screen | None = None
         self._booted_at = datetime.now(IST)
         self._joined = False
+        self._untold = False
+        self._hang_up = asyncio.Event()  # Telegram stays until the last alerts are out
+        self._talking: asyncio.Task[None] | None = None
         if not settings.bot_token:
             from handlers.screen import screen_of
 
@@ -185,9 +203,24 @@ class _Chat:
         """Commands come from a pipe or a file, so the market can wait for them."""
         return self._screen is not None and not self._screen.interactive
 
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Everybody alerts go to, as the channels will name them."""
+        if self._screen is not None:
+            return ("terminal",)
+        return tuple(f"tg:{user_id}" for user_id in self._settings.owner_ids)
+
     def wake(self) -> None:
-        if self._joined:
+        self._untold = True
+        if self._joined and not self.scripted:
             self.notifier.wake()
+
+    async def told(self) -> None:
+        """A script's alerts are printed when a moment of its market is over, and then only, so that they
+        come out the same every time."""
+        if self._untold and self._joined:
+            self._untold = False
+            await self.notifier.drain(LAST_WORDS)
 
     def join(self, house: House) -> None:
         """Make the chat of this house."""
@@ -240,7 +273,7 @@ class _Chat:
             self._dispatcher,
             hooks=Hooks(
                 on_conflict=lambda reason: house.service.fault(
-                    house.clock.now(), "second_bot", f"Another program polls with this bot token: {reason}"
+                    house.clock.now(), "second_bot", f"{reason}: a second desk may be trading."
                 )
             ),
             menu=self._dispatcher.menu,
@@ -256,13 +289,20 @@ class _Chat:
         await self._keep_mute(house)
         if self._telegram is not None:
             log.info("Munim %s is up; chat is on Telegram", VERSION)
-            await self._telegram.run(stop)
+            self._talking = asyncio.create_task(self._telegram.run(self._hang_up))
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({self._talking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
             return
         assert self._console is not None  # noqa: S101 - without Telegram there is a terminal
         assert self._screen is not None  # noqa: S101 - and its screen
         from handlers.banner import banner
 
-        self._screen.show(banner(house.front.about(), house.front.view()))
+        symbols = ",".join(i.symbol for i in house.front.instruments() if i.symbol in FAMILIAR) or next(
+            (i.symbol for i in house.front.instruments()), ""
+        )
+        tries = (f"/start_strategy ema_crossover {symbols} 1m", "/positions", "/kill")
+        self._screen.show(banner(house.front.about(), house.front.view(), tries))
         talking = asyncio.ensure_future(self._console.run())
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({talking, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -278,12 +318,20 @@ class _Chat:
             self._mute(datetime.fromisoformat(kept))
 
     async def farewell(self, house: House) -> None:
-        """What a replay was worth, in speed."""
+        """Let go of Telegram; or say what a replay was worth, in speed."""
+        if self._talking is not None:
+            self._hang_up.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HANG_UP):
+                    await self._talking
         played = house.pump.played
         if self._screen is not None and self._settings.speed is None and played.seconds:
             what, count = ("bars", played.bars) if played.bars else ("ticks", played.ticks)
             rate = count / played.seconds
-            self._screen.note(f"Played {count:,} {what} in {played.seconds:.2f} s: {rate:,.0f} {what}/s.")
+            # Not to standard output: what a replay prints there is the same every time.
+            print(  # noqa: T201 - a line for whoever watches
+                f"Played {count:,} {what} in {played.seconds:.2f} s: {rate:,.0f} {what}/s.", file=sys.stderr
+            )
 
 
 def _wall_now() -> datetime:

@@ -14,6 +14,8 @@ from trader.domain.times import clock_text, ist
 LATE = timedelta(minutes=2)  # an alert older than this shows when it was raised
 LINES = 10  # of a digest; the rest is counted
 
+_BEFORE_ALL = ("kill", "breach")  # topics
+
 _NOUNS = {"fill": "fills", "breach": "breaches"}  # other topics: "order messages"
 
 
@@ -32,10 +34,13 @@ class Message:
 
 def choose(waiting: Sequence[Alert], *, alone: Collection[str] = ()) -> tuple[Alert, ...]:
     """What to send next: the most urgent alert, of those the oldest. Critical ones and those whose ids are in
-    ``alone`` go by themselves; the others take along everything of their topic that waits with them."""
+    ``alone`` go by themselves; the others take along everything of their topic that waits with them.
+
+    At one message a second a burst of rejected orders takes its time; nobody waits behind it to hear that
+    the desk is flat, or halted."""
     if not waiting:
         return ()
-    first = min(waiting, key=lambda alert: (alert.priority, alert.at))
+    first = min(waiting, key=lambda alert: (alert.priority, alert.topic not in _BEFORE_ALL, alert.at))
     if first.priority is Priority.CRITICAL or first.alert_id in alone:
         return (first,)
     like = [alert for alert in waiting if alert.topic == first.topic and alert.alert_id not in alone]

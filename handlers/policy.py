@@ -123,7 +123,9 @@ class Strangers:
                 "Many strangers are writing to the bot",
                 f"{self.CROWD} different people within an hour; further ones are refused without a report.",
             )
-        name, text = one_line(incoming.user_name, 40), one_line(incoming.text, 80)
+        name = one_line(incoming.user_name, 40)
+        # What a button carries is ours, and says nothing.
+        text = "(pressed a button)" if incoming.kind is Kind.PRESS else one_line(incoming.text, 80)
         chat = one_line(incoming.chat_type, 20)
         return (
             "A stranger wrote to the bot",

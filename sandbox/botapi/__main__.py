@@ -53,7 +53,7 @@ async def _show(server: BotApiServer, user_id: int) -> None:
 
     while True:
         for shown, look in await server.changes.until(news, None):
-            _print(("(edited) " if shown.message_id in printed else "") + look)
+            _print("\n" + ("(edited) " if shown.message_id in printed else "") + look)
             printed[shown.message_id] = look
 
 

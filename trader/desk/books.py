@@ -12,17 +12,27 @@ from trader.desk.orderflow import OrderFlow
 from trader.desk.portfolio import Slot, slot_of
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import InstrumentKey, symbol_of
-from trader.domain.order import EXTERNAL, Order, OrderState, Product, Tag
+from trader.domain.money import ZERO, decimal_of
+from trader.domain.order import EXTERNAL, Order, OrderState, OrderType, Product, Tag
 from trader.domain.position import Position
-from trader.domain.records import Priority
+from trader.domain.records import DeskMode, Priority
+from trader.market.calendar import Phase
 
 # faults.md 2: an accepted order was invisible for 83 s. Only after more than that, and several complete
 # readings that began later, is an order proven absent.
 PROOF_AFTER = timedelta(seconds=120)
 PROOF_READS = 3
+# What should have moved on by now (an accepted order, a change, a market order) is looked up after this long:
+# updates are sent once and some are lost (kite.md 11.1).
+SETTLES_WITHIN = timedelta(seconds=5)
+# Once anything was ordered, the book is compared this often even when nothing looks amiss.
+HEARTBEAT = timedelta(seconds=60)
+# How long an accepted order may be missing from the book, or a row be behind what was heard of it.
+BEHIND_AFTER = timedelta(seconds=10)
 BACKOFF = tuple(timedelta(seconds=s) for s in (1, 2, 4, 8, 15, 30))
 # An intent without any answer for this long has lost its answer.
 ANSWER_WITHIN = timedelta(seconds=30)
+_MOVING = (OrderState.ACKED, OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY)
 
 
 class Books:
@@ -33,42 +43,100 @@ class Books:
         self._absent: dict[Tag, int] = {}  # complete readings without a trace
         self._reads = 0
         self._next_read: datetime | None = None
-        self._differences: dict[tuple[InstrumentKey, Product], int] = {}
+        # Differences seen once: how large, and when.
+        self._differences: dict[tuple[InstrumentKey, Product], tuple[int, datetime]] = {}
         self._first = True
+        self._read_at: datetime | None = None
 
     # -- asking ----------------------------------------------------------------------------------
 
     def on_clock(self, turn: Turn) -> None:
-        """While an outcome is unknown, read the book: soon at first, then every half minute."""
+        """While anything is unsettled, read the book: soon at first, then every half minute."""
         for order in list(self._state.working.values()):
             if order.state is OrderState.INTENT and turn.at - order.updated_at > ANSWER_WITHIN:
                 self._flow.outcome_unknown(turn, order.tag, "no answer from the broker")
-        if not self._unresolved():
+        if not self._unsettled(turn.at):
             self._reads, self._next_read = 0, None
+            self._look_in(turn)
             return
         if self._next_read is None:
             self._next_read = turn.at + BACKOFF[0]
         if turn.at >= self._next_read:
             self._reads += 1
             self._next_read = turn.at + BACKOFF[min(self._reads, len(BACKOFF) - 1)]
-            turn.send(ReadBook(BookPurpose.RESOLVE))
+            first = not self._state.reconciled
+            turn.send(ReadBook(BookPurpose.RECONCILE if first else BookPurpose.RESOLVE))
 
-    def _unresolved(self) -> list[Order]:
-        return [o for o in self._state.working.values() if o.state is OrderState.UNKNOWN]
+    def _unsettled(self, at: datetime) -> bool:
+        if not self._state.reconciled or self._differences:
+            return True
+        for order in self._state.working.values():
+            if order.state is OrderState.UNKNOWN:
+                return True
+            moving = order.state in _MOVING or order.order_type is OrderType.MARKET
+            if order.state is not OrderState.INTENT and moving and at - order.updated_at > SETTLES_WITHIN:
+                return True
+        return False
+
+    def _look_in(self, turn: Turn) -> None:
+        state = self._state
+        if not state.orders and not state.portfolio.open_slots():
+            return  # nothing was done today
+        if self._read_at is None:
+            self._read_at = turn.at
+        elif turn.at - self._read_at >= HEARTBEAT and state.calendar.phase(turn.at) is Phase.OPEN:
+            self._read_at = turn.at
+            turn.send(ReadBook(BookPurpose.RECONCILE))
 
     # -- reading ---------------------------------------------------------------------------------
 
     def on_book(self, turn: Turn, book: BookRead) -> None:
+        self._read_at = turn.at
+        behind = self._behind(turn, book)
         for update in book.orders:
-            self._flow.updated(turn, update)
+            self._flow.updated(turn, update, book=True)
+            tag = self._state.tags_by_id.get(update.order_id)
+            order = self._state.working.get(tag) if tag is not None else None
+            if order is None:
+                continue
+            lost = order.updated_at <= book.asked_at and self._flow.answer_lost(order, turn.at, ANSWER_WITHIN)
+            if lost or not self._state.reconciled:
+                self._flow.settle(turn, order, update)
         seen = {update.tag for update in book.orders} | {
             self._state.tags_by_id.get(update.order_id) for update in book.orders
         }
         for order in list(self._state.working.values()):
             if order.tag not in seen:
                 self._missing(turn, order, book)
-        self._compare(turn, book)
+        if not behind:
+            self._compare(turn, book)
         self._first = False
+        self._state.reconciled = True
+
+    def _behind(self, turn: Turn, book: BookRead) -> bool:
+        """Whether the book shows less than was heard already: a stale reading proves nothing about what is
+        held (faults.md 27)."""
+        found = False
+        for update in book.orders:
+            tag = self._state.tags_by_id.get(update.order_id)
+            order = self._state.orders.get(tag) if tag is not None else None
+            if order is None or update.filled_quantity >= order.filled_quantity:
+                continue
+            found = True
+            if book.asked_at - order.updated_at > BEHIND_AFTER:
+                self._stale(turn, order, f"Order {order.order_id} is shown with fewer fills than it had.")
+        return found
+
+    def _stale(self, turn: Turn, order: Order, why: str) -> None:
+        """The reads lag behind the market while orders may still be taken: nothing is opened on them."""
+        turn.alert(
+            f"stale:{order.tag}:{turn.at:%Y%m%d%H%M}",
+            Priority.CRITICAL,
+            "order",
+            "The broker's book looks stale",
+            f"{why} No entries until /resume.",
+        )
+        self._guard.latch(turn, DeskMode.REDUCING, "stale_book", "the broker's book looks stale", "the books")
 
     def _missing(self, turn: Turn, order: Order, book: BookRead) -> None:
         if order.updated_at > book.asked_at or order.request.at > book.asked_at:
@@ -87,18 +155,13 @@ class Books:
                     f"Absent from {count} complete readings of the order book over"
                     f" {int(waited.total_seconds())} s.",
                 )
-        elif order.order_id is not None and not order.state.terminal:
+        elif order.order_id is not None and book.asked_at - order.request.at > BEHIND_AFTER:
             # We hold an acknowledgement for it, so the reading is stale (faults.md 27).
-            turn.alert(
-                f"stale:{order.tag}:{turn.at:%Y%m%d%H%M}",
-                Priority.CRITICAL,
-                "order",
-                "The broker's book looks stale",
-                f"Order {order.order_id} was accepted but is not shown.",
-            )
+            self._stale(turn, order, f"Order {order.order_id} was accepted but is not shown.")
 
     def _compare(self, turn: Turn, book: BookRead) -> None:
-        """A difference counts when two readings in a row show it, or at start, when nothing moves yet."""
+        """A difference counts when two readings, one begun after the other was seen, show it, or at start,
+        when nothing moves yet. What filled since the reading began is not a difference."""
         ours = self._state.portfolio.net()
         theirs: dict[tuple[InstrumentKey, Product], int] = {}
         for position in book.positions:
@@ -109,8 +172,18 @@ class Books:
             for at in sorted({*ours, *theirs})
             if theirs.get(at, 0) != ours.get(at, 0)
         }
-        lasting = {at: n for at, n in found.items() if self._first or self._differences.get(at) == n}
-        self._differences = {at: n for at, n in found.items() if at not in lasting}
+        moved = self._state.moved_at
+        lasting: dict[tuple[InstrumentKey, Product], int] = {}
+        once: dict[tuple[InstrumentKey, Product], tuple[int, datetime]] = {}
+        for at, n in found.items():
+            if at in moved and moved[at] >= book.asked_at:
+                continue
+            known, seen = self._differences.get(at, (0, turn.at))
+            if self._first or (known == n and book.asked_at >= seen):
+                lasting[at] = n
+            else:
+                once[at] = (n, seen if known == n else turn.at)
+        self._differences = once
         if lasting:
             self._adopt(turn, book, lasting)
 
@@ -122,9 +195,16 @@ class Books:
         averages = {(p.key, p.product): p.average_price for p in book.positions}
         lines = []
         for (key, product), quantity in differences.items():
+            lines.append(f"{symbol_of(key)} {product} {quantity:+d}")
             slot = Slot(EXTERNAL, key, product)
+            average = averages.get((key, product), ZERO)
+            quote = self._state.quotes.get(key)
+            price = decimal_of(quote.last) if quote is not None else average
+            quantity = self._flow.taken_away(turn, key, product, quantity, price)
+            if not quantity:
+                continue
             held = self._state.portfolio.position(slot)
-            average = averages.get((key, product), held.average_price)
+            average = average or held.average_price
             position = Position(
                 EXTERNAL,
                 key,
@@ -138,7 +218,6 @@ class Books:
             )
             self._state.portfolio.adopt(position)
             turn.write(self._state.portfolio.position(slot_of(position)))
-            lines.append(f"{symbol_of(key)} {product} {quantity:+d}")
         self._guard.halt(
             turn,
             "unexplained_position",

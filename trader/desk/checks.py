@@ -45,6 +45,7 @@ class Case:
     limits: RiskLimits
     latch: Latch
     paused: bool  # the strategy instance is
+    reconciled: bool  # the broker's book was read since the start
     session_open: bool
     session_text: str
     entries_until: datetime | None
@@ -191,6 +192,12 @@ def trading_state(case: Case) -> Denied | None:
     return Denied("mode", f"The desk is {latch.mode} since {clock_text(latch.since)}: {latch.reason}")
 
 
+def book_read(case: Case) -> Denied | None:
+    if case.reconciled:
+        return None
+    return Denied("book_unread", "The broker's book has not been read since the start; it must be first.")
+
+
 def strategy_state(case: Case) -> Denied | None:
     return Denied("paused", f"{case.request.owner} is paused.") if case.paused else None
 
@@ -271,7 +278,7 @@ def risk_per_trade(case: Case) -> Denied | None:
     distance = case.request.stop_distance
     if distance is None or distance <= 0:
         return Denied("no_stop", "An entry needs a protective stop, so that its risk is known.")
-    percent = min(case.owner_risk_pct, RISK_PER_TRADE_CEILING_PCT)
+    percent = min(case.owner_risk_pct, case.limits.risk_per_trade_pct, RISK_PER_TRADE_CEILING_PCT)
     allowed = case.limits.capital * percent / 100
     risk = distance * case.request.quantity
     if risk <= allowed:
@@ -404,9 +411,10 @@ _SHAPE: tuple[Check, ...] = (
 )  # fmt: skip
 
 ENTRY_CHECKS: tuple[Check, ...] = (
-    trading_state, strategy_state, *_SHAPE, entries_open, fresh_quote, price_collar, no_short_delivery,
-    settled_outcomes, order_value, position_size, risk_per_trade, open_positions, strategy_positions,
-    gross_exposure, capital, daily_loss, drawdown, trades_per_day, cooldown, entry_pace, duplicate_signal,
+    trading_state, book_read, strategy_state, *_SHAPE, entries_open, fresh_quote, price_collar,
+    no_short_delivery, settled_outcomes, order_value, position_size, risk_per_trade, open_positions,
+    strategy_positions, gross_exposure, capital, daily_loss, drawdown, trades_per_day, cooldown,
+    entry_pace, duplicate_signal,
 )  # fmt: skip
 
 EXIT_CHECKS: tuple[Check, ...] = (*_SHAPE, reduces, broker_pace)

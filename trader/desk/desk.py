@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from math import inf
 from typing import TYPE_CHECKING
 
 from trader.desk import restoring, viewing
@@ -31,7 +32,7 @@ from trader.desk.events import (
 from trader.desk.exits import Exits, plan_text
 from trader.desk.guard import Guard
 from trader.desk.kill import Kill
-from trader.desk.orderflow import OrderFlow
+from trader.desk.orderflow import OrderFlow, describe
 from trader.desk.owner import OwnerDesk
 from trader.desk.portfolio import Booked, Slot, slot_of
 from trader.desk.risk import RiskGate
@@ -45,12 +46,16 @@ from trader.domain.order import Order, Purpose
 from trader.domain.position import Fill
 from trader.domain.records import DeskMode, Latch, LedgerState, Priority, RiskCounters
 from trader.domain.times import clock_text
+from trader.strategy.options import Options
 
 if TYPE_CHECKING:
     from trader.market.calendar import Calendar
     from trader.market.charges import Charges
     from trader.market.instruments import Instruments
     from trader.strategy.catalogue import Catalogue
+
+
+CLOCK_SKEW = timedelta(minutes=1)  # how far the exchange's clock may be ahead of ours
 
 
 class Desk:
@@ -95,8 +100,10 @@ class Desk:
         ``clean`` says that the last run ended in order. Asks for the broker's book first of all."""
         turn = Turn(at)
         restoring.restore(self._state, ledger, open_fills)
-        self._guard.roll_day(turn)
+        self._state.reconciled = False
+        self._guard.restore(turn, ledger.settings)
         restoring.restart_instances(turn, self._state, self._runner, self._exits, ledger.instances)
+        self._kill.restore(turn, ledger.settings)
         if not clean:
             self._guard.halt(
                 turn,
@@ -133,6 +140,7 @@ class Desk:
                 self._flow.change_answered(turn, tag, error, outcome_unknown=unknown)
             case BookRead():
                 self._books.on_book(turn, event)
+                self._kill.on_reconciled(turn)
                 if event.purpose is BookPurpose.KILL:
                     self._kill.on_book(turn, event)
             case BookFailed(purpose=purpose, reason=reason):
@@ -151,9 +159,13 @@ class Desk:
     def _ticks(self, turn: Turn, ticks: Sequence[Tick]) -> None:
         state = self._state
         quotes = state.quotes
+        # A price from the future would hide all that follow and never grow stale.
+        latest = turn.at + CLOCK_SKEW
         for tick in ticks:
             known = quotes.get(tick.key)
-            if tick.last > 0 and (known is None or tick.at >= known.at):
+            if not 0 < tick.last < inf or tick.at > latest:
+                continue
+            if known is None or tick.at >= known.at:
                 if known is not None and known.at.date() != tick.at.date():
                     state.previous_close[tick.key] = known.last
                 quotes[tick.key] = tick
@@ -165,6 +177,7 @@ class Desk:
 
     def _clock(self, turn: Turn) -> None:
         self._guard.on_clock(turn)
+        self._flow.on_clock(turn)
         self._exits.on_clock(turn)
         self._books.on_clock(turn)
         self._kill.on_clock(turn)
@@ -174,27 +187,53 @@ class Desk:
     def _filled(self, turn: Turn, order: Order, fill: Fill, booked: Booked) -> None:
         """After every booked fill: protect or close, count, tell."""
         slot = slot_of(fill)
-        if order.purpose is Purpose.ENTRY and booked.position.quantity:
-            running = self._state.instances.get(slot.owner)
-            if running is not None:
-                self._exits.entered(turn, slot, running.options)
-        elif not booked.position.quantity:
+        held = booked.position.quantity
+        fate = self._flow.fate(order.tag)
+        if not held:
             self._exits.closed(turn, slot)
+        elif order.purpose is Purpose.ENTRY:
+            running = self._state.instances.get(slot.owner)
+            # A strategy that could not be restarted leaves no options; its entry is protected all the same.
+            self._exits.entered(turn, slot, running.options if running is not None else Options())
+        elif order.purpose is not Purpose.EXTERNAL and held * fill.side.sign > 0:
+            self._oversold(turn, slot, order, fill)
         else:
             self._exits.reduced(turn, slot)
+        if held and fate is not None:
+            self._exits.leave(turn, slot, fate)
+        if order.filled_quantity > order.quantity:
+            self._guard.halt(
+                turn,
+                "overfill",
+                "more was filled than ordered",
+                f"{order.filled_quantity} {symbol_of(order.key)} were filled of {order.quantity} ordered.",
+            )
         if booked.trade is not None:
             self._guard.traded(turn, booked.trade)
         self._tell_fill(turn, slot, order, fill, booked)
         self._guard.check(turn)
 
+    def _oversold(self, turn: Turn, slot: Slot, order: Order, fill: Fill) -> None:
+        """An exit closed more than was held, because two of them crossed at the broker. Nobody decided on
+        the position it made, so it is left at once."""
+        self._exits.flipped(turn, slot)
+        turn.alert(
+            f"oversold:{fill.fill_id}",
+            Priority.CRITICAL,
+            "order",
+            f"Closed twice: {describe(order)}",
+            "Two exits crossed at the broker. The position they made is being closed.",
+        )
+        self._exits.leave(turn, slot, Purpose.KILL)
+
     def _tell_fill(self, turn: Turn, slot: Slot, order: Order, fill: Fill, booked: Booked) -> None:
-        lines = [f"{order.purpose} · {fill.owner} · {clock_text(fill.at)}"]
+        """The title alone tells it: in a digest there is room for nothing else."""
+        outcome = str(order.purpose)
+        lines = [f"{fill.owner} · {clock_text(fill.at)}"]
         if booked.trade is not None:
             trade = booked.trade
-            lines.append(
-                f"Net {rupees(trade.net, signed=True)}"
-                f" ({rupees(trade.pnl, signed=True)} less {rupees(trade.charges)} charges)"
-            )
+            outcome = f"{order.purpose} {rupees(trade.net, signed=True)}"
+            lines.append(f"{rupees(trade.pnl, signed=True)} less {rupees(trade.charges)} charges")
         else:
             text = plan_text(self._state.plans.get(slot))
             if text:
@@ -205,7 +244,7 @@ class Desk:
             f"fill:{fill.fill_id}",
             Priority.FILL,
             "fill",
-            f"{fill.side} {fill.quantity} {symbol_of(fill.key)} @ {rupees(fill.price)}",
+            f"{fill.side} {fill.quantity} {symbol_of(fill.key)} @ {rupees(fill.price)} · {outcome}",
             "\n".join(lines),
         )
 

@@ -42,8 +42,11 @@ RESERVED_CHANGES = 5
 # A trailing stop moves when it gains at least this part of its distance; each move is a broker call.
 TRAIL_STEP = Decimal("0.1")
 STOP_ATTEMPTS = 3
-# How long an exit may wait for an order in flight before it goes its own way.
+# How long an exit may wait for an order in flight before it goes its own way, and how long a market order
+# may rest before its protection price (kite.md 4) is taken from the market anew.
 PATIENCE = timedelta(seconds=10)
+# Pauses between attempts to leave: what the broker refuses every second would use up the day's orders.
+PAUSES = tuple(timedelta(seconds=s) for s in (0, 1, 2, 4, 8, 15, 30, 60, 120, 300))
 
 FlatHook = Callable[[Turn, Slot], None]
 
@@ -56,6 +59,12 @@ class _Leaving:
     purpose: Purpose
     since: datetime
     limit: Decimal | None = None  # a target taken inside a replayed candle
+    attempts: int = 0
+    again_at: datetime | None = None
+
+    def tried(self, at: datetime) -> None:
+        self.again_at = at + PAUSES[min(self.attempts, len(PAUSES) - 1)]
+        self.attempts += 1
 
 
 class Exits:
@@ -86,13 +95,27 @@ class Exits:
         if plan is not None:
             turn.write(replace(plan, closed=True))
         for order in self._state.working_in(slot):
-            self._flow.cancel(turn, order, "the position is flat")
+            if order.purpose is Purpose.ENTRY:
+                self._flow.withdraw(turn, order, "the position is flat", Purpose.EXIT)
+            else:
+                self._flow.cancel(turn, order, "the position is flat")
         self.on_flat(turn, slot)
+
+    def flipped(self, turn: Turn, slot: Slot) -> None:
+        """Exits closed more than was held: the plan was for the position that is gone."""
+        plan = self._state.plans.pop(slot, None)
+        if plan is not None:
+            turn.write(replace(plan, closed=True))
+        for order in self._state.working_in(slot):
+            self._flow.cancel(turn, order, "the position is closed")
 
     def reduced(self, turn: Turn, slot: Slot) -> None:
         """Part of the position was closed; the resting stop must not be larger than what is left."""
-        if slot not in self._leaving:
+        leaving = self._leaving.get(slot)
+        if leaving is None:
             self._protect(turn, slot)
+        else:
+            leaving.attempts, leaving.again_at = 0, None  # it is getting somewhere
 
     def _plan(self, turn: Turn, plan: ExitPlan) -> None:
         self._state.plans[Slot(plan.owner, plan.key, plan.product)] = plan
@@ -122,14 +145,16 @@ class Exits:
         position = self._state.portfolio.position(slot)
         if plan is None or plan.stop is None or not position.quantity or slot in self._leaving:
             return
-        if self._state.calendar.phase(turn.at) is not Phase.OPEN:
+        if self._state.calendar.phase(turn.at) is not Phase.OPEN or not self._state.reconciled:
             return
         order = self._resting(slot)
         if order is None:
             self._place_stop(turn, slot, plan, position)
         elif order.purpose is Purpose.STOP:
             wanted = abs(position.quantity) + order.filled_quantity
-            if order.quantity != wanted or order.trigger_price != plan.stop:
+            if order.quantity != wanted and order.modifications >= MODIFICATIONS_PER_ORDER:
+                self._flow.cancel(turn, order, "its changes are used up; a new one follows")
+            elif order.quantity != wanted or order.trigger_price != plan.stop:
                 self._flow.change(
                     turn,
                     order,
@@ -214,15 +239,24 @@ class Exits:
         position = self._state.portfolio.position(slot)
         if self._state.calendar.phase(turn.at) is not Phase.OPEN:
             return  # the exchange takes nothing now; kill reports it, the next session tries again
+        if not self._state.reconciled and leaving.purpose is not Purpose.KILL:
+            return  # it may have been closed while nobody was here; the book is being read
         for order in self._state.working_in(slot):
             if order.purpose is Purpose.ENTRY:
-                self._flow.cancel(turn, order, "the position is being closed")
+                self._flow.withdraw(turn, order, "the position is being closed", leaving.purpose)
         resting = self._resting(slot)
         if resting is not None and self._convert(turn, resting, position, leaving):
             return
+        for order in self._state.working_in(slot):
+            if order.purpose in CLOSING and order.tag != (resting.tag if resting else None):
+                self._press(turn, order, order.quantity, order.purpose, leaving)
         rest = abs(position.quantity) - closing_quantity(self._state, slot)
-        if rest <= 0:
+        if rest <= 0 or (leaving.again_at is not None and turn.at < leaving.again_at):
             return
+        instrument = self._state.instrument(slot.key)
+        if instrument is not None and instrument.freeze_quantity:
+            rest = min(rest, instrument.freeze_quantity)  # the remainder follows, a slice a second
+        leaving.tried(turn.at)
         quote = self._state.quotes.get(slot.key)
         self._flow.submit(
             turn,
@@ -243,16 +277,39 @@ class Exits:
 
     def _convert(self, turn: Turn, order: Order, position: Position, leaving: _Leaving) -> bool:
         """Turn the resting stop into the exit. True when the exit is in its hands."""
-        if order.state in (OrderState.UNKNOWN, OrderState.PENDING_CANCEL):
-            return False
+        if order.order_id is None:
+            # Nothing can be asked of it before the broker names it or the book proves it absent. Should it
+            # turn up after the exit has gone its own way, it is cancelled (``_sweep``).
+            return turn.at - leaving.since < PATIENCE
         quantity = abs(position.quantity) + order.filled_quantity
         if order.order_type is OrderType.MARKET and order.quantity == quantity:
+            self._press(turn, order, quantity, order.purpose, leaving)
             return order.purpose in CLOSING
         limit = leaving.limit if order.purpose is Purpose.STOP else None
         purpose = leaving.purpose if leaving.purpose in CLOSING else Purpose.EXIT
+        self._reshape(turn, order, quantity, purpose, leaving, limit)
+        return True  # as long as it has an id and works, a second order could sell the position twice
+
+    def _press(self, turn: Turn, order: Order, quantity: int, purpose: Purpose, leaving: _Leaving) -> None:
+        """A market order that rests: at Kite it is a limit at its protection price, which the market has
+        left behind. The same change again takes the price anew."""
+        if turn.at - order.updated_at >= PATIENCE:
+            self._reshape(turn, order, quantity, purpose, leaving, None)
+
+    def _reshape(
+        self,
+        turn: Turn,
+        order: Order,
+        quantity: int,
+        purpose: Purpose,
+        leaving: _Leaving,
+        limit: Decimal | None,
+    ) -> None:
+        if leaving.again_at is not None and turn.at < leaving.again_at:
+            return
         if order.modifications >= MODIFICATIONS_PER_ORDER:
             self._flow.cancel(turn, order, "its changes are used up")
-            return True
+            return
         changed = self._flow.change(
             turn,
             order,
@@ -262,8 +319,8 @@ class Exits:
             trigger_price=None,
             purpose=purpose,
         )
-        # An order in flight cannot be changed yet. Wait for it, but not for ever.
-        return changed or turn.at - leaving.since < PATIENCE
+        if changed:
+            leaving.tried(turn.at)
 
     # -- the market moved ------------------------------------------------------------------------
 
@@ -275,7 +332,10 @@ class Exits:
             plan = self._state.plans.get(slot)
             if plan is None or slot in self._leaving:
                 continue
-            last = self._state.quotes[slot.key].last
+            quote = self._state.quotes.get(slot.key)
+            if quote is None:
+                continue  # its only ticks so far were unusable
+            last = quote.last
             if _reached(position, plan, last):
                 self.leave(turn, slot, Purpose.TARGET)
             elif plan.trail is not None:
@@ -329,13 +389,17 @@ class Exits:
         self._sweep(turn)
 
     def _sweep(self, turn: Turn) -> None:
-        """Cancel orders that outlived their position; one in flight when it closed had no id to cancel."""
+        """Cancel orders that outlived their position; one in flight when it closed had no id to cancel. The
+        same for a stop that is not the plan's: it was given up for lost and turned up after all."""
         for order in list(self._state.working.values()):
             if order.purpose in (Purpose.ENTRY, Purpose.EXTERNAL):
                 continue
             slot = Slot(order.owner, order.key, order.product)
-            if not self._state.portfolio.position(slot).quantity:
+            plan = self._state.plans.get(slot)
+            if self._state.portfolio.position(slot).quantity * order.side.sign >= 0:
                 self._flow.cancel(turn, order, "nothing is left to close")
+            elif order.purpose is Purpose.STOP and plan is not None and plan.stop_tag != order.tag:
+                self._flow.cancel(turn, order, "another stop protects the position")
 
 
 def _planned(
@@ -345,6 +409,8 @@ def _planned(
     side = 1 if position.quantity > 0 else -1
     entry = float(position.average_price)
     stop = _stop_on_tick(instrument, side, rules.stop_price(entry, side, options.stop))
+    if known is not None and known.stop is not None and options.trail:
+        stop = max(stop, known.stop) if side > 0 else min(stop, known.stop)
     target = None
     if options.target:
         target = instrument.round_nearest(decimal_of(rules.target_price(entry, side, options.target)))

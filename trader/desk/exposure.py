@@ -30,6 +30,7 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
         latch=state.latch,
         paused=running is not None and running.instance.status is not InstanceStatus.RUNNING,
         session_open=state.calendar.phase(at) is Phase.OPEN,
+        reconciled=state.reconciled,
         session_text=state.calendar.describe(at),
         entries_until=state.calendar.entries_until(state.trading_day(at)),
         instrument=state.instrument(request.key),
@@ -61,8 +62,9 @@ def closing_quantity(state: DeskState, slot: Slot) -> int:
 
 def exposure(state: DeskState) -> Decimal:
     """Gross rupees at the market, with the entries under way."""
+    entries = [*_entries(state), *_outside(state)]
     return state.portfolio.gross_exposure(state.quotes) + sum(
-        (_pending_value(o) for o in _entries(state)), ZERO
+        (_pending_value(state, o) for o in entries), ZERO
     )
 
 
@@ -72,7 +74,7 @@ def margin_used(state: DeskState) -> Decimal:
     for slot, position in state.portfolio.open_slots().items():
         used += position.average_price * abs(position.quantity) / state.limits.leverage(slot.product)
     for order in _entries(state):
-        used += _pending_value(order) / state.limits.leverage(order.product)
+        used += _pending_value(state, order) / state.limits.leverage(order.product)
     return used
 
 
@@ -107,8 +109,21 @@ def _entries(state: DeskState) -> list[Order]:
     return [o for o in state.working.values() if o.purpose is Purpose.ENTRY]
 
 
-def _pending_value(order: Order) -> Decimal:
-    price = order.price or order.trigger_price or order.request.reference_price or ZERO
+def _outside(state: DeskState) -> list[Order]:
+    """Working orders from elsewhere, but those that would close what the account holds."""
+    net = state.portfolio.net()
+    return [
+        o
+        for o in state.working.values()
+        if o.purpose is Purpose.EXTERNAL and net.get((o.key, o.product), 0) * o.side.sign >= 0
+    ]
+
+
+def _pending_value(state: DeskState, order: Order) -> Decimal:
+    price = order.price or order.trigger_price or order.request.reference_price
+    if price is None:
+        quote = state.quotes.get(order.key)
+        price = decimal_of(quote.last) if quote is not None else ZERO
     return price * order.pending_quantity
 
 

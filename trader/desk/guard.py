@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -13,11 +15,15 @@ from trader.desk.state import DeskState, Turn
 from trader.domain.money import ZERO, rupees
 from trader.domain.order import EXTERNAL, Product, Purpose
 from trader.domain.position import Trade
-from trader.domain.records import DeskMode, Latch, Priority
+from trader.domain.records import DeskMode, Latch, Priority, Setting
 from trader.market.calendar import Phase
 
 # Latches that a new trading day lifts by itself: they limit one day.
 DAILY = ("daily_loss",)
+# Latches that mean: close everything. One that was thrown while the owner had paused the desk does not end
+# with the day, or the morning would undo the pause.
+BREACHES = ("daily_loss", "daily_loss_paused", "drawdown")
+_MARKS = "opening_marks"  # the setting that carries them over a restart
 
 
 class Guard:
@@ -26,26 +32,40 @@ class Guard:
         self._flow = flow
         self._exits = exits
         self._squared: date | None = None
+        self._told: set[str] = set()  # codes the owner has heard of since the desk was last ACTIVE
 
     # -- the latch -------------------------------------------------------------------------------
 
     def latch(self, turn: Turn, mode: DeskMode, code: str, reason: str, by: str) -> None:
-        """Throw the latch, never to something milder; a second reason for the same mode keeps the first."""
-        if mode.severity <= self._state.latch.mode.severity:
+        """Throw the latch, never to something milder. A second reason for the same mode keeps the first,
+        unless that one would end with the day. Nothing that was on its way in is wanted while HALTED."""
+        now = self._state.latch
+        outlasts = mode is now.mode and now.code in DAILY and code not in DAILY
+        if mode.severity <= now.mode.severity and not outlasts:
             return
         self._set(turn, Latch(mode, code, reason, turn.at, by))
+        if mode is DeskMode.HALTED:
+            self._withdraw_entries(turn, reason, None)
+
+    def _withdraw_entries(self, turn: Turn, why: str, fate: Purpose | None) -> None:
+        for order in list(self._state.working.values()):
+            if order.purpose is Purpose.ENTRY:
+                self._flow.withdraw(turn, order, why, fate)
 
     def release(self, turn: Turn, by: str) -> None:
+        self._told.clear()
         self._set(turn, Latch(DeskMode.ACTIVE, "", "trading", turn.at, by))
 
     def _set(self, turn: Turn, latch: Latch) -> None:
         self._state.latch = latch
         turn.write(latch)
 
-    def halt(self, turn: Turn, code: str, title: str, reason: str, *, by: str = "the risk gate") -> None:
-        """HALTED, and the owner hears of it; told once while it lasts."""
-        if self._state.halted:
-            return
+    def halt(self, turn: Turn, code: str, title: str, reason: str, *, by: str = "the risk gate") -> bool:
+        """HALTED, and the owner hears of it, also where another reason halted the desk before; each reason
+        is told once while it lasts. Whether it was told."""
+        if code in self._told or (self._state.halted and self._state.latch.code == code):
+            return False
+        self._told.add(code)
         self.latch(turn, DeskMode.HALTED, code, reason, by)
         turn.alert(
             f"halt:{code}:{turn.at:%Y%m%d%H%M%S}",
@@ -54,6 +74,7 @@ class Guard:
             f"HALTED: {title}",
             f"{reason}\nNo entries until /resume.",
         )
+        return True
 
     # -- limits while positions move -------------------------------------------------------------
 
@@ -63,34 +84,43 @@ class Guard:
         state = self._state
         if not state.portfolio.open_slots() and not state.counters.booked_today:
             return
+        if not state.reconciled:
+            return  # what is held is hearsay; the broker's book is being read
+        self._mark_carried(turn)
         worth = equity(state)
         if worth > state.counters.peak_equity:
             # Recorded with the next change of the counters: a peak made of unrealised gains and lost in a
             # crash costs at most the height of one position's swing.
             state.counters = replace(state.counters, peak_equity=worth)
-        if state.halted:
-            return
-        if self._breach(turn, worth):
-            self._exits.leave_all(turn, state.portfolio.open_slots(), Purpose.KILL)
-            for order in list(state.working.values()):
-                if order.purpose is Purpose.ENTRY:
-                    self._flow.cancel(turn, order, "a limit was reached")
+        over, told = self._breach(turn, worth)
+        if over or state.latch.code in BREACHES:
+            # Every time, not only when it is thrown: a restart, or an entry filled a moment later, must not
+            # leave a position behind. What others hold is closed with the breach and not again.
+            self._withdraw_entries(turn, "a limit was reached", Purpose.KILL)
+            slots = [
+                slot
+                for slot in state.portfolio.open_slots()
+                if not self._exits.leaving(slot) and (told or slot.owner != EXTERNAL)
+            ]
+            self._exits.leave_all(turn, slots, Purpose.KILL)
 
-    def _breach(self, turn: Turn, worth: Decimal) -> bool:
+    def _breach(self, turn: Turn, worth: Decimal) -> tuple[bool, bool]:
+        """Whether a limit is broken, and whether the owner was told just now. Watched while HALTED too:
+        positions may stay open then."""
         state = self._state
         loss = -day_pnl(state)
         if loss >= state.limits.daily_loss:
-            self.halt(
+            active = state.latch.mode is DeskMode.ACTIVE or state.latch.code == "daily_loss"
+            return True, self.halt(
                 turn,
-                "daily_loss",
+                "daily_loss" if active else "daily_loss_paused",
                 "daily loss limit",
                 f"Today's loss is {rupees(loss)}, the limit {rupees(state.limits.daily_loss)}."
                 " All positions are being closed.",
             )
-            return True
         fallen = drawdown_pct(state.counters.peak_equity, worth)
         if fallen >= state.limits.max_drawdown_pct:
-            self.halt(
+            return True, self.halt(
                 turn,
                 "drawdown",
                 "drawdown limit",
@@ -98,8 +128,7 @@ class Guard:
                 f" {rupees(state.counters.peak_equity)}; the limit is {state.limits.max_drawdown_pct} %."
                 " All positions are being closed.",
             )
-            return True
-        return False
+        return False, False
 
     def blocked_by(self) -> str:
         """Why /resume would only halt again, or nothing."""
@@ -109,6 +138,14 @@ class Guard:
             return (
                 f"Today's loss is {rupees(loss)}, the limit {rupees(state.limits.daily_loss)}."
                 " It ends with the trading day."
+            )
+        worth = equity(state)
+        fallen = drawdown_pct(state.counters.peak_equity, worth)
+        if fallen >= state.limits.max_drawdown_pct:
+            return (
+                f"Equity {rupees(worth)} is {fallen:.1f} % below its peak"
+                f" {rupees(state.counters.peak_equity)}; the limit is {state.limits.max_drawdown_pct} %."
+                " Raise RISK_MAX_DRAWDOWN_PCT to go on."
             )
         return ""
 
@@ -134,9 +171,36 @@ class Guard:
 
     # -- the clock -------------------------------------------------------------------------------
 
+    def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
+        """After a restart: the day's opening marks, the day's turn, and no entries while HALTED."""
+        state = self._state
+        kept = json.loads(settings.get(_MARKS, "{}"))
+        if kept.get("day") == state.counters.day.isoformat():
+            marks = {tuple(text.split("|")): price for text, price in kept["marks"].items()}
+            state.opening_mark = {slot: marks[slot] for slot in state.portfolio.open_slots() if slot in marks}
+        self.roll_day(turn)
+        if state.halted:
+            self._withdraw_entries(turn, f"the desk is HALTED: {state.latch.reason}", None)
+
     def on_clock(self, turn: Turn) -> None:
         self.roll_day(turn)
         self._squareoff(turn)
+        self.check(turn)
+
+    def _mark_carried(self, turn: Turn) -> None:
+        """Positions carried over night count from where the day found them: the last price before it, or,
+        after a restart, the first one seen. Recorded, so that a restart does not move it."""
+        state = self._state
+        found = False
+        for slot, position in state.portfolio.open_slots().items():
+            opened = position.opened_at
+            carried = opened is not None and state.trading_day(opened) < state.counters.day
+            if carried and slot not in state.opening_mark and slot.key in state.quotes:
+                state.opening_mark[slot] = state.quotes[slot.key].last
+                found = True
+        if found:
+            marks = {"|".join(slot): price for slot, price in sorted(state.opening_mark.items())}
+            turn.write(Setting(_MARKS, json.dumps({"day": state.counters.day.isoformat(), "marks": marks})))
 
     def roll_day(self, turn: Turn) -> None:
         """A new trading day resets what is counted by the day. Days without trading change nothing."""
@@ -144,11 +208,10 @@ class Guard:
         day = state.trading_day(turn.at)
         if day <= state.counters.day or not state.calendar.is_trading_day(day):
             return
-        state.opening_mark = {
-            slot: state.quotes[slot.key].last
-            for slot in state.portfolio.open_slots()
-            if slot.key in state.quotes
-        }
+        for order in list(state.working.values()):
+            if state.trading_day(order.request.at) < day:
+                self._flow.expire(turn, order)
+        state.opening_mark = {}
         state.counters = replace(
             state.counters,
             day=day,
@@ -165,7 +228,9 @@ class Guard:
             state.sequences.pop(tag, None)
         state.tags_by_id = {o.order_id: t for t, o in state.orders.items() if o.order_id}
         state.denials_told.clear()
+        self._told.clear()
         turn.write(state.counters)
+        self._mark_carried(turn)
         if state.latch.code in DAILY:
             turn.alert(
                 f"newday:{day}",
@@ -186,7 +251,7 @@ class Guard:
         slots = [s for s in slots if not self._exits.leaving(s)]
         for order in list(state.working.values()):
             if order.purpose is Purpose.ENTRY and order.product is Product.MIS:
-                self._flow.cancel(turn, order, "intraday entries are over")
+                self._flow.withdraw(turn, order, "intraday entries are over", Purpose.SQUAREOFF)
         if not slots:
             return
         self._exits.leave_all(turn, slots, Purpose.SQUAREOFF)

@@ -7,6 +7,8 @@ attempt the owner gets a table of what is not flat.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,10 +22,11 @@ from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import symbol_of
 from trader.domain.money import rupees
 from trader.domain.order import BrokerPosition, OrderUpdate, Purpose
-from trader.domain.records import DeskMode, Priority
+from trader.domain.records import DeskMode, Priority, Setting
 from trader.domain.times import clock_text
 from trader.market.calendar import Phase
 
+_RUN = "kill_run"  # the setting under which a flatten under way survives a restart
 ATTEMPTS = 3
 ATTEMPT_LASTS = timedelta(seconds=20)  # of market time, until the broker is asked although not all is quiet
 READ_AGAIN = timedelta(seconds=5)
@@ -65,6 +68,8 @@ class Kill:
         positions = len(state.portfolio.open_slots())
         if self._run is None:
             self._run = _Run(source_id, turn.at, positions, len(orders), attempt_began=turn.at)
+            kept = (source_id, turn.at.isoformat(), positions, len(orders))
+            turn.write(Setting(_RUN, json.dumps(kept)))
         self._flatten(turn)
         return (
             f"HALTED at {clock_text(turn.at)}.\n"
@@ -75,8 +80,30 @@ class Kill:
     def _flatten(self, turn: Turn) -> None:
         for order in list(self._state.working.values()):
             if order.purpose in (Purpose.ENTRY, Purpose.EXTERNAL):
-                self._flow.cancel(turn, order, "/kill")
+                self._flow.withdraw(turn, order, "/kill", Purpose.KILL)
         self._exits.leave_all(turn, self._state.portfolio.open_slots(), Purpose.KILL)
+
+    def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
+        """The process died while it was flattening: go on once the book has been read. The owner waits for
+        the report."""
+        kept = json.loads(settings.get(_RUN) or "null")
+        if kept is None:
+            return
+        source_id, began, positions, orders = kept
+        self._run = _Run(source_id, datetime.fromisoformat(began), positions, orders)
+        for order in list(self._state.working.values()):
+            if order.purpose in (Purpose.ENTRY, Purpose.EXTERNAL):
+                self._flow.withdraw(turn, order, "/kill", Purpose.KILL)
+
+    def on_reconciled(self, turn: Turn) -> None:
+        """The first book after a restart was read."""
+        if self._run is not None and self._run.attempt_began is None:
+            self._run.attempt_began = turn.at
+            self._flatten(turn)
+
+    def _done(self, turn: Turn) -> None:
+        self._run = None
+        turn.write(Setting(_RUN, ""))
 
     # -- until it is done ------------------------------------------------------------------------
 
@@ -101,7 +128,9 @@ class Kill:
         run.reading_since = None
         positions = [p for p in book.positions if p.quantity]
         orders = [o for o in book.orders if not o.status.final]
-        if not positions and not orders and not self._state.portfolio.open_slots():
+        # An order of ours that the book does not show may still come to it (faults.md 3).
+        ours = self._state.portfolio.open_slots() or self._state.working
+        if not positions and not orders and not ours:
             self._report_flat(turn, run)
         elif run.attempt >= ATTEMPTS or self._state.calendar.phase(turn.at) is not Phase.OPEN:
             self._report_not_flat(turn, run, positions, orders)
@@ -116,7 +145,8 @@ class Kill:
             return
         run.reading_since = turn.at  # try again after a pause
         run.failed_reads += 1
-        if run.failed_reads % ATTEMPTS == 0:
+        rounds, rest = divmod(run.failed_reads, ATTEMPTS)
+        if not rest and rounds.bit_count() == 1:  # after 3, 6, 12, 24 … failures
             turn.alert(
                 f"kill:{run.source_id}:unread:{run.failed_reads}",
                 Priority.CRITICAL,
@@ -137,7 +167,7 @@ class Kill:
             f"Net today {rupees(day_pnl(self._state), signed=True)}.\n"
             "The desk stays HALTED; /resume trades again.",
         )
-        self._run = None
+        self._done(turn)
 
     def _report_not_flat(
         self, turn: Turn, run: _Run, positions: list[BrokerPosition], orders: list[OrderUpdate]
@@ -146,6 +176,12 @@ class Kill:
         lines += [
             f"{symbol_of(o.key)} {o.side} {o.quantity - o.filled_quantity} {o.order_type} {o.status.lower()}"
             for o in orders
+        ]
+        shown = {o.order_id for o in orders}
+        lines += [
+            f"{symbol_of(o.key)} {o.side} {o.pending_quantity} outcome unknown"
+            for o in self._state.working.values()
+            if o.order_id not in shown
         ]
         if self._state.calendar.phase(turn.at) is not Phase.OPEN:
             why = (
@@ -161,7 +197,7 @@ class Kill:
             f"NOT FLAT at {clock_text(turn.at)}",
             "\n".join([*lines, why, "The desk is HALTED."]),
         )
-        self._run = None
+        self._done(turn)
 
 
 def _count(number: int, noun: str) -> str:

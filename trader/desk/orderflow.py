@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trader.desk import orders as machine
 from trader.desk.effects import Cancel, Change, Submit
 from trader.desk.exposure import case_of
+from trader.desk.limits import BROKER_ORDERS_PER_MINUTE, BROKER_ORDERS_PER_SECOND
 from trader.desk.portfolio import Booked, Slot
 from trader.desk.risk import RiskGate
 from trader.desk.state import DeskState, Turn
-from trader.domain.instrument import symbol_of
+from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.money import ZERO, decimal_of, to_paise
 from trader.domain.order import (
     EXTERNAL,
+    BrokerStatus,
     Denied,
     Order,
     OrderChange,
@@ -25,14 +27,24 @@ from trader.domain.order import (
     OrderState,
     OrderType,
     OrderUpdate,
+    Owner,
+    Product,
     Purpose,
+    Side,
     Tag,
 )
 from trader.domain.position import Fill
 from trader.domain.records import OrderEvent, Priority
 
 TELL_DENIAL_EVERY = timedelta(minutes=15)
-_CHANGEABLE = (OrderState.OPEN, OrderState.TRIGGER_PENDING, OrderState.PARTIAL)
+DESK_WIDE = frozenset({
+    "mode", "paused", "session_closed", "entries_over", "open_positions", "strategy_positions", "exposure",
+    "capital", "book_unread", "daily_loss", "drawdown", "trades_per_day", "cooldown", "rate_day",
+})  # fmt: skip
+# ACKED too: Kite tells nothing of an order that comes to rest (kite.md 11.1), so waiting to hear of it could
+# last for ever. The broker refuses what comes too early, and it is asked again.
+_CHANGEABLE = (OrderState.ACKED, OrderState.OPEN, OrderState.TRIGGER_PENDING, OrderState.PARTIAL)
+_ANSWERING = (OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY)
 
 FillHook = Callable[[Turn, Order, Fill, Booked], None]
 EndHook = Callable[[Turn, Order], None]
@@ -49,6 +61,9 @@ class OrderFlow:
         # The terms before a change under way, to fall back to; a restart reads them from the broker.
         self._before_change: dict[Tag, Order] = {}
         self._decided_at: dict[Tag, Decimal] = {}  # last price when a resting order was sent to close
+        # Entries nobody wants any more, and what is to become of what they fill all the same.
+        self._withdrawn: dict[Tag, tuple[str, Purpose | None]] = {}
+        self._lost_answers: set[Tag] = set()  # changes and cancels whose outcome is unknown
 
     # -- outwards --------------------------------------------------------------------------------
 
@@ -86,7 +101,7 @@ class OrderFlow:
     ) -> bool:
         """Change a resting order in place. False when it can't be changed just now."""
         state = self._state
-        if order.state not in _CHANGEABLE or order.order_id is None:
+        if order.state not in _CHANGEABLE or order.order_id is None or not self._room(turn, spare=1):
             return False
         instrument = state.instrument(order.key)
         assert instrument is not None  # noqa: S101 - it rests at the broker, so it was known
@@ -97,7 +112,7 @@ class OrderFlow:
         verdict = self._gate.approve_change(change, order, instrument, position)
         if isinstance(verdict, Denied):
             return False
-        state.pace.count(turn.at)
+        state.pace.count(turn.at, placed=False)
         self._before_change[order.tag] = order
         quote = state.quotes.get(order.key)
         if order_type is OrderType.MARKET and quote is not None:
@@ -110,12 +125,48 @@ class OrderFlow:
         return True
 
     def cancel(self, turn: Turn, order: Order, why: str) -> None:
-        """Ask the broker to cancel; an order without an id is cancelled once it has one."""
-        if order.state.terminal or order.state is OrderState.PENDING_CANCEL or order.order_id is None:
+        """Ask the broker to cancel. Nothing happens while the order has no id, while an answer to an earlier
+        request is due (an answer names the order, not the request) or while the second is used up: whoever
+        wants it gone asks again with the next second."""
+        if order.state.terminal or order.state in _ANSWERING or order.order_id is None:
+            return
+        if not self._room(turn):
             return
         self._keep(turn, machine.cancelling(order, turn.at), order, why)
-        self._state.pace.count(turn.at)
+        self._state.pace.count(turn.at, placed=False)
         turn.send(Cancel(order.tag, order.order_id))
+
+    def withdraw(self, turn: Turn, order: Order, why: str, fate: Purpose | None) -> None:
+        """Cancel an entry for good: as soon as it can be, and what it fills before that is left again with
+        the purpose ``fate``, or kept when that is None."""
+        known = self._withdrawn.get(order.tag)
+        if known is None or fate is not None:
+            self._withdrawn[order.tag] = (why, fate)
+        self.cancel(turn, order, why)
+
+    def fate(self, tag: Tag) -> Purpose | None:
+        """What is to become of a fill of a withdrawn entry."""
+        return self._withdrawn.get(tag, ("", None))[1]
+
+    def on_clock(self, turn: Turn) -> None:
+        """Ask again for the cancels that could not be sent."""
+        for tag in list(self._withdrawn):
+            if tag in self._state.orders:
+                self._withdraw_again(turn, tag)
+            else:
+                del self._withdrawn[tag]  # of an earlier day
+
+    def _withdraw_again(self, turn: Turn, tag: Tag) -> None:
+        order = self._state.working.get(tag)
+        if order is not None and tag in self._withdrawn:
+            self.cancel(turn, order, self._withdrawn[tag][0])
+
+    def _room(self, turn: Turn, *, spare: int = 0) -> bool:
+        """Whether the broker takes another request now; it counts placements, changes and cancels by
+        calendar second and minute (kite.md 10)."""
+        pace = self._state.pace
+        pace.roll(turn.at)
+        return pace.in_second < BROKER_ORDERS_PER_SECOND - spare and pace.in_minute < BROKER_ORDERS_PER_MINUTE
 
     # -- inwards ---------------------------------------------------------------------------------
 
@@ -125,8 +176,8 @@ class OrderFlow:
             return
         if order.order_id is None:
             self._keep(turn, machine.acked(order, order_id, turn.at), order, f"broker id {order_id}")
-        for update in self._state.parked.pop(order_id, ()):
-            self.updated(turn, update)
+            self._withdraw_again(turn, tag)
+        self._unpark(turn, order_id)
 
     def refused(self, turn: Turn, tag: Tag, reason: str) -> None:
         order = self._state.orders.get(tag)
@@ -137,6 +188,7 @@ class OrderFlow:
             self._keep(turn, after, order, reason)
             self._tell_rejection(turn, after)
             self.on_end(turn, after)
+            self._unpark(turn)
 
     def outcome_unknown(self, turn: Turn, tag: Tag, reason: str) -> None:
         order = self._state.orders.get(tag)
@@ -162,27 +214,54 @@ class OrderFlow:
                 f"notplaced:{order.tag}", Priority.STRATEGY, "order", f"Not placed: {describe(order)}", proof
             )
             self.on_end(turn, after)
+            self._unpark(turn)
+
+    def expire(self, turn: Turn, order: Order) -> None:
+        """A day order of an earlier day."""
+        self._keep(turn, machine.expired(order, turn.at), order, "its trading day is over")
+        self.on_end(turn, self._state.orders[order.tag])
 
     def change_answered(self, turn: Turn, tag: Tag, error: str, *, outcome_unknown: bool) -> None:
         order = self._state.orders.get(tag)
-        if order is None or outcome_unknown:
-            return  # what it came to shows in the book
+        if order is None:
+            return
+        if outcome_unknown:
+            if order.state in _ANSWERING:
+                self._lost_answers.add(tag)  # what it came to shows in the book
+            return
         after = machine.change_answered(order, self._before_change.pop(tag, None), error, turn.at)
         if after is not order:
             self._keep(turn, after, order, error or "change accepted")
 
-    def updated(self, turn: Turn, update: OrderUpdate) -> None:
-        """Merge what the stream or the book says of an order."""
+    def answer_lost(self, order: Order, at: datetime, patience: timedelta) -> bool:
+        """Whether a change or cancel of this order will not be answered any more."""
+        return order.state in _ANSWERING and (
+            order.tag in self._lost_answers or at - order.updated_at > patience
+        )
+
+    def settle(self, turn: Turn, order: Order, update: OrderUpdate) -> None:
+        """A change or cancel whose answer was lost, by a reading that began after it."""
+        after = machine.settled(order, update, turn.at)
+        if after is not order:
+            self._keep(turn, after, order, f"as the book shows it: {after.order_type} {after.quantity}")
+
+    def updated(self, turn: Turn, update: OrderUpdate, *, book: bool = False) -> None:
+        """Merge what the stream or the ``book`` says of an order. The stream may leave the tag out
+        (kite.md 4), so a stranger in it may be ours; the book's rows carry it."""
         state = self._state
         tag = state.tags_by_id.get(update.order_id)
         if tag is None and update.tag in state.orders:
-            tag = update.tag
+            known = state.orders[update.tag].order_id
+            if known in (None, update.order_id):  # two orders with one tag are told apart by their ids
+                tag = update.tag
         if tag is None:
-            if any(o.order_id is None for o in state.working.values()):
+            if not book and any(o.order_id is None for o in state.working.values()):
                 state.parked.setdefault(update.order_id, []).append(update)
                 return
             tag = self._adopt(turn, update)
         self.merge(turn, state.orders[tag], update)
+        if book:
+            self._unpark(turn, update.order_id)
 
     def merge(self, turn: Turn, order: Order, update: OrderUpdate) -> None:
         merged = machine.merge(order, update)
@@ -199,6 +278,22 @@ class OrderFlow:
             if after.state is OrderState.REJECTED:
                 self._tell_rejection(turn, after)
             self.on_end(turn, after)
+        if order.order_id is None and after.order_id is not None:
+            self._withdraw_again(turn, after.tag)
+            self._unpark(turn, after.order_id)
+
+    def _unpark(self, turn: Turn, order_id: OrderId | None = None) -> None:
+        """Look again at updates that came before anybody knew whose they were: those of ``order_id``, and
+        all of them once no order of ours is without an id, for then they are from elsewhere."""
+        parked = self._state.parked
+        if order_id is not None:
+            for update in parked.pop(order_id, ()):
+                self.updated(turn, update)
+        if any(o.order_id is None for o in self._state.working.values()):
+            return
+        for order_id in list(parked):
+            for update in parked.pop(order_id, ()):
+                self.updated(turn, update)
 
     def _adopt(self, turn: Turn, update: OrderUpdate) -> Tag:
         """An order from elsewhere (the broker's app, its own square-off): counted, never ours to manage."""
@@ -228,7 +323,73 @@ class OrderFlow:
 
     # -- fills -----------------------------------------------------------------------------------
 
+    def taken_away(
+        self, turn: Turn, key: InstrumentKey, product: Product, quantity: int, price: Decimal
+    ) -> int:
+        """Book what the broker's positions show was closed by somebody else; ``quantity`` is the signed
+        difference. The part of it that closes nothing, which is left to the caller."""
+        state = self._state
+        side = Side.BUY if quantity > 0 else Side.SELL
+        against = [
+            position
+            for slot, position in state.portfolio.open_slots().items()
+            if (slot.key, slot.product) == (key, product) and position.quantity * side.sign < 0
+        ]
+        closed = min(abs(quantity), sum(abs(position.quantity) for position in against))
+        if closed:
+            state.serial += 1
+            update = OrderUpdate(
+                order_id=OrderId(f"D{turn.at:%y%m%d}{state.serial:06d}"),
+                tag=None,
+                key=key,
+                side=side,
+                product=product,
+                order_type=OrderType.MARKET,
+                status=BrokerStatus.COMPLETE,
+                quantity=closed,
+                filled_quantity=closed,
+                average_price=price if price > 0 else against[0].average_price,
+                at=turn.at,
+                message="seen in the broker's positions only",
+            )
+            self.merge(turn, state.orders[self._adopt(turn, update)], update)
+        return quantity - closed * side.sign
+
     def _book(self, turn: Turn, before: Order, after: Order, execution: machine.Execution) -> None:
+        for owner, quantity in self._shares(after, execution.quantity):
+            self._book_share(turn, before, after, execution, owner, quantity)
+
+    def _shares(self, order: Order, quantity: int) -> list[tuple[Owner, int]]:
+        """Whose position an execution belongs to. An order from elsewhere against a position of ours (the
+        broker's own square-off, the broker's app) closes that position: believing that it is still there
+        would sell it a second time (faults.md 56)."""
+        if order.purpose is not Purpose.EXTERNAL:
+            return [(order.owner, quantity)]
+        slots = [
+            slot
+            for slot, position in self._state.portfolio.open_slots().items()
+            if (slot.key, slot.product) == (order.key, order.product)
+            and position.quantity * order.side.sign < 0
+        ]
+        shares: dict[Owner, int] = {}
+        for slot in sorted(slots, key=lambda s: (s.owner != EXTERNAL, s.owner)):
+            share = min(quantity, abs(self._state.portfolio.position(slot).quantity))
+            if share:
+                shares[slot.owner] = share
+            quantity -= share
+        if quantity:
+            shares[EXTERNAL] = shares.get(EXTERNAL, 0) + quantity
+        return list(shares.items())
+
+    def _book_share(
+        self,
+        turn: Turn,
+        before: Order,
+        after: Order,
+        execution: machine.Execution,
+        owner: Owner,
+        quantity: int,
+    ) -> None:
         state = self._state
         instrument = state.instrument(after.key)
         assert after.order_id is not None  # noqa: S101 - a fill names its order
@@ -243,22 +404,24 @@ class OrderFlow:
                 side=after.side,
                 on=day,
             )
+        own = owner == after.owner
         fill = Fill(
-            fill_id=f"{after.tag}:{after.filled_quantity}",
+            fill_id=f"{after.tag}:{after.filled_quantity}" + ("" if own else f":{owner}"),
             tag=after.tag,
             order_id=after.order_id,
-            owner=after.owner,
+            owner=owner,
             key=after.key,
             side=after.side,
             product=after.product,
             purpose=after.purpose,
-            quantity=execution.quantity,
+            quantity=quantity,
             price=execution.price,
-            charges=to_paise(charges),
+            charges=to_paise(charges * quantity / execution.quantity),
             at=after.updated_at,
             reference_price=self._reference(after),
         )
         booked = state.portfolio.book(fill, day)
+        state.moved_at[after.key, after.product] = turn.at
         turn.write(fill)
         turn.write(booked.position)
         if booked.trade is not None:
@@ -304,6 +467,8 @@ class OrderFlow:
             state.working.pop(tag, None)
             self._before_change.pop(tag, None)
             self._decided_at.pop(tag, None)
+        if after.state not in _ANSWERING:
+            self._lost_answers.discard(tag)
         sequence = state.sequences.get(tag, 0) + 1
         state.sequences[tag] = sequence
         turn.write(after)
@@ -312,7 +477,9 @@ class OrderFlow:
     def _deny(self, turn: Turn, request: OrderRequest, denial: Denied) -> None:
         """Record and tell a denial, but one that repeats every second only once in a while."""
         state = self._state
-        cause = (request.owner, request.key, denial.code)
+        # What concerns the whole desk is told once, not for every instrument that asks.
+        where = InstrumentKey("") if denial.code in DESK_WIDE else request.key
+        cause = (request.owner, where, denial.code)
         told = state.denials_told.get(cause)
         if told is not None and turn.at - told < TELL_DENIAL_EVERY:
             return

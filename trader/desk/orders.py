@@ -19,10 +19,13 @@ from trader.domain.order import (
     OrderId,
     OrderRequest,
     OrderState,
+    OrderType,
     OrderUpdate,
+    Purpose,
 )
 
 _PRICE_STEP = Decimal("0.0001")  # Kite's averages carry four decimals
+_FINE_STEP = Decimal("0.00000001")  # of a share of them, so that the parts sum to the whole
 
 # How far along a resting order is; facts never move it back.
 _RANK = {
@@ -35,6 +38,7 @@ _RANK = {
 }
 # States that say the broker has nothing. They give way to whatever its book shows later.
 _ABSENT = (OrderState.DENIED, OrderState.NOT_PLACED)
+_STOP_TYPES = (OrderType.SL, OrderType.SL_M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,15 @@ def not_placed(order: Order, proof: str, at: datetime) -> Order:
     return replace(order, state=OrderState.NOT_PLACED, message=proof, updated_at=at)
 
 
+def expired(order: Order, at: datetime) -> Order:
+    """A day order is over with its day; the next morning's book does not show it (kite.md 5)."""
+    if order.state.terminal:
+        return order
+    return replace(
+        order, state=OrderState.EXPIRED, prior_state=None, message="its trading day is over", updated_at=at
+    )
+
+
 def cancelling(order: Order, at: datetime) -> Order:
     """A cancel is on its way; the state before it is remembered in case it fails."""
     if order.state.terminal or order.state is OrderState.PENDING_CANCEL:
@@ -144,8 +157,30 @@ def change_answered(order: Order, before: Order | None, error: str, at: datetime
     return settled
 
 
+def settled(order: Order, update: OrderUpdate, at: datetime) -> Order:
+    """A modify or cancel whose answer was lost, decided by a reading of the book that began after it: the
+    order has the terms the book shows. A market order may be shown as the limit order it was turned into
+    (market protection, kite.md 4)."""
+    if order.state not in (OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY) or update.status.final:
+        return order
+    resting = update.order_type in _STOP_TYPES
+    as_asked = order.order_type is OrderType.MARKET and update.order_type is OrderType.LIMIT
+    return replace(
+        order,
+        state=order.prior_state or _reported(update.status, update.filled_quantity),
+        prior_state=None,
+        quantity=update.quantity,
+        order_type=order.order_type if as_asked else update.order_type,
+        price=None if as_asked else update.price,
+        trigger_price=update.trigger_price if resting else None,
+        purpose=Purpose.STOP if resting and order.purpose is not Purpose.ENTRY else order.purpose,
+        updated_at=at,
+    )
+
+
 def merge(order: Order, update: OrderUpdate) -> Merged:
     """Fold one broker fact in; any order of the same facts ends in the same place."""
+    update = _priced(order, update)
     execution = _execution(order, update)
     filled = max(order.filled_quantity, update.filled_quantity)
     average = update.average_price if execution else order.average_price
@@ -168,17 +203,29 @@ def _execution(order: Order, update: OrderUpdate) -> Execution | None:
     if quantity <= 0:
         return None
     value = update.average_price * update.filled_quantity - order.average_price * order.filled_quantity
-    price = (value / quantity).quantize(_PRICE_STEP, ROUND_HALF_EVEN)
-    return Execution(quantity, price)
+    exact = value / quantity
+    price = exact.quantize(_PRICE_STEP, ROUND_HALF_EVEN)
+    return Execution(quantity, price if price == exact else exact.quantize(_FINE_STEP, ROUND_HALF_EVEN))
+
+
+def _priced(order: Order, update: OrderUpdate) -> OrderUpdate:
+    """Kite promises an average only of a complete order (kite.md 11). A part filled without one is taken at
+    the best guess, which the next fill puts right: a fill at ₹0 would throw every loss limit."""
+    if not update.filled_quantity or update.average_price > 0:
+        return update
+    guess = order.average_price or order.price or order.trigger_price or order.request.reference_price
+    return replace(update, average_price=guess) if guess else update
 
 
 def _next_state(order: Order, status: BrokerStatus, filled: int) -> tuple[OrderState, OrderState | None]:
     reported = _reported(status, filled)
     now = order.state
-    if now.terminal and now not in _ABSENT:
+    # A refusal is believed until the order is seen: one that was refused to us has no id yet.
+    absent = now in _ABSENT or (now is OrderState.REJECTED and order.order_id is None)
+    if now.terminal and not absent:
         # A fill after the end (faults.md 22): the quantity is taken, the end stays unless it is now full.
         return (OrderState.FILLED if filled >= order.quantity else now), None
-    if reported.terminal or now in _ABSENT:
+    if reported.terminal or absent:
         return reported, None
     if now in (OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY):
         return now, _later(order.prior_state or OrderState.ACKED, reported)

@@ -10,16 +10,15 @@ from trader.desk.effects import Answer
 from trader.desk.events import CommandGiven
 from trader.desk.guard import Guard
 from trader.desk.kill import Kill as KillRun
-from trader.desk.runner import Runner, Running
+from trader.desk.runner import Runner, Running, configure, made
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import InstrumentKey, Segment, symbol_of
 from trader.domain.market import Interval
 from trader.domain.money import rupees
-from trader.domain.order import Owner
+from trader.domain.order import EXTERNAL, Owner
 from trader.domain.records import CommandDone, DeskMode, InstanceStatus, StrategyInstance
 from trader.domain.times import clock_text
-from trader.strategy.options import parse_settings
 
 MOST_SYMBOLS = 50
 DEFAULT_INTERVAL = Interval.M5
@@ -75,7 +74,12 @@ class OwnerDesk:
         kind = state.catalogue.get(command.strategy)
         interval = Interval.parse(command.interval) if command.interval else DEFAULT_INTERVAL
         keys = self._symbols(command.symbols)
-        configured = parse_settings(kind, command.settings, self._defaults())
+        configured = configure(kind, command.settings, self._defaults())
+        most = state.limits.risk_per_trade_pct
+        if Decimal(str(configured.options.risk)) > most:
+            raise InvalidInput(
+                f"risk is {configured.options.risk:g}: RISK_PER_TRADE_PCT allows at most {most.normalize():f}"
+            )
         instance = StrategyInstance(
             name=self._free_name(kind.name),
             strategy=kind.name,
@@ -86,11 +90,9 @@ class OwnerDesk:
             started_at=turn.at,
             updated_at=turn.at,
         )
+        running = made(kind, instance, configured)
         turn.write(instance)
-        self._runner.begin(
-            turn,
-            Running(instance, kind, {key: configured.strategy.fresh() for key in keys}, configured.options),
-        )
+        self._runner.begin(turn, running)
         options = configured.options
         risk = state.limits.capital * Decimal(str(options.risk)) / 100
         values = " ".join(f"{k}={v}" for k, v in configured.settings if k in kind.params())
@@ -128,6 +130,9 @@ class OwnerDesk:
         while True:
             name = Owner(base if number == 1 else f"{base}_{number}")
             known = self._state.instances.get(name)
+            if name == EXTERNAL:
+                number += 1  # positions under that name are not ours to trade
+                continue
             busy = known is not None and (
                 known.instance.status.alive or known.instance.status is InstanceStatus.STOPPING
             )
@@ -152,7 +157,7 @@ class OwnerDesk:
             self._runner.withdraw(turn, running.name, close=True)
             return f"Stopping {running.name}: closing {_count(held, 'position')}."
         self._runner.status(turn, running, InstanceStatus.STOPPED, "stopped by the owner")
-        self._runner.withdraw(turn, running.name, close=False)
+        self._runner.withdraw(turn, running.name, close=command.close)
         rest = f" {_count(held, 'position')} kept, with stops." if held else " It held no position."
         return f"Stopped {running.name}.{rest}"
 

@@ -38,11 +38,13 @@ class OrderPace:
         if self.day != second.date():
             self.day, self.in_day = second.date(), 0
 
-    def count(self, at: datetime) -> None:
+    def count(self, at: datetime, *, placed: bool = True) -> None:
+        """One request. Changes and cancels share the second and the minute with placements, but the day's
+        limit counts placements only (kite.md 10)."""
         self.roll(at)
         self.in_second += 1
         self.in_minute += 1
-        self.in_day += 1
+        self.in_day += placed
 
     def next_second(self, at: datetime) -> datetime:
         return ist(at).replace(microsecond=0) + timedelta(seconds=1)

@@ -118,18 +118,39 @@ class Portfolio:
 
     def _rebuild_trips(self, fills: Iterable[Fill]) -> None:
         """Sum the open round trips again from the fills since each position was opened."""
-        quantities: defaultdict[Slot, int] = defaultdict(int)
+        since: defaultdict[Slot, list[Fill]] = defaultdict(list)
         for fill in fills:
-            slot = slot_of(fill)
-            position = self._open.get(slot)
-            if position is None or position.opened_at is None or fill.at < position.opened_at:
-                continue
-            self._tally(slot, quantities[slot], fill)
-            quantities[slot] += fill.quantity * fill.side.sign
+            position = self._open.get(slot_of(fill))
+            if position is not None and position.opened_at is not None and fill.at >= position.opened_at:
+                since[slot_of(fill)].append(fill)
+        for slot, position in self._open.items():
+            # What was held before the first of them: the fill that opened the position may have closed
+            # another one, and earlier fills may bear the same second.
+            held = position.quantity - sum(fill.quantity * fill.side.sign for fill in since[slot])
+            if held * position.quantity > 0:
+                self._begin(slot, replace(position, quantity=held))
+            for fill in since[slot]:
+                self._tally(slot, held, fill)
+                held += fill.quantity * fill.side.sign
 
     def adopt(self, position: Position) -> None:
         """Take over a position the broker shows and nobody here made."""
         self._store(slot_of(position), position)
+        self._begin(slot_of(position), position)
+
+    def _begin(self, slot: Slot, position: Position) -> None:
+        """The open trade of a position without fills of ours."""
+        if not position.quantity or position.opened_at is None:
+            self._trips.pop(slot, None)
+            return
+        quantity = abs(position.quantity)
+        self._trips[slot] = _RoundTrip(
+            Side.BUY if position.quantity > 0 else Side.SELL,
+            position.opened_at,
+            entered=quantity,
+            entered_value=position.average_price * quantity,
+            first_fill=f"adopted:{':'.join(slot)}:{position.opened_at:%Y%m%d%H%M%S}",
+        )
 
     def roll_day(self, day: date) -> None:
         self._days = {owner: result for owner, result in self._days.items() if result.day == day}

@@ -7,13 +7,12 @@ from dataclasses import replace
 
 from trader.desk.exits import Exits
 from trader.desk.portfolio import Slot
-from trader.desk.runner import Runner, Running
+from trader.desk.runner import Runner, Running, configure, made
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput
-from trader.domain.order import Order, Purpose
+from trader.domain.order import EXTERNAL, Order, OrderState, Purpose
 from trader.domain.position import Fill
 from trader.domain.records import InstanceStatus, LedgerState, Priority, StrategyInstance
-from trader.strategy.options import parse_settings
 
 
 def restore(state: DeskState, ledger: LedgerState, open_fills: Sequence[Fill]) -> None:
@@ -34,7 +33,9 @@ def restore(state: DeskState, ledger: LedgerState, open_fills: Sequence[Fill]) -
     state.commands_done = set(ledger.commands_done)
     state.serial = max([ledger.tag_serial, *(_serial(order) for order in ledger.orders)])
     state.pace.restore(
-        (o.request.at for o in ledger.orders if o.order_id), state.counters.orders, state.counters.day
+        (o.request.at for o in ledger.orders if o.owner != EXTERNAL and o.state is not OrderState.DENIED),
+        state.counters.orders,
+        state.counters.day,
     )
 
 
@@ -71,18 +72,16 @@ def restart_instances(
             runner.begin(turn, running)
         else:
             state.instances[instance.name] = running
-            if instance.status is InstanceStatus.STOPPING:
+            failed = instance.status is InstanceStatus.FAILED and running.kind.on_error == "close"
+            if failed or instance.status is InstanceStatus.STOPPING:
                 slots = [s for s in state.portfolio.open_slots() if s.owner == instance.name]
                 exits.leave_all(turn, slots, Purpose.EXIT)
-                if not slots:
+                if not slots and not failed:
                     runner.status(turn, running, InstanceStatus.STOPPED, "closed and stopped")
 
 
 def _running(state: DeskState, instance: StrategyInstance) -> Running:
-    kind = state.catalogue.get(instance.strategy)
-    configured = parse_settings(kind, dict(instance.settings))
     for key in instance.symbols:
         state.instruments.find(key)
-    return Running(
-        instance, kind, {key: configured.strategy.fresh() for key in instance.symbols}, configured.options
-    )
+    kind = state.catalogue.get(instance.strategy)
+    return made(kind, instance, configure(kind, dict(instance.settings)))

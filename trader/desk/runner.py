@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
+from typing import TypeVar
 
 from trader.desk.effects import LoadHistory, Watch
 from trader.desk.exits import Exits
@@ -14,15 +15,18 @@ from trader.desk.limits import RISK_PER_TRADE_CEILING_PCT
 from trader.desk.orderflow import OrderFlow
 from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState, Turn
-from trader.domain.errors import StrategyFault
+from trader.domain.errors import InvalidInput, StrategyFault
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.market import Bar, Interval, Tick
 from trader.domain.money import decimal_of
 from trader.domain.order import OrderRequest, OrderType, Owner, Purpose, Side
 from trader.domain.records import InstanceStatus, Priority, StrategyInstance
 from trader.strategy import Holding, Signal, Strategy, rules
-from trader.strategy.options import Options
+from trader.strategy.options import Configured, Options, parse_settings
 from trader.strategy.window import BarWindow
+
+_DISTANCE = Decimal("0.0001")
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,35 @@ class Running:
 
     def slot(self, key: InstrumentKey) -> Slot:
         return Slot(self.name, key, self.options.product)
+
+
+def configure(
+    kind: type[Strategy], settings: Mapping[str, str], defaults: Mapping[str, str] | None = None
+) -> Configured:
+    """Typed settings as values. InvalidInput for whatever is wrong with them, and for whatever the author's
+    own code raises: it runs here for the first time, and nobody else is affected."""
+    return _guarded(kind, lambda: parse_settings(kind, settings, defaults))
+
+
+def made(kind: type[Strategy], instance: StrategyInstance, configured: Configured) -> Running:
+    """The objects of an instance; InvalidInput when the author's code raises."""
+
+    def make() -> Running:
+        strategies = {key: configured.strategy.fresh() for key in instance.symbols}
+        running = Running(instance, kind, strategies, configured.options)
+        BarWindow(instance.symbols[0], instance.interval, running.warmup)  # raises where begin would
+        return running
+
+    return _guarded(kind, make)
+
+
+def _guarded(kind: type[Strategy], make: Callable[[], _Made]) -> _Made:
+    try:
+        return make()
+    except InvalidInput:
+        raise
+    except Exception as e:
+        raise InvalidInput(f"{kind.name} cannot be started: {type(e).__name__}: {e}") from e
 
 
 class Runner:
@@ -130,7 +163,8 @@ class Runner:
                 running.early.setdefault(bar.key, []).append(bar)
                 continue
             window = running.windows[bar.key]
-            window.append(bar)
+            if not window.append(bar):
+                continue  # known from history already
             if self._state.halted:
                 continue
             try:
@@ -174,7 +208,7 @@ class Runner:
         """Take a strategy's entries out of the market, and its positions if ``close``."""
         for order in list(self._state.working.values()):
             if order.owner == owner and order.purpose is Purpose.ENTRY:
-                self._flow.cancel(turn, order, f"{owner} was stopped")
+                self._flow.withdraw(turn, order, f"{owner} was stopped", Purpose.EXIT if close else None)
         if close:
             slots = [s for s in self._state.portfolio.open_slots() if s.owner == owner]
             self._exits.leave_all(turn, slots, Purpose.EXIT)
@@ -203,7 +237,14 @@ class Runner:
             self._exits.leave(turn, slot, Purpose.EXIT)
             if wanted:
                 running.reversals[key] = _Reversal(_side(wanted), until)
-        elif wanted and not self._entering(slot):
+            return
+        entering = [o for o in self._state.working_in(slot) if o.purpose is Purpose.ENTRY]
+        for order in entering:  # on its way in, but not wanted any more
+            if wanted == -order.side.sign or (
+                signal.exit_long if order.side is Side.BUY else signal.exit_short
+            ):
+                self._flow.withdraw(turn, order, "the signal has changed", Purpose.EXIT)
+        if wanted and not entering:
             self._enter(turn, running, key, _side(wanted))
 
     def on_flat(self, turn: Turn, slot: Slot) -> None:
@@ -221,9 +262,6 @@ class Runner:
         if running.instance.status is InstanceStatus.RUNNING:
             self._enter(turn, running, slot.key, reversal.side)
 
-    def _entering(self, slot: Slot) -> bool:
-        return any(o.purpose is Purpose.ENTRY for o in self._state.working_in(slot))
-
     def _enter(self, turn: Turn, running: Running, key: InstrumentKey, side: Side) -> None:
         state = self._state
         quote = state.quotes.get(key)
@@ -235,6 +273,10 @@ class Runner:
             quantity = self.size(running.options, last, distance, instrument.lot_size)
             if not quantity:
                 quantity = instrument.lot_size  # the gate says what one lot is too much for
+            elif instrument.freeze_quantity is not None and not running.options.quantity:
+                quantity = min(
+                    quantity, instrument.freeze_quantity // instrument.lot_size * instrument.lot_size
+                )
         self._flow.submit(
             turn,
             OrderRequest(
@@ -248,7 +290,8 @@ class Runner:
                 purpose=Purpose.ENTRY,
                 at=turn.at,
                 reference_price=decimal_of(last) if last > 0 else None,
-                stop_distance=decimal_of(round(distance, 4)) if distance else None,
+                # Rounded down: up, a size that just fits would be denied for a fraction of a paisa.
+                stop_distance=decimal_of(distance).quantize(_DISTANCE, ROUND_FLOOR) if distance else None,
                 note=f"{running.instance.strategy} signal",
             ),
         )

@@ -17,7 +17,7 @@ from trader.desk.pace import OrderPace
 from trader.desk.portfolio import Portfolio, Slot
 from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.market import Tick
-from trader.domain.order import Order, OrderId, OrderUpdate, Owner, Tag
+from trader.domain.order import Order, OrderId, OrderUpdate, Owner, Product, Tag
 from trader.domain.records import Alert, DeskMode, ExitPlan, Latch, Priority, Record, RiskCounters
 from trader.domain.times import ist
 
@@ -62,6 +62,9 @@ class DeskState:
     commands_done: set[str] = field(default_factory=set)
     # When a denial was last recorded, so that a rule hit every second is told once in a while.
     denials_told: dict[tuple[Owner, InstrumentKey, str], datetime] = field(default_factory=dict)
+    moved_at: dict[tuple[InstrumentKey, Product], datetime] = field(default_factory=dict)  # last fill
+    # False from a restore until the broker's book was read: what is held is hearsay until then.
+    reconciled: bool = True
     opening_mark: dict[Slot, float] = field(default_factory=dict)  # see guard.py: carried positions
 
     @property

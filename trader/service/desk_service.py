@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
@@ -74,8 +75,9 @@ class DeskService:
         self._clock = clock
         self._aggregator = aggregator
         self._on_alert = on_alert
-        self._queue: asyncio.Queue[Event] = asyncio.Queue()
-        self._pending = 0  # queued or being handled
+        self._queue: deque[Event] = deque()
+        self._queued = asyncio.Event()
+        self._handling = asyncio.Lock()  # one writer, whoever drains the queue
         self._in_flight: set[asyncio.Task[None]] = set()
         self._answers: dict[str, asyncio.Future[Answer]] = {}
         self._unwritten: list[Record] = []  # a commit failed; they go with the next
@@ -85,8 +87,8 @@ class DeskService:
     # -- in --------------------------------------------------------------------------------------
 
     def put(self, event: Event) -> None:
-        self._pending += 1
-        self._queue.put_nowait(event)
+        self._queue.append(event)
+        self._queued.set()
 
     def _broker_spoke(self, update: OrderUpdate) -> None:
         self.put(OrderUpdated(self._clock.now(), update))
@@ -106,29 +108,35 @@ class DeskService:
             return Answer(source_id, False, "The desk has not answered yet. /status shows what came of it.")
 
     async def run(self) -> None:
-        """Handle events until cancelled. A fault of ours halts the desk; it does not end the loop."""
+        """Handle events until cancelled."""
         while True:
-            event = await self._queue.get()
-            try:
-                await self._handle(event)
-            except Exception as e:
-                log.exception("handling %s failed", type(event).__name__)
-                if not isinstance(event, HouseFault):
-                    reason = f"handling {type(event).__name__} raised {type(e).__name__}"
-                    self.put(HouseFault(self._clock.now(), "internal_fault", reason))
-            finally:
-                self._pending -= 1
-                self._queue.task_done()
+            await self._queued.wait()
+            await self._drain()
 
     async def settle(self) -> None:
-        """Return when nothing is queued and nothing is under way: the market may move on."""
+        """Return when nothing is queued and nothing is under way: the market may move on. Handles what is
+        queued itself, which spares a turn of the event loop for every quiet moment of a market."""
         while True:
-            if self._pending:
-                await self._queue.join()
+            if self._queue or self._handling.locked():
+                await self._drain()
             elif self._in_flight:
                 await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
             else:
                 return
+
+    async def _drain(self) -> None:
+        """Everything queued, in order. A fault of ours halts the desk; it does not end the loop."""
+        async with self._handling:
+            while self._queue:
+                event = self._queue.popleft()
+                try:
+                    await self._handle(event)
+                except Exception as e:
+                    log.exception("handling %s failed", type(event).__name__)
+                    if not isinstance(event, HouseFault):
+                        reason = f"handling {type(event).__name__} raised {type(e).__name__}"
+                        self.put(HouseFault(self._clock.now(), "internal_fault", reason))
+            self._queued.clear()
 
     # -- handling --------------------------------------------------------------------------------
 

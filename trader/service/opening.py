@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -33,6 +35,7 @@ from trader.strategy.catalogue import Catalogue
 
 MARKET_TIME = "market_time"  # how far the simulated market had come
 LEDGER_CODE = "ledger_code"
+LAST_MOMENT = 1.5  # seconds the market gets to finish the moment it is showing
 _CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that is mistaken for something else
 
 
@@ -49,7 +52,11 @@ class House:
     store: Store
 
     async def close(self) -> None:
-        """An orderly end: the next start will not ask the owner what happened."""
+        """An orderly end: the next start will not ask the owner what happened. The market stops first, or
+        the desk would go on trading behind the session's end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_MOMENT):
+                await self.pump.stop()
         await self.service.close()
         ended = [replace(self.session, ended_at=self.clock.now())]
         market_time = Setting(MARKET_TIME, self.clock.now().isoformat())
@@ -64,9 +71,13 @@ async def open_house(
     *,
     held: bool,
     on_alert: Callable[[], None],
+    before_next: Callable[[], Awaitable[None]] | None = None,
 ) -> House:
-    """``store`` is open. Restores the desk and asks the broker for its book; both are handled once the
-    service runs. Raises FeedError when the market cannot be read."""
+    """``store`` is open. ``before_next`` is awaited before the market moves on (see Pump).
+
+    Restores the desk and asks the broker for its book; both are handled once the service runs. Raises
+    FeedError when the market cannot be read.
+    """
     ledger = await store.load()
     feed, calendar = _market(settings, _resume_at(settings, ledger))
     start = max(feed.starts_at, _last_moment(ledger) or feed.starts_at)
@@ -99,6 +110,7 @@ async def open_house(
         calendar,
         held=held,
         every_minute=keep_time if settings.market is Market.SIMULATED else None,
+        before_next=before_next,
     )
     clean = ledger.last_session is None or ledger.last_session.ended_at is not None
     fills = await _open_fills(store, ledger)

@@ -7,6 +7,7 @@ decisions however busy the machine is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from trader.market.calendar import Calendar
 from trader.service.clock import SteppedClock
 from trader.service.desk_service import DeskService
 
+_SHARE = 0.02  # seconds the market may keep the event loop to itself
 _JUMP = timedelta(minutes=2)  # a silence longer than this is a night, not a pause: nobody waits through it
 
 
@@ -50,7 +52,8 @@ class Played:
 class Pump:
     """``held`` makes the market move only while somebody waits for it (``run_until``): a script's market.
 
-    ``every_minute`` is awaited with the market time once a market minute.
+    ``every_minute`` is awaited with the market time once a market minute, ``before_next`` after every
+    moment has settled.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Pump:
         *,
         held: bool = False,
         every_minute: Callable[[datetime], Awaitable[None]] | None = None,
+        before_next: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._service = service
         self._feed = feed
@@ -72,10 +76,12 @@ class Pump:
         self._aggregator = aggregator
         self._calendar = calendar
         self._every_minute = every_minute
+        self._before_next = before_next
         self._held_until: datetime | None = clock.now() if held else None
         self._released = asyncio.Event()
         self._standing = asyncio.Event()  # held back at the next batch, or ended
         self._ended = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._due = time.monotonic()
         self._ended_days: set[date] = set()
         self._minute: datetime | None = None
@@ -84,15 +90,27 @@ class Pump:
     # -- playing ---------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Play the feed to its end; a simulated market has none."""
+        """Play the feed to its end or to ``stop``; a simulated market has no end."""
+        yielded = 0.0
         async for batch in self._feed.batches(self._clock.now()):
             await self._wait_for_release(_begins(batch))
             await self._keep_pace(_begins(batch))
+            if self._stopping.is_set():
+                break
             began = time.perf_counter()
             await self._show(batch)
             self.played.seconds += time.perf_counter() - began
+            if began - yielded > _SHARE:
+                yielded = began
+                await asyncio.sleep(0)  # a market at full speed would never let the chat speak
         self._ended.set()
         self._standing.set()
+
+    async def stop(self) -> None:
+        """Show no further moment. Returns when the present one has settled: nothing trades after that."""
+        self._stopping.set()
+        self._released.set()
+        await self._ended.wait()
 
     async def _show(self, batch: Batch) -> None:
         match batch:
@@ -142,6 +160,8 @@ class Pump:
         await self._end_day(at)
         self._service.put(ClockTicked(at))
         await self._service.settle()
+        if self._before_next is not None:
+            await self._before_next()
         minute = at.replace(second=0, microsecond=0)
         if minute != self._minute:
             self._minute = minute
@@ -170,14 +190,16 @@ class Pump:
         self._due += passing.total_seconds() / speed
         ahead = self._due - time.monotonic()
         if ahead > 0:
-            await asyncio.sleep(ahead)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ahead):
+                    await self._stopping.wait()
         elif ahead < -1.0:
             self._due = time.monotonic()  # too far behind to catch up: the market slows down instead
 
     # -- a held market ---------------------------------------------------------------------------
 
     async def _wait_for_release(self, at: datetime) -> None:
-        while self._held_until is not None and at > self._held_until:
+        while self._held_until is not None and at > self._held_until and not self._stopping.is_set():
             self._released.clear()
             self._standing.set()
             await self._released.wait()

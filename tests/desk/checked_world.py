@@ -1,0 +1,114 @@
+"""A DeskWorld that holds every event to the promises of DESIGN.md."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import datetime
+
+from broker_book import Reply
+from world import DeskWorld, sends
+
+from trader.desk.effects import Effect, Submit, Write
+from trader.desk.events import Event
+from trader.desk.exposure import exposure
+from trader.desk.limits import BROKER_ORDERS_PER_SECOND
+from trader.desk.portfolio import slot_of
+from trader.domain.order import Purpose, Tag
+from trader.domain.position import Fill
+from trader.domain.records import DeskMode, InstanceStatus
+
+
+class CheckedWorld(DeskWorld):
+    """``may_flip``: placements were taken whose answers were lost, so two exits can cross at the broker."""
+
+    may_flip = False
+
+    def _carry_out(self, event: Event | None, effects: list[Effect]) -> None:
+        self._check_decisions(effects)
+        super()._carry_out(event, effects)
+        self._check_books()
+
+    # -- what was decided ------------------------------------------------------------------------
+
+    def _check_decisions(self, effects: list[Effect]) -> None:
+        state = self.desk._state
+        self.sent: defaultdict[datetime, int] = getattr(self, "sent", defaultdict(int))
+        self.tags: Counter[Tag] = getattr(self, "tags", Counter())
+        self.sent[self.now] += len(sends(effects))
+        assert self.sent[self.now] <= BROKER_ORDERS_PER_SECOND, "the broker's rate"
+        intents = {e.record.tag for e in effects if isinstance(e, Write) and hasattr(e.record, "request")}
+        for effect in effects:
+            if not isinstance(effect, Submit):
+                continue
+            request = effect.approved.request
+            self.tags[request.tag] += 1
+            assert self.tags[request.tag] == 1, "an intent is sent once"
+            assert request.tag in intents, "no commit, no send"
+            if request.purpose is Purpose.ENTRY:
+                assert state.latch.mode is DeskMode.ACTIVE
+                assert state.instances[request.owner].instance.status is InstanceStatus.RUNNING
+                assert exposure(state) <= self.limits.max_exposure
+                assert state.pace.in_second <= self.limits.orders_per_second
+                assert state.counters.entries <= self.limits.max_trades_per_day
+
+    # -- what is so ------------------------------------------------------------------------------
+
+    def _check_books(self) -> None:
+        state = self.desk._state
+        fills: list[Fill] = list(self.ledger._kept[Fill].values())
+        sums: Counter[object] = Counter()
+        for fill in fills:
+            sums[slot_of(fill)] += fill.quantity * fill.side.sign
+        for position in state.portfolio.all_positions():
+            assert position.quantity == sums[slot_of(position)], "a position is the sum of its fills"
+        rows = [row for row in self.broker.rows.values() if row.tag is not None]
+        assert len({row.tag for row in rows}) == len(rows), "one broker order for each intent"
+        closing = [o for o in state.working.values() if o.purpose is not Purpose.ENTRY and o.order_id]
+        if not self.may_flip:
+            by_slot = Counter((o.owner, o.key, o.product) for o in closing)
+            assert not by_slot or max(by_slot.values()) == 1, "one order rests to close a position"
+            self._check_never_through_zero()
+
+    def _check_never_through_zero(self) -> None:
+        """At the broker, exits never come to more than what the entries before them bought."""
+        held: Counter[object] = Counter()
+        for row in self.broker.rows.values():
+            held[row.key, row.product] += row.filled_quantity * row.side.sign
+        if not hasattr(self, "side_of"):
+            self.side_of: dict[object, int] = {}
+        for at, quantity in held.items():
+            entered = {
+                o.request.side.sign
+                for o in self.desk._state.orders.values()
+                if o.request.purpose is Purpose.ENTRY and (o.key, o.product) == at
+            }
+            assert not quantity or (1 if quantity > 0 else -1) in entered, "an exit flipped the position"
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def comes_to_rest(self) -> None:
+        """Everything is delivered, the market trades, the owner kills: the books agree and all is flat."""
+        broker = self.broker
+        broker.fills, broker.readable, broker.slice = True, True, None
+        broker.replies.clear()
+        broker.change_replies.clear()
+        broker.hidden.clear()
+        self.deliver = True
+        self.post()
+        for key in list(self.prices):
+            self.tick(self.prices[key], key)
+        self.kill()
+        self.clock(420)
+        assert self.account() == broker.net() == {}
+        assert not self.state.working
+        assert not [row for row in broker.orders() if not row.status.final]
+        ours: Counter[str] = Counter()
+        for fill in self.fills():
+            ours[fill.order_id] += fill.quantity
+        assert ours == {
+            row.order_id: row.filled_quantity for row in broker.rows.values() if row.filled_quantity
+        }
+        assert not self.desk.busy
+
+
+ANSWERED = (Reply.OK, Reply.REFUSED, Reply.LOST, Reply.GONE)

@@ -41,8 +41,8 @@ TRADE = [
     "/kill",
     "/wait 30s",
 ]
-# After a crash: enough market time for unknown outcomes to be proven one way or the other.
-RECOVER = ["/status", "/wait 1s", "/positions"]
+# After a crash: five minutes of market time, enough for unknown outcomes to be proven one way or the other.
+RECOVER = ["/status", "/wait 5m", "/positions"]
 
 
 def broken_promises(ledger: Ledger) -> list[str]:
@@ -125,7 +125,7 @@ def kill_and_recover(folder: Path, moments: random.Random) -> str:
     assert broken_promises(ledger) == []
     unclean = ledger.rows("SELECT ended_at FROM sessions ORDER BY serial DESC LIMIT 1")[0][0] is None
     orders = ledger.rows("SELECT count(*) FROM orders")[0][0]
-    said = run_script(folder, RECOVER, **BUSY)
+    said = run_script(folder, RECOVER, **{**BUSY, "REPLAY_SPEED": "max"})
     assert broken_promises(ledger) == []
     assert differences_at_rest(ledger) == []
     if unclean:

@@ -78,6 +78,7 @@ class Pump:
         self._every_minute = every_minute
         self._before_next = before_next
         self._held_until: datetime | None = clock.now() if held else None
+        self._next = clock.now()  # when the batch that is held back begins
         self._released = asyncio.Event()
         self._standing = asyncio.Event()  # held back at the next batch, or ended
         self._ended = asyncio.Event()
@@ -93,7 +94,7 @@ class Pump:
         """Play the feed to its end or to ``stop``; a simulated market has no end."""
         yielded = 0.0
         async for batch in self._feed.batches(self._clock.now()):
-            await self._wait_for_release(_begins(batch))
+            await self._wait_for_release(batch)
             await self._keep_pace(_begins(batch))
             if self._stopping.is_set():
                 break
@@ -198,8 +199,12 @@ class Pump:
 
     # -- a held market ---------------------------------------------------------------------------
 
-    async def _wait_for_release(self, at: datetime) -> None:
-        while self._held_until is not None and at > self._held_until and not self._stopping.is_set():
+    async def _wait_for_release(self, batch: Batch) -> None:
+        """A candle is shown whole or not at all, so it is held back until it may be over."""
+        self._next = _begins(batch)
+        while (
+            not self._stopping.is_set() and self._held_until is not None and _ends(batch) > self._held_until
+        ):
             self._released.clear()
             self._standing.set()
             await self._released.wait()
@@ -221,7 +226,7 @@ class Pump:
             self._released.set()
             await self._standing.wait()
         if not self.ended:
-            self._clock.advance(self._held_until)  # nothing trades before the batch that is held back
+            self._clock.advance(min(self._held_until, self._next))  # nothing trades before what is held back
         return self._clock.now()
 
     @property
@@ -231,3 +236,7 @@ class Pump:
 
 def _begins(batch: Batch) -> datetime:
     return batch.start if isinstance(batch, BarBatch) else batch.at
+
+
+def _ends(batch: Batch) -> datetime:
+    return batch.end if isinstance(batch, BarBatch) else batch.at

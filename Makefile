@@ -13,7 +13,7 @@ run: .venv/.ready ## The paper desk, simulated market, chat in this terminal
 	@$(BIN)/python bot.py
 
 test: .venv/.ready lint ## Lint, types, import rules, all tests
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist worksteal
 
 lint: .venv/.ready
 	$(BIN)/ruff format --check .

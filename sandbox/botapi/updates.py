@@ -21,13 +21,13 @@ NEVER_BY_DEFAULT = frozenset({"chat_member", "message_reaction", "message_reacti
 LONGEST_POLL = 50  # seconds; the server caps what is asked
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pending:
     update_id: int
     kind: str
     body: Json
     since: datetime
-    again: bool = False  # sent once more although acknowledged: no offset deletes it
+    again: bool = False  # to be sent once more although acknowledged: until then no offset deletes it
 
 
 class UpdateQueue:
@@ -85,7 +85,8 @@ class UpdateQueue:
             await self._be_late()
             raise refusal(409)
         batch = self._pending[: max(1, min(limit, 100))]
-        self._pending = [one for one in self._pending if not (one.again and one in batch)]
+        for one in batch:
+            one.again = False  # like any other now: should its reader have died, the next one gets it
         return [{"update_id": one.update_id, one.kind: one.body} for one in batch]
 
     def _is_over(self, poller: object) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 
+from sandbox.botapi.people import wall_now
 from tests.service.telegram_desk import OPEN_ORDERS, OPEN_POSITIONS, OWNER, TelegramDesk, telegram_desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -52,7 +54,7 @@ async def test_an_update_delivered_again_acts_once_even_across_a_crash(desk: Tel
         forget_outcome(desk, update)
     for update in (first, second, paused):
         desk.server.resend(update)
-    missed = desk.server.say(OWNER, START)
+    missed = desk.server.say(OWNER, START, date=wall_now() - timedelta(seconds=5))  # before the next start
     mark = desk.mark(OWNER)
     await desk.start()
 

@@ -16,6 +16,7 @@ from trader.broker.paper.conduct import Conduct
 from trader.broker.paper.journal import PaperJournal
 from trader.desk.desk import Desk
 from trader.desk.state import DeskConfig
+from trader.domain.errors import CommitFailed
 from trader.domain.position import Fill
 from trader.domain.records import LedgerState, SessionRecord, Setting
 from trader.domain.times import IST
@@ -99,7 +100,8 @@ async def open_house(
     service = DeskService(desk, store, broker, feed, clock, aggregator, on_alert)
 
     async def keep_time(at: datetime) -> None:
-        await store.commit([Setting(MARKET_TIME, at.isoformat())])
+        with contextlib.suppress(CommitFailed):  # the next minute's will do, and the records tell it too
+            await store.commit([Setting(MARKET_TIME, at.isoformat())])
 
     pump = Pump(
         service,

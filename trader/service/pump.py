@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,15 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from trader.desk.events import BarClosed, ClockTicked, RangePassed, TicksArrived
+from trader.domain.errors import MunimError
 from trader.domain.market import Bar, Tick
 from trader.feed.aggregator import Aggregator
 from trader.feed.port import BarBatch, Batch, Feed, Silence, TickBatch
 from trader.market.calendar import Calendar
 from trader.service.clock import SteppedClock
 from trader.service.desk_service import DeskService
+
+log = logging.getLogger(__name__)
 
 _SHARE = 0.02  # seconds the market may keep the event loop to itself
 _JUMP = timedelta(minutes=2)  # a silence longer than this is a night, not a pause: nobody waits through it
@@ -92,6 +96,13 @@ class Pump:
 
     async def run(self) -> None:
         """Play the feed to its end or to ``stop``; a simulated market has no end."""
+        try:
+            await self._play()
+        finally:
+            self._ended.set()
+            self._standing.set()
+
+    async def _play(self) -> None:
         yielded = 0.0
         async for batch in self._feed.batches(self._clock.now()):
             await self._wait_for_release(batch)
@@ -99,19 +110,27 @@ class Pump:
             if self._stopping.is_set():
                 break
             began = time.perf_counter()
-            await self._show(batch)
+            await self._show_safely(batch)
             self.played.seconds += time.perf_counter() - began
             if began - yielded > _SHARE:
                 yielded = began
                 await asyncio.sleep(0)  # a market at full speed would never let the chat speak
-        self._ended.set()
-        self._standing.set()
 
     async def stop(self) -> None:
         """Show no further moment. Returns when the present one has settled: nothing trades after that."""
         self._stopping.set()
         self._released.set()
         await self._ended.wait()
+
+    async def _show_safely(self, batch: Batch) -> None:
+        """A moment the paper exchange could not write down halts the desk; the market goes on, and what was
+        not filled in that moment is filled in a later one."""
+        try:
+            await self._show(batch)
+        except MunimError as e:
+            log.exception("the paper exchange failed")
+            self._service.fault(self._clock.now(), "exchange_failed", f"The paper exchange failed: {e}")
+            await self._service.settle()
 
     async def _show(self, batch: Batch) -> None:
         match batch:

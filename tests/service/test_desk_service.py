@@ -1,0 +1,171 @@
+"""The shell: no commit, no send; one writer; nothing that fails around the desk goes unnoticed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from storage.memory import MemoryLedger
+from storage.paper import MemoryPaperJournal
+from tests.service.sessions import ROOT
+from trader.desk.commands import Kill, Pause, StartStrategy
+from trader.desk.effects import Answer
+from trader.domain.order import OrderState, Purpose
+from trader.domain.records import DeskMode
+from trader.service.opening import House, open_house
+from trader.service.settings import read_settings
+from trader.strategy.catalogue import Catalogue
+
+SETTINGS = read_settings({"REPLAY_SPEED": "max", "CLOCK_START": "2026-11-23T09:20"})
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class Running:
+    house: House
+    store: MemoryLedger
+    journal: MemoryPaperJournal
+    alerts: int = 0
+
+    async def ask(self, command: StartStrategy | Kill | Pause, source: str) -> Answer:
+        return await self.house.front.ask(command, source_id=source, actor="test")
+
+    async def wait(self, length: timedelta) -> None:
+        await self.house.front.wait(until=self.house.clock.now() + length)
+
+    async def orders(self) -> list[str]:
+        return [f"{o.purpose} {o.state}" for o in await self.store.orders()]
+
+
+@asynccontextmanager
+async def running(
+    store: MemoryLedger | None = None, journal: MemoryPaperJournal | None = None
+) -> AsyncIterator[Running]:
+    store, journal = store or MemoryLedger(), journal or MemoryPaperJournal()
+    await store.open()
+    desk = Running(None, store, journal)  # type: ignore[arg-type] # made two lines below, its alerts need it
+
+    def count() -> None:
+        desk.alerts += 1
+
+    desk.house = await open_house(
+        SETTINGS, store, journal, Catalogue.discover(ROOT / "strategies"), held=True, on_alert=count
+    )
+    tasks = [asyncio.create_task(desk.house.service.run()), asyncio.create_task(desk.house.pump.run())]
+    await desk.house.service.settle()
+    try:
+        yield desk
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+START = StartStrategy("ema_crossover", ("TCS", "SBIN"), "1m")
+
+
+async def test_an_intent_that_was_not_recorded_is_not_sent_and_the_desk_halts() -> None:
+    async with running() as desk:
+        await desk.ask(START, "1")
+        while not await desk.store.orders():
+            desk.store.fail_next_commit = True
+            await desk.wait(timedelta(seconds=1))
+            if desk.house.front.view().latch.mode is DeskMode.HALTED:
+                break
+        view = desk.house.front.view()
+        assert view.latch.mode is DeskMode.HALTED
+        assert view.latch.code == "ledger_failed"
+        assert (await desk.journal.load()).orders == ()
+        await desk.wait(MINUTE)
+        # What the failed commit should have written went with the next one.
+        written = await desk.store.orders()
+        assert [(o.purpose, o.state) for o in written if o.purpose is Purpose.ENTRY] in (
+            [(Purpose.ENTRY, OrderState.REJECTED)],
+            [(Purpose.ENTRY, OrderState.REJECTED)] * 2,
+        )
+        assert all("not sent" in o.message for o in written)
+        assert (await desk.store.load()).latch == view.latch
+
+
+async def test_a_broker_that_cannot_write_the_order_down_has_refused_it() -> None:
+    async with running() as desk:
+        await desk.ask(START, "1")
+        desk.journal.fail_next_append = True
+        await desk.wait(15 * MINUTE)
+        assert (await desk.orders())[0] == "entry REJECTED"
+        titles = [p.alert.title for p in await desk.store.pending_alerts(["somebody"])]
+        assert any(title.startswith("Rejected by the broker") for title in titles)
+
+
+async def test_the_same_command_sent_twice_at_once_acts_once_and_is_answered_twice() -> None:
+    async with running() as desk:
+        first, second = await asyncio.gather(desk.ask(START, "7"), desk.ask(START, "7"))
+        assert first.ok
+        assert second.ok
+        assert len(desk.house.front.view().instances) == 1
+
+
+async def test_a_clean_end_is_restored_as_it_was() -> None:
+    async with running() as desk:
+        await desk.ask(START, "1")
+        await desk.wait(20 * MINUTE)
+        before = desk.house.front.view()
+        assert before.positions
+        await desk.house.close()
+    async with running(desk.store, desk.journal) as again:
+        after = again.house.front.view()
+        assert after.latch.mode is DeskMode.ACTIVE
+        assert [(p.owner, p.key, p.quantity, p.average_price, p.stop) for p in after.positions] == [
+            (p.owner, p.key, p.quantity, p.average_price, p.stop) for p in before.positions
+        ]
+        assert [o.tag for o in after.orders] == [o.tag for o in before.orders]
+        assert after.pnl.realised == before.pnl.realised
+        await again.wait(40 * MINUTE)
+        assert len(await again.store.fills()) > len(before.positions)
+
+
+async def test_an_end_that_was_not_clean_starts_halted_and_says_why() -> None:
+    async with running() as desk:
+        await desk.ask(START, "1")
+        await desk.wait(20 * MINUTE)
+    async with running(desk.store, desk.journal) as again:
+        latch = again.house.front.view().latch
+        assert (latch.mode, latch.code) == (DeskMode.HALTED, "unclean_exit")
+        assert (await again.store.pending_alerts(["x"]))[0].alert.title.startswith("HALTED")
+
+
+async def test_a_kill_in_a_held_market_is_reported_from_the_brokers_book() -> None:
+    async with running() as desk:
+        await desk.ask(START, "1")
+        await desk.wait(20 * MINUTE)
+        assert desk.house.front.view().positions
+        answer = await desk.ask(Kill(), "2")
+        assert answer.text.startswith("HALTED")
+        await desk.wait(MINUTE)
+        titles = [p.alert.title for p in await desk.store.pending_alerts(["x"])]
+        assert any(title.startswith("FLAT verified") for title in titles)
+        assert not desk.house.front.view().positions
+
+
+async def test_a_fault_while_handling_halts_the_desk_and_the_loop_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running() as desk:
+        handle = desk.house.desk.handle
+        broken = [True]
+
+        def fails_once(event: object) -> object:
+            if broken and type(event).__name__ == "TicksArrived":
+                broken.clear()
+                raise RuntimeError("a bug of ours")
+            return handle(event)  # type: ignore[arg-type] # whatever comes is passed on
+
+        monkeypatch.setattr(desk.house.desk, "handle", fails_once)
+        await desk.wait(timedelta(seconds=5))
+        assert desk.house.front.view().latch.code == "internal_fault"
+        assert (await desk.ask(Pause(), "9")).ok is False  # still answering

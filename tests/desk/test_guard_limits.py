@@ -316,3 +316,25 @@ def test_orders_of_yesterday_expire_in_the_records() -> None:
     world.jump(NEXT)
     assert [o.state.value for o in world.written(Order)][-1] in ("EXPIRED", "INTENT", "TRIGGER_PENDING")
     assert any(o.state.value == "EXPIRED" for o in world.written(Order))
+
+
+def test_a_reversal_waits_like_any_entry_when_its_own_loss_completes_the_streak() -> None:
+    world = DeskWorld(replace(BIG, loss_streak=1))
+    world.enter(1000.0)
+    world.tick(997.0)
+    world.bar(SHORT)
+    world.clock(3)
+    assert world.told("1 losing trades in a row")
+    assert world.held() == 0
+    assert world.told("[cooldown]")
+
+
+def test_a_reversal_whose_exit_reached_the_loss_limit_does_not_enter() -> None:
+    world = DeskWorld(replace(BIG, max_daily_loss=Decimal(350)))
+    world.enter(1000.0)
+    world.tick(997.2)
+    assert world.state.latch.mode is DeskMode.ACTIVE
+    world.bar(SHORT)
+    world.clock(3)
+    assert world.state.latch.code == "daily_loss"
+    assert len(world.submits(Purpose.ENTRY)) == 1

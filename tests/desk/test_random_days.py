@@ -124,17 +124,17 @@ class RandomDay:
         self.world._drain()
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(15))
 def test_a_day_with_an_honest_but_unreliable_broker(seed: int) -> None:
     RandomDay(seed, dark=False).play(70).comes_to_rest()
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(15))
 def test_a_day_on_which_the_broker_hides_what_it_took(seed: int) -> None:
     RandomDay(seed, dark=True).play(70).comes_to_rest()
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(15))
 def test_a_day_on_which_somebody_else_trades_in_the_account(seed: int) -> None:
     day = RandomDay(seed, dark=False, outside=True).play(70)
     day.comes_to_rest()

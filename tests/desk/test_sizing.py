@@ -31,7 +31,7 @@ limits = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     limits,
     st.sampled_from([REL, TCS, LOT]),
@@ -67,7 +67,7 @@ def test_whatever_is_sized_is_approved_and_risks_no_more_than_allowed(
     world.broker.fills = False
     world.tick(price, key)
     running = world.state.instances[OURS]
-    distance = price * running.options.stop / 100
+    distance = max(price * running.options.stop / 100, float(instrument.tick_size))
     room = world.desk._runner.size(running.options, price, distance, instrument.lot_size)
     world.bar(code, key)
     asked = world.submits(Purpose.ENTRY)
@@ -93,7 +93,7 @@ def test_whatever_is_sized_is_approved_and_risks_no_more_than_allowed(
     assert abs(Decimal(str(price)) - plan.stop) * entry.quantity <= allowed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 40_000), st.integers(1, 30_000))
 def test_the_gate_and_the_size_agree_on_what_is_one_unit_too_much(price: int, distance: int) -> None:
     """Whatever is denied for value or risk is denied because of the limits, not because of rounding."""

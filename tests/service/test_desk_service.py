@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from trader.desk.effects import Answer
 from trader.domain.order import OrderState, Purpose
 from trader.domain.records import DeskMode
 from trader.service.opening import House, open_house
-from trader.service.settings import read_settings
+from trader.service.settings import Settings, read_settings
 from trader.strategy.catalogue import Catalogue
 
 SETTINGS = read_settings({"REPLAY_SPEED": "max", "CLOCK_START": "2026-11-23T09:20"})
@@ -44,7 +45,9 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    store: MemoryLedger | None = None, journal: MemoryPaperJournal | None = None
+    store: MemoryLedger | None = None,
+    journal: MemoryPaperJournal | None = None,
+    settings: Settings = SETTINGS,
 ) -> AsyncIterator[Running]:
     store, journal = store or MemoryLedger(), journal or MemoryPaperJournal()
     await store.open()
@@ -54,7 +57,7 @@ async def running(
         desk.alerts += 1
 
     desk.house = await open_house(
-        SETTINGS, store, journal, Catalogue.discover(ROOT / "strategies"), held=True, on_alert=count
+        settings, store, journal, Catalogue.discover(ROOT / "strategies"), held=True, on_alert=count
     )
     tasks = [asyncio.create_task(desk.house.service.run()), asyncio.create_task(desk.house.pump.run())]
     await desk.house.service.settle()
@@ -169,3 +172,33 @@ async def test_a_fault_while_handling_halts_the_desk_and_the_loop_goes_on(
         await desk.wait(timedelta(seconds=5))
         assert desk.house.front.view().latch.code == "internal_fault"
         assert (await desk.ask(Pause(), "9")).ok is False  # still answering
+
+
+async def test_many_candles_closing_at_once_leave_room_for_every_stop() -> None:
+    """Twenty instruments decide in the same second; the broker takes ten orders in one (kite.md 10)."""
+    crowded = read_settings(
+        {
+            "REPLAY_SPEED": "max",
+            "CLOCK_START": "2026-11-23T09:30",
+            "RISK_CAPITAL": "5000000",
+            "RISK_MAX_OPEN_POSITIONS": "60",
+            "RISK_MAX_TRADES_PER_DAY": "5000",
+            "RISK_LOSS_STREAK": "1000",
+            "RISK_MAX_DAILY_LOSS": "1000000",
+            "RISK_MAX_DAILY_LOSS_PCT": "50",
+        }
+    )
+    async with running(settings=crowded) as desk:
+        symbols = tuple(i.symbol for i in desk.house.front.instruments())
+        for number, name in enumerate(("ema_crossover", "breakout", "rsi_mean_reversion")):
+            many = {"max_positions": "50", "stop": "0.3", "target": "0.5"}
+            await desk.ask(StartStrategy(name, symbols, "15s", many), f"start {number}")
+        await desk.wait(10 * MINUTE)
+        orders = await desk.store.orders(limit=10_000)
+        sent = [o for o in orders if o.state is not OrderState.DENIED]
+        seconds = Counter(o.request.at for o in sent)
+        assert max(seconds.values()) > 4, "too quiet a market to prove anything"
+        assert max(seconds.values()) <= 10
+        assert [o.message for o in orders if o.state is OrderState.DENIED and o.purpose is Purpose.STOP] == []
+        entered_at = {o.request.at.second % 15 for o in sent if o.purpose is Purpose.ENTRY}
+        assert len(entered_at) > 1, "entries that found no room were to be made in the next seconds"

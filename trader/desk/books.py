@@ -78,6 +78,17 @@ class Books:
                 return True
         return False
 
+    def _unresolved(self, key: InstrumentKey, product: Product, sign: int) -> int:
+        """Units that orders of unknown outcome may have traded in this direction: a position can show before
+        the order that made it (faults.md 3)."""
+        return sum(
+            order.quantity
+            for order in self._state.working.values()
+            if order.order_id is None
+            and (order.key, order.product) == (key, product)
+            and order.side.sign * sign > 0
+        )
+
     def _look_in(self, turn: Turn) -> None:
         state = self._state
         if not state.orders and not state.portfolio.open_slots():
@@ -179,7 +190,8 @@ class Books:
             if at in moved and moved[at] >= book.asked_at:
                 continue
             known, seen = self._differences.get(at, (0, turn.at))
-            if self._first or (known == n and book.asked_at >= seen):
+            lasts = self._first or (known == n and book.asked_at >= seen)
+            if lasts and abs(n) > self._unresolved(*at, n):
                 lasting[at] = n
             else:
                 once[at] = (n, seen if known == n else turn.at)

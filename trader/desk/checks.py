@@ -63,6 +63,7 @@ class Case:
     drawdown_pct: Decimal
     counters: RiskCounters
     pace: OrderPace
+    stops_owed: int  # protective stops that entries under way and bare positions still need
     leaving: int  # units already being closed by working exits
     unresolved: bool  # an order of this instrument has an unknown outcome
     recent: Iterable[Order]  # orders of this instrument and owner, newest last
@@ -364,7 +365,17 @@ def cooldown(case: Case) -> Denied | None:
 
 
 def entry_pace(case: Case) -> Denied | None:
+    """Room for the entry, its stop, and the stops of the entries before it: a position must not wait for the
+    next second to be protected."""
     limits = case.limits
+    case.pace.roll(case.at)
+    needed = case.pace.in_second + case.stops_owed + 1
+    if limits.orders_per_second > 1 and needed >= limits.orders_per_second:
+        return Denied(
+            "rate_second",
+            f"{case.pace.in_second} orders were sent this second and {case.stops_owed + 1} stops will be"
+            f" needed; the limit is {limits.orders_per_second}.",
+        )
     return _pace(
         case.pace, case.at, limits.orders_per_second, limits.orders_per_minute, limits.orders_per_day
     )

@@ -29,11 +29,13 @@ from trader.desk.events import (
     RangePassed,
     TicksArrived,
 )
-from trader.desk.exits import Exits, plan_text
+from trader.desk.exits import Exits
 from trader.desk.guard import Guard
 from trader.desk.kill import Kill
-from trader.desk.orderflow import OrderFlow, describe
+from trader.desk.orderflow import OrderFlow
+from trader.desk.orders import describe
 from trader.desk.owner import OwnerDesk
+from trader.desk.plans import plan_text
 from trader.desk.portfolio import Booked, Slot, slot_of
 from trader.desk.risk import RiskGate
 from trader.desk.runner import Runner
@@ -56,6 +58,13 @@ if TYPE_CHECKING:
 
 
 CLOCK_SKEW = timedelta(minutes=1)  # how far the exchange's clock may be ahead of ours
+
+
+HOUSE_FAULTS = {
+    "ledger_failed": "the ledger cannot be written",
+    "exchange_failed": "the paper exchange failed",
+    "second_bot": "another program uses this bot",
+}
 
 
 class Desk:
@@ -89,7 +98,8 @@ class Desk:
         self._owner = OwnerDesk(self._state, self._runner, self._guard, self._kill)
         self._flow.on_fill = self._filled
         self._flow.on_end = self._exits.order_ended
-        self._exits.on_flat = self._runner.on_flat
+        self._exits.on_flat = self._went_flat
+        self._flats: list[Slot] = []
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -153,7 +163,9 @@ class Desk:
             case CommandGiven():
                 self._owner.handle(turn, event)
             case HouseFault(code=code, reason=reason):
-                self._guard.halt(turn, code, "something around the desk broke", reason, by="the house")
+                title = HOUSE_FAULTS.get(code, "something around the desk broke")
+                self._guard.halt(turn, code, title, reason, by="the house")
+        self._after_flat(turn)
         return turn.effects
 
     def _ticks(self, turn: Turn, ticks: Sequence[Tick]) -> None:
@@ -179,6 +191,7 @@ class Desk:
         self._guard.on_clock(turn)
         self._flow.on_clock(turn)
         self._exits.on_clock(turn)
+        self._runner.on_clock(turn)
         self._books.on_clock(turn)
         self._kill.on_clock(turn)
 
@@ -212,6 +225,18 @@ class Desk:
             self._guard.traded(turn, booked.trade)
         self._tell_fill(turn, slot, order, fill, booked)
         self._guard.check(turn)
+
+    def _went_flat(self, turn: Turn, slot: Slot) -> None:
+        del turn
+        self._flats.append(slot)
+
+    def _after_flat(self, turn: Turn) -> None:
+        """What waited for a position to be closed goes last: an entry the other way must find the loss that
+        was just made in every count and limit, and all of what else this event brought."""
+        flats, self._flats = self._flats, []
+        for slot in flats:
+            if not self._state.portfolio.position(slot).quantity:
+                self._runner.on_flat(turn, slot)
 
     def _oversold(self, turn: Turn, slot: Slot, order: Order, fill: Fill) -> None:
         """An exit closed more than was held, because two of them crossed at the broker. Nobody decided on

@@ -16,11 +16,12 @@ from decimal import Decimal
 from trader.desk.exposure import CLOSING, closing_quantity
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
 from trader.desk.orderflow import OrderFlow
+from trader.desk.plans import closing_side, planned, reached, stop_on_tick
 from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState, Turn
-from trader.domain.instrument import Instrument, InstrumentKey, symbol_of
+from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.market import Bar
-from trader.domain.money import decimal_of, rupees
+from trader.domain.money import decimal_of
 from trader.domain.order import (
     EXTERNAL,
     Denied,
@@ -84,7 +85,7 @@ class Exits:
         if not position.quantity or instrument is None:
             return
         plan = self._state.plans.get(slot)
-        self._plan(turn, _planned(slot, position, instrument, options, plan))
+        self._plan(turn, planned(slot, position, instrument, options, plan))
         self._protect(turn, slot)
 
     def closed(self, turn: Turn, slot: Slot) -> None:
@@ -126,6 +127,8 @@ class Exits:
     def protected(self, slot: Slot) -> bool:
         order = self._resting(slot)
         return order is not None and order.state in (
+            OrderState.INTENT,  # on its way since the same moment
+            OrderState.ACKED,
             OrderState.TRIGGER_PENDING,
             OrderState.OPEN,
             OrderState.PENDING_MODIFY,
@@ -170,7 +173,7 @@ class Exits:
             self._tell_unprotected(turn, slot)
             self.leave(turn, slot, Purpose.EXIT)
             return
-        side = _closing_side(position)
+        side = closing_side(position)
         quote = self._state.quotes.get(slot.key)
         if quote is not None and plan.stop is not None:
             beyond = (
@@ -264,7 +267,7 @@ class Exits:
                 tag=self._state.next_tag(turn.at),
                 owner=slot.owner,
                 key=slot.key,
-                side=_closing_side(position),
+                side=closing_side(position),
                 quantity=rest,
                 order_type=OrderType.MARKET,
                 product=slot.product,
@@ -336,7 +339,7 @@ class Exits:
             if quote is None:
                 continue  # its only ticks so far were unusable
             last = quote.last
-            if _reached(position, plan, last):
+            if reached(position, plan, last):
                 self.leave(turn, slot, Purpose.TARGET)
             elif plan.trail is not None:
                 self._trail(turn, slot, plan, position, last, last)
@@ -349,7 +352,7 @@ class Exits:
             if slot.key != bar.key or plan is None or slot in self._leaving:
                 continue
             best = bar.high if position.quantity > 0 else bar.low
-            if _reached(position, plan, best):
+            if reached(position, plan, best):
                 self.leave(turn, slot, Purpose.TARGET, limit=plan.target)
             elif plan.trail is not None:
                 self._trail(turn, slot, plan, position, bar.high, bar.low)
@@ -371,7 +374,7 @@ class Exits:
         if order.modifications >= MODIFICATIONS_PER_ORDER - RESERVED_CHANGES:
             return
         wanted = rules.trailed_stop(side, float(best), float(trail), float(before))
-        stop = _stop_on_tick(instrument, side, wanted)
+        stop = stop_on_tick(instrument, side, wanted)
         if (stop - before) * side >= max(instrument.tick_size, trail * TRAIL_STEP):
             self._plan(turn, replace(plan, stop=stop))
             self._protect(turn, slot)
@@ -400,64 +403,17 @@ class Exits:
                 self._flow.cancel(turn, order, "nothing is left to close")
             elif order.purpose is Purpose.STOP and plan is not None and plan.stop_tag != order.tag:
                 self._flow.cancel(turn, order, "another stop protects the position")
+            elif order.purpose in CLOSING and slot not in self._leaving:
+                self._resume_leaving(turn, slot, order)
 
-
-def _planned(
-    slot: Slot, position: Position, instrument: Instrument, options: Options, known: ExitPlan | None
-) -> ExitPlan:
-    """The exit plan of a position at its average price. A stop trailed already is not loosened."""
-    side = 1 if position.quantity > 0 else -1
-    entry = float(position.average_price)
-    stop = _stop_on_tick(instrument, side, rules.stop_price(entry, side, options.stop))
-    if known is not None and known.stop is not None and options.trail:
-        stop = max(stop, known.stop) if side > 0 else min(stop, known.stop)
-    target = None
-    if options.target:
-        target = instrument.round_nearest(decimal_of(rules.target_price(entry, side, options.target)))
-    trail = None
-    if options.trail:
-        trail = max(instrument.round_nearest(decimal_of(entry * options.trail / 100)), instrument.tick_size)
-    return ExitPlan(
-        owner=slot.owner,
-        key=slot.key,
-        product=slot.product,
-        stop=stop,
-        target=target,
-        trail=trail,
-        best_price=known.best_price if known else position.average_price,
-        stop_tag=known.stop_tag if known else None,
-    )
-
-
-def _stop_on_tick(instrument: Instrument, side: int, price: float) -> Decimal:
-    """Rounded towards the entry, so that rounding never risks more than was sized for."""
-    exact = decimal_of(round(price, 6))
-    return instrument.round_up(exact) if side > 0 else instrument.round_down(exact)
-
-
-def _reached(position: Position, plan: ExitPlan, price: float) -> bool:
-    if plan.target is None:
-        return False
-    target = float(plan.target)
-    return price >= target if position.quantity > 0 else price <= target
-
-
-def _closing_side(position: Position) -> Side:
-    return Side.SELL if position.quantity > 0 else Side.BUY
-
-
-def plan_text(plan: ExitPlan | None) -> str:
-    """``stop ₹1,289.10 · target ₹1,328.00``."""
-    if plan is None:
-        return ""
-    legs = []
-    if plan.stop is not None:
-        legs.append(f"stop {rupees(plan.stop)}")
-    if plan.target is not None:
-        legs.append(f"target {rupees(plan.target)}")
-    if plan.trail is not None:
-        legs.append(f"trail {rupees(plan.trail)}")
-    return " · ".join(legs)
+    def _resume_leaving(self, turn: Turn, slot: Slot, order: Order) -> None:
+        """An exit is on its way, but nobody here remembers why: after a restart it is seen through; one that
+        was meant for an earlier position, and given up for lost, is not."""
+        opened = self._state.portfolio.position(slot).opened_at
+        if opened is not None and order.request.at < opened:
+            self._flow.cancel(turn, order, "it was for an earlier position")
+        else:
+            self.leave(turn, slot, order.purpose)
 
 
 def _ignore(turn: Turn, slot: Slot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -47,6 +48,7 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
         drawdown_pct=drawdown_pct(state.counters.peak_equity, worth),
         counters=state.counters,
         pace=state.pace,
+        stops_owed=_stops_owed(state, entries),
         leaving=closing_quantity(state, slot),
         unresolved=any(
             o.state is OrderState.UNKNOWN and o.key == request.key for o in state.working.values()
@@ -125,6 +127,15 @@ def _pending_value(state: DeskState, order: Order) -> Decimal:
         quote = state.quotes.get(order.key)
         price = decimal_of(quote.last) if quote is not None else ZERO
     return price * order.pending_quantity
+
+
+def _stops_owed(state: DeskState, entries: Sequence[Order]) -> int:
+    bare = 0
+    for slot in state.portfolio.open_slots():
+        plan = state.plans.get(slot)
+        if plan is not None and (plan.stop_tag is None or plan.stop_tag not in state.working):
+            bare += 1
+    return len(entries) + bare
 
 
 def _recent_entries(state: DeskState, at: datetime, request: OrderRequest) -> list[Order]:

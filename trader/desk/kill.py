@@ -133,6 +133,7 @@ class Kill:
         if not positions and not orders and not ours:
             self._report_flat(turn, run)
         elif run.attempt >= ATTEMPTS or self._state.calendar.phase(turn.at) is not Phase.OPEN:
+            self._flatten(turn)  # what this reading was the first to show is left too, reported or not
             self._report_not_flat(turn, run, positions, orders)
         else:
             run.attempt += 1

@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trader.desk import orders as machine
+from trader.desk.booking import Booking
 from trader.desk.effects import Cancel, Change, Submit
 from trader.desk.exposure import case_of
 from trader.desk.limits import BROKER_ORDERS_PER_MINUTE, BROKER_ORDERS_PER_SECOND
 from trader.desk.portfolio import Booked, Slot
 from trader.desk.risk import RiskGate
 from trader.desk.state import DeskState, Turn
-from trader.domain.instrument import InstrumentKey, symbol_of
-from trader.domain.money import ZERO, decimal_of, to_paise
+from trader.domain.instrument import InstrumentKey
+from trader.domain.money import decimal_of
 from trader.domain.order import (
     EXTERNAL,
     BrokerStatus,
@@ -27,7 +28,6 @@ from trader.domain.order import (
     OrderState,
     OrderType,
     OrderUpdate,
-    Owner,
     Product,
     Purpose,
     Side,
@@ -56,6 +56,7 @@ class OrderFlow:
     def __init__(self, state: DeskState, gate: RiskGate) -> None:
         self._state = state
         self._gate = gate
+        self._booking = Booking(state)
         self.on_fill: FillHook = _ignore_fill
         self.on_end: EndHook = _ignore_end
         # The terms before a change under way, to fall back to; a restart reads them from the broker.
@@ -201,7 +202,7 @@ class OrderFlow:
                 f"unknown:{tag}",
                 Priority.CRITICAL,
                 "order",
-                f"Outcome unknown: {describe(after)}",
+                f"Outcome unknown: {machine.describe(after)}",
                 "It may or may not be at the broker. It will not be sent again;"
                 f" the order book is searched for its tag {tag}.",
             )
@@ -211,7 +212,11 @@ class OrderFlow:
         if after is not order:
             self._keep(turn, after, order, proof)
             turn.alert(
-                f"notplaced:{order.tag}", Priority.STRATEGY, "order", f"Not placed: {describe(order)}", proof
+                f"notplaced:{order.tag}",
+                Priority.STRATEGY,
+                "order",
+                f"Not placed: {machine.describe(order)}",
+                proof,
             )
             self.on_end(turn, after)
             self._unpark(turn)
@@ -316,7 +321,7 @@ class OrderFlow:
             f"external:{update.order_id}",
             Priority.CRITICAL,
             "order",
-            f"Order from elsewhere: {describe(order)}",
+            f"Order from elsewhere: {machine.describe(order)}",
             "It was not made by this desk. It counts in the exposure.",
         )
         return order.tag
@@ -356,102 +361,9 @@ class OrderFlow:
         return quantity - closed * side.sign
 
     def _book(self, turn: Turn, before: Order, after: Order, execution: machine.Execution) -> None:
-        for owner, quantity in self._shares(after, execution.quantity):
-            self._book_share(turn, before, after, execution, owner, quantity)
-
-    def _shares(self, order: Order, quantity: int) -> list[tuple[Owner, int]]:
-        """Whose position an execution belongs to. An order from elsewhere against a position of ours (the
-        broker's own square-off, the broker's app) closes that position: believing that it is still there
-        would sell it a second time (faults.md 56)."""
-        if order.purpose is not Purpose.EXTERNAL:
-            return [(order.owner, quantity)]
-        slots = [
-            slot
-            for slot, position in self._state.portfolio.open_slots().items()
-            if (slot.key, slot.product) == (order.key, order.product)
-            and position.quantity * order.side.sign < 0
-        ]
-        shares: dict[Owner, int] = {}
-        for slot in sorted(slots, key=lambda s: (s.owner != EXTERNAL, s.owner)):
-            share = min(quantity, abs(self._state.portfolio.position(slot).quantity))
-            if share:
-                shares[slot.owner] = share
-            quantity -= share
-        if quantity:
-            shares[EXTERNAL] = shares.get(EXTERNAL, 0) + quantity
-        return list(shares.items())
-
-    def _book_share(
-        self,
-        turn: Turn,
-        before: Order,
-        after: Order,
-        execution: machine.Execution,
-        owner: Owner,
-        quantity: int,
-    ) -> None:
-        state = self._state
-        instrument = state.instrument(after.key)
-        assert after.order_id is not None  # noqa: S101 - a fill names its order
-        day = state.trading_day(turn.at)
-        charges = ZERO
-        if instrument is not None:
-            charges = state.charges.fill_charges(
-                machine.filled_value(before),
-                machine.filled_value(after),
-                segment=instrument.segment,
-                product=after.product,
-                side=after.side,
-                on=day,
-            )
-        own = owner == after.owner
-        fill = Fill(
-            fill_id=f"{after.tag}:{after.filled_quantity}" + ("" if own else f":{owner}"),
-            tag=after.tag,
-            order_id=after.order_id,
-            owner=owner,
-            key=after.key,
-            side=after.side,
-            product=after.product,
-            purpose=after.purpose,
-            quantity=quantity,
-            price=execution.price,
-            charges=to_paise(charges * quantity / execution.quantity),
-            at=after.updated_at,
-            reference_price=self._reference(after),
-        )
-        booked = state.portfolio.book(fill, day)
-        state.moved_at[after.key, after.product] = turn.at
-        turn.write(fill)
-        turn.write(booked.position)
-        if booked.trade is not None:
-            turn.write(booked.trade)
-        turn.write(state.portfolio.day_result(fill.owner, day))
-        net = booked.realised - fill.charges
-        state.counters = replace(
-            state.counters,
-            booked=state.counters.booked + net,
-            booked_today=state.counters.booked_today + net,
-        )
-        turn.write(state.counters)
-        if after.filled_quantity > after.quantity:
-            turn.alert(
-                f"overfill:{fill.fill_id}",
-                Priority.CRITICAL,
-                "order",
-                f"Overfilled: {describe(after)}",
-                f"{after.filled_quantity} units were filled of {after.quantity} ordered.",
-            )
-        self.on_fill(turn, after, fill, booked)
-
-    def _reference(self, order: Order) -> Decimal | None:
-        """The price the fill is measured against: where the stop or target was, or the last price seen
-        when the order was decided."""
-        if order.purpose is Purpose.STOP:
-            return order.trigger_price
-        if order.purpose is Purpose.TARGET and order.price is not None:
-            return order.price
-        return self._decided_at.get(order.tag, order.request.reference_price)
+        decided = self._decided_at.get(after.tag)
+        for fill, booked in self._booking.book(turn, before, after, execution, decided):
+            self.on_fill(turn, after, fill, booked)
 
     # -- recording -------------------------------------------------------------------------------
 
@@ -477,6 +389,8 @@ class OrderFlow:
     def _deny(self, turn: Turn, request: OrderRequest, denial: Denied) -> None:
         """Record and tell a denial, but one that repeats every second only once in a while."""
         state = self._state
+        if denial.code == "rate_second":
+            return  # who wanted it asks again in the next second
         # What concerns the whole desk is told once, not for every instrument that asks.
         where = InstrumentKey("") if denial.code in DESK_WIDE else request.key
         cause = (request.owner, where, denial.code)
@@ -491,7 +405,7 @@ class OrderFlow:
             f"denied:{order.tag}",
             Priority.STRATEGY if request.purpose is Purpose.ENTRY else Priority.CRITICAL,
             "denied",
-            f"Denied: {describe(order)}",
+            f"Denied: {machine.describe(order)}",
             f"{denial.sentence} [{denial.code}]",
         )
 
@@ -500,21 +414,9 @@ class OrderFlow:
             f"rejected:{order.tag}",
             Priority.CRITICAL,
             "order",
-            f"Rejected by the broker: {describe(order)}",
+            f"Rejected by the broker: {machine.describe(order)}",
             order.message,
         )
-
-
-def describe(order: Order) -> str:
-    """``BUY 98 RELIANCE MARKET (entry, ema_crossover)``."""
-    return (
-        f"{order.side} {order.quantity} {symbol_of(order.key)} {order.order_type}"
-        f" ({order.purpose}, {order.owner})"
-    )
-
-
-def slot_of_order(order: Order) -> Slot:
-    return Slot(order.owner, order.key, order.product)
 
 
 def _ignore_fill(turn: Turn, order: Order, fill: Fill, booked: Booked) -> None:

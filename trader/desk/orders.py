@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from trader.domain.instrument import symbol_of
 from trader.domain.money import ZERO
 from trader.domain.order import (
     BrokerStatus,
@@ -259,3 +260,11 @@ def adopted(update: OrderUpdate, request: OrderRequest) -> Order:
     """An order the desk did not make, as first seen; fills are merged afterwards."""
     order = _fresh(request, OrderState.ACKED)
     return replace(order, order_id=update.order_id, updated_at=update.at)
+
+
+def describe(order: Order) -> str:
+    """``BUY 98 RELIANCE MARKET (entry, ema_crossover)``."""
+    return (
+        f"{order.side} {order.quantity} {symbol_of(order.key)} {order.order_type}"
+        f" ({order.purpose}, {order.owner})"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from trader.domain.errors import InvalidInput, StrategyFault
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.market import Bar, Interval, Tick
 from trader.domain.money import decimal_of
-from trader.domain.order import OrderRequest, OrderType, Owner, Purpose, Side
+from trader.domain.order import Denied, OrderRequest, OrderType, Owner, Purpose, Side
 from trader.domain.records import InstanceStatus, Priority, StrategyInstance
 from trader.strategy import Holding, Signal, Strategy, rules
 from trader.strategy.options import Configured, Options, parse_settings
@@ -29,9 +29,15 @@ _DISTANCE = Decimal("0.0001")
 _Made = TypeVar("_Made")
 
 
+# When many candles close at once their entries are spread over the next seconds; older than this, a decision
+# was made on another price.
+DEFERRED_FOR = timedelta(seconds=10)
+
+
 @dataclass(frozen=True, slots=True)
 class _Reversal:
-    """An entry that waits for the opposite position to be closed, for one bar at most."""
+    """An entry that waits: for the opposite position to be closed, for one bar at most, or for a second in
+    which the broker takes it."""
 
     side: Side
     until: datetime
@@ -49,6 +55,9 @@ class Running:
     awaiting: set[InstrumentKey] = field(default_factory=set)  # history not here yet
     early: dict[InstrumentKey, list[Bar]] = field(default_factory=dict)  # closed before the history came
     reversals: dict[InstrumentKey, _Reversal] = field(default_factory=dict)
+    deferred: dict[InstrumentKey, _Reversal] = field(
+        default_factory=dict
+    )  # entries the second had no room for
 
     @property
     def name(self) -> Owner:
@@ -219,6 +228,7 @@ class Runner:
         """Go where the signal wants to be; from one side to the other by way of flat."""
         if not signal.any:
             return
+        running.deferred.pop(key, None)
         slot = running.slot(key)
         held = self._state.portfolio.position(slot).quantity
         wanted = rules.wanted_side(
@@ -270,6 +280,7 @@ class Runner:
         distance = abs(last - rules.stop_price(last, side.sign, running.options.stop))
         quantity = 0
         if instrument is not None and last > 0:
+            distance = max(distance, float(instrument.tick_size))  # no stop is nearer than a tick
             quantity = self.size(running.options, last, distance, instrument.lot_size)
             if not quantity:
                 quantity = instrument.lot_size  # the gate says what one lot is too much for
@@ -277,7 +288,7 @@ class Runner:
                 quantity = min(
                     quantity, instrument.freeze_quantity // instrument.lot_size * instrument.lot_size
                 )
-        self._flow.submit(
+        outcome = self._flow.submit(
             turn,
             OrderRequest(
                 tag=state.next_tag(turn.at),
@@ -295,6 +306,24 @@ class Runner:
                 note=f"{running.instance.strategy} signal",
             ),
         )
+        if isinstance(outcome, Denied) and outcome.code == "rate_second":
+            running.deferred.setdefault(key, _Reversal(side, turn.at + DEFERRED_FOR))
+
+    def on_clock(self, turn: Turn) -> None:
+        """Try again the entries that a busy second had no room for, while they are young."""
+        for name in sorted(self._state.instances):
+            running = self._state.instances[name]
+            for key, entry in list(running.deferred.items()):
+                slot = running.slot(key)
+                held = self._state.portfolio.position(slot).quantity
+                alive = running.instance.status is InstanceStatus.RUNNING and not self._state.halted
+                if turn.at > entry.until or not alive or held or self._state.working_in(slot):
+                    del running.deferred[key]
+                    continue
+                del running.deferred[key]
+                self._enter(turn, running, key, entry.side)
+                if key in running.deferred:  # still no room; its time goes on
+                    running.deferred[key] = entry
 
     def size(self, options: Options, price: float, stop_distance: float, lot_size: int) -> int:
         """Units, whole lots: what the risk per trade allows and every limit of value leaves room for."""
@@ -309,7 +338,7 @@ class Runner:
             limits.max_exposure - exposure(state),
             free,
         )
-        percent = min(Decimal(str(options.risk)), RISK_PER_TRADE_CEILING_PCT)
+        percent = min(Decimal(str(options.risk)), limits.risk_per_trade_pct, RISK_PER_TRADE_CEILING_PCT)
         return rules.position_size(
             float(limits.capital), float(percent), stop_distance, price, lot_size, max(float(room), 0.0)
         )

@@ -272,3 +272,32 @@ def test_a_stop_nearer_than_a_tick_is_a_tick_away_and_sized_for_that(code: int, 
     assert abs(world.held()) == 10_000
     assert world.stop().trigger_price == Decimal(trigger)
     assert Decimal("0.1") * 10_000 <= 1000
+
+
+def test_a_fill_while_the_first_reading_is_under_way_is_not_adopted_a_second_time() -> None:
+    world = DeskWorld()
+    world.enter(1000.0)
+    asked, positions = world.now, world.broker.positions()
+    world.broker.readable = False
+    world.restart(clean=True)
+    world.tick(989.0)
+    assert world.held() == 0
+    world.handle(BookRead(world.now, asked, BookPurpose.RECONCILE, world.broker.orders(), positions))
+    assert world.account() == world.broker.net() == {}
+    assert world.state.latch.mode is DeskMode.ACTIVE
+
+
+def test_what_the_last_reading_of_a_kill_is_the_first_to_show_is_left_too() -> None:
+    world = DeskWorld()
+    world.enter(1000.0)
+    world.tick(500.0, TCS)
+    world.broker.fills = False
+    world.kill()
+    world.clock(45)
+    world.broker.elsewhere(TCS, Side.BUY, 50, "500", told=False)
+    world.clock(20)
+    assert world.told("TCS MIS +50")
+    assert not world.desk.busy
+    world.broker.fills = True
+    world.clock(15)
+    assert world.account() == world.broker.net() == {}

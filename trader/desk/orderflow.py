@@ -269,6 +269,8 @@ class OrderFlow:
             self._unpark(turn, update.order_id)
 
     def merge(self, turn: Turn, order: Order, update: OrderUpdate) -> None:
+        if machine.agrees(order, update):
+            return  # most rows of a book, every minute
         merged = machine.merge(order, update)
         after = merged.order
         same = (after.state, after.filled_quantity, after.order_id, after.prior_state) == (

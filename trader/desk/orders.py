@@ -42,6 +42,13 @@ _ABSENT = (OrderState.DENIED, OrderState.NOT_PLACED)
 _STOP_TYPES = (OrderType.SL, OrderType.SL_M)
 
 
+_ENDS = {
+    BrokerStatus.COMPLETE: OrderState.FILLED,
+    BrokerStatus.CANCELLED: OrderState.CANCELLED,
+    BrokerStatus.REJECTED: OrderState.REJECTED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
     """What a merge newly filled: units, and the average price of just these."""
@@ -176,6 +183,15 @@ def settled(order: Order, update: OrderUpdate, at: datetime) -> Order:
         trigger_price=update.trigger_price if resting else None,
         purpose=Purpose.STOP if resting and order.purpose is not Purpose.ENTRY else order.purpose,
         updated_at=at,
+    )
+
+
+def agrees(order: Order, update: OrderUpdate) -> bool:
+    """Whether the order ended as the broker says it did: nothing is left to merge."""
+    return (
+        order.filled_quantity == update.filled_quantity
+        and order.order_id is not None
+        and _ENDS.get(update.status) is order.state
     )
 
 

@@ -15,7 +15,8 @@ from samples import later, request
 from world import MORNING, OURS, REL, instruments
 
 from trader.desk import orders as machine
-from trader.desk.checks import ENTRY_CHECKS, Case
+from trader.desk.case import Case
+from trader.desk.checks import ENTRY_CHECKS
 from trader.desk.limits import RiskLimits
 from trader.desk.pace import OrderPace
 from trader.desk.risk import RiskGate

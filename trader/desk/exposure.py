@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from trader.desk.checks import Case
+from trader.desk.case import Case
 from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState
 from trader.domain.money import ZERO, decimal_of

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trader.desk.checks import ENTRY_CHECKS, EXIT_CHECKS, Case, off_tick
+from trader.desk.case import Case
+from trader.desk.checks import ENTRY_CHECKS, EXIT_CHECKS, off_tick
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
 from trader.domain.instrument import Instrument
 from trader.domain.order import (

@@ -19,11 +19,10 @@ from trader.market.instruments import Instruments
 from trader.ports.clock import Clock
 from trader.ports.store import Store
 from trader.service.desk_service import DeskService
-from trader.service.port import About, ParamInfo, StrategyInfo
+from trader.service.port import About
 from trader.service.pump import Pump
 from trader.strategy.catalogue import Catalogue
-from trader.strategy.info import ParamInfo as Info
-from trader.strategy.info import option_infos, strategy_info
+from trader.strategy.info import ParamInfo, StrategyInfo, option_infos, strategy_info
 
 
 class DeskFront:
@@ -71,11 +70,10 @@ class DeskFront:
         return list(self._instruments)
 
     def strategies(self) -> Sequence[StrategyInfo]:
-        infos = (strategy_info(self._catalogue.get(name)) for name in self._catalogue.names())
-        return [StrategyInfo(i.name, i.summary, [_param(p) for p in i.params]) for i in infos]
+        return [strategy_info(self._catalogue.get(name)) for name in self._catalogue.names()]
 
     def options(self) -> Sequence[ParamInfo]:
-        return [_param(info) for info in option_infos(None, {"risk": self._risk_pct})]
+        return option_infos(None, {"risk": self._risk_pct})
 
     async def ask(self, command: Command, *, source_id: str, actor: str) -> Answer:
         return await self._service.ask(command, source_id=source_id, actor=actor)
@@ -126,7 +124,3 @@ class DeskFront:
             later = self._calendar.session(self._calendar.next_trading_day(now.date()))
             return later.closes_at if later is not None else now
         return session.closes_at
-
-
-def _param(info: Info) -> ParamInfo:
-    return ParamInfo(info.name, info.default, info.span, info.help)

@@ -98,11 +98,6 @@ async def open_house(
     desk = Desk(DeskConfig(settings.limits, code), instruments, calendar, Charges.load(), catalogue, at=start)
     aggregator = Aggregator(calendar)
     service = DeskService(desk, store, broker, feed, clock, aggregator, on_alert)
-
-    async def keep_time(at: datetime) -> None:
-        with contextlib.suppress(CommitFailed):  # the next minute's will do, and the records tell it too
-            await store.commit([Setting(MARKET_TIME, at.isoformat())])
-
     pump = Pump(
         service,
         feed,
@@ -111,7 +106,7 @@ async def open_house(
         aggregator,
         calendar,
         held=held,
-        every_minute=keep_time if settings.market is Market.SIMULATED else None,
+        every_minute=_time_keeper(store) if settings.market is Market.SIMULATED else None,
         before_next=before_next,
     )
     clean = ledger.last_session is None or ledger.last_session.ended_at is not None
@@ -144,6 +139,14 @@ def _market(settings: Settings, resume_at: datetime | None) -> tuple[Feed, Calen
 
     simulated = SimulatedMarket(settings.seed, resume_at)
     return simulated, simulated.calendar
+
+
+def _time_keeper(store: Store) -> Callable[[datetime], Awaitable[None]]:
+    async def keep_time(at: datetime) -> None:
+        with contextlib.suppress(CommitFailed):  # the next minute's will do, and the records tell it too
+            await store.commit([Setting(MARKET_TIME, at.isoformat())])
+
+    return keep_time
 
 
 def _resume_at(settings: Settings, ledger: LedgerState) -> datetime | None:

@@ -14,23 +14,7 @@ from trader.domain.instrument import Instrument
 from trader.domain.order import Order
 from trader.domain.position import Fill, Trade
 from trader.domain.records import AuditEntry
-
-
-@dataclass(frozen=True, slots=True)
-class ParamInfo:
-    """One parameter or option as help shows it; texts only."""
-
-    name: str
-    default: str
-    span: str  # "2 to 50", "MIS, CNC", "any"
-    help: str
-
-
-@dataclass(frozen=True, slots=True)
-class StrategyInfo:
-    name: str
-    summary: str  # first line of its docstring
-    params: Sequence[ParamInfo]
+from trader.strategy.info import ParamInfo, StrategyInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +75,6 @@ class DeskPort(Protocol):
         """Let the market run: for ``wall`` of the owner's time (at flat-out speed: of market time), or
         until a market time, or, with neither, until the session or recording ends. The time reached."""
         ...
+
+
+__all__ = ["About", "DeskPort", "ParamInfo", "StrategyInfo"]

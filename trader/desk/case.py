@@ -1,0 +1,63 @@
+"""What a request is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from trader.desk.limits import RiskLimits
+from trader.desk.pace import OrderPace
+from trader.domain.instrument import Instrument
+from trader.domain.market import Tick
+from trader.domain.money import ZERO, decimal_of
+from trader.domain.order import Order, OrderRequest
+from trader.domain.position import Position
+from trader.domain.records import Latch, RiskCounters
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything a check may look at, taken in one moment. Money in rupees, quantities in units."""
+
+    request: OrderRequest
+    at: datetime
+    limits: RiskLimits
+    latch: Latch
+    paused: bool  # the strategy instance is
+    reconciled: bool  # the broker's book was read since the start
+    session_open: bool
+    session_text: str
+    entries_until: datetime | None
+    instrument: Instrument | None
+    quote: Tick | None
+    position: Position  # the owner's own
+    positions_open: int  # (instrument, product, owner) with a position or an entry under way
+    owner_positions: int
+    owner_max_positions: int
+    owner_risk_pct: Decimal
+    exposure: Decimal  # gross, with entries under way
+    margin_used: Decimal
+    equity: Decimal
+    day_pnl: Decimal
+    drawdown_pct: Decimal
+    counters: RiskCounters
+    pace: OrderPace
+    stops_owed: int  # protective stops that entries under way and bare positions still need
+    leaving: int  # units already being closed by working exits
+    unresolved: bool  # an order of this instrument has an unknown outcome
+    recent: Iterable[Order]  # orders of this instrument and owner, newest last
+
+    @property
+    def price(self) -> Decimal:
+        """What a unit is taken to cost: the limit, else the trigger, else the last price."""
+        request = self.request
+        price = request.price or request.trigger_price or request.reference_price
+        if price is not None:
+            return price
+        return decimal_of(self.quote.last) if self.quote else ZERO
+
+    @property
+    def value(self) -> Decimal:
+        return self.price * self.request.quantity

@@ -154,7 +154,7 @@ def test_a_change_under_way_at_a_restart_is_what_the_book_shows(reply: Reply) ->
     assert world.account() == world.broker.net() == {}
 
 
-def _exit_bar(world: DeskWorld):  # type: ignore[no-untyped-def]
+def _exit_bar(world: DeskWorld):
     from trader.desk.events import BarClosed
     from trader.domain.market import Bar, Interval
 

@@ -142,7 +142,7 @@ def test_an_order_given_up_for_lost_that_turns_up_beside_a_new_position_is_cance
     assert len(world.working(Purpose.STOP)) == 1
 
 
-def _unfillable(row):  # type: ignore[no-untyped-def]
+def _unfillable(row):
     from dataclasses import replace
 
     return replace(row, price=Decimal(99_999))

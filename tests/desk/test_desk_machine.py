@@ -46,7 +46,7 @@ class Day(RuleBasedStateMachine):
     @rule(key=KEYS, bps=st.integers(-120, 120))
     def trades(self, key: str, bps: int) -> None:
         last = self.world.prices[key]  # type: ignore[index]  # one of the two
-        self.world.tick(max(round(last * (1 + bps / 10_000), 1), 1.0), key)  # type: ignore[arg-type]
+        self.world.tick(max(round(last * (1 + bps / 10_000), 1), 1.0), key)
 
     @rule(key=KEYS, code=st.sampled_from([BUY, SHORT]))
     def goes_in(self, key: str, code: int) -> None:
@@ -59,11 +59,11 @@ class Day(RuleBasedStateMachine):
         elif running.instance.status is InstanceStatus.PAUSED:
             world.command(Resume(OURS))
         world.tick(world.prices[key], key)  # type: ignore[index,arg-type]  # one of the two
-        world.bar(code, key)  # type: ignore[arg-type]
+        world.bar(code, key)
 
     @rule(key=KEYS, code=st.sampled_from([SHORT, LEAVE, COVER, 0]))
     def bar_closes(self, key: str, code: int) -> None:
-        self.world.bar(code, key)  # type: ignore[arg-type]
+        self.world.bar(code, key)
 
     @rule(seconds=st.integers(1, 40))
     def time_passes(self, seconds: int) -> None:

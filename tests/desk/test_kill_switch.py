@@ -288,7 +288,7 @@ def test_it_stays_under_the_brokers_rate_with_many_positions() -> None:
     assert not [e for e in world.effects() if isinstance(e, Cancel)]
 
 
-def _key(number: int):  # type: ignore[no-untyped-def]
+def _key(number: int):
     from trader.domain.instrument import InstrumentKey
 
     return InstrumentKey(f"NSE:S{number}")
@@ -303,7 +303,7 @@ def _list_many(world: DeskWorld) -> None:
 
     original = module.instruments
 
-    def more():  # type: ignore[no-untyped-def]
+    def more():
         found = original()
         for number in range(40):
             found.add(Instrument(Exchange.NSE, f"S{number}", 100 + number, Decimal("0.05")))
@@ -319,7 +319,7 @@ def _list_many(world: DeskWorld) -> None:
         module.instruments = original
 
 
-def _with(desk, made):  # type: ignore[no-untyped-def]
+def _with(desk, made):
     desk._state.instruments = made
     return desk
 

@@ -308,7 +308,7 @@ def test_stop_with_close_ends_stopped_once_flat() -> None:
 def test_more_than_the_exchange_freezes_is_left_in_slices() -> None:
     world = DeskWorld()
     world.prices["NSE:TCS"] = 10.0  # type: ignore[index]  # the key's own text
-    world.broker.opening["NSE:TCS", Product.MIS] = 12_000  # type: ignore[index]
+    world.broker.opening["NSE:TCS", Product.MIS] = 12_000
     world.restart(clean=True)
     assert world.state.latch.mode is DeskMode.HALTED
     world.clock()

@@ -203,7 +203,7 @@ def test_a_strategy_whose_file_is_gone_fails_alone_at_the_restart_and_keeps_its_
     del gone["scripted"]
     make = world._desk
 
-    def without():  # type: ignore[no-untyped-def]
+    def without():
         from trader.strategy.catalogue import Catalogue
 
         desk = make()

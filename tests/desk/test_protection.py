@@ -330,7 +330,7 @@ def test_changes_obey_the_brokers_rate_like_everything_else() -> None:
     assert world.held() == 0
 
 
-def _turn(world: DeskWorld):  # type: ignore[no-untyped-def]
+def _turn(world: DeskWorld):
     from trader.desk.state import Turn
 
     return Turn(world.now)

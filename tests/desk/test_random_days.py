@@ -54,7 +54,7 @@ class RandomDay:
             move()
         return self.world
 
-    def key(self):  # type: ignore[no-untyped-def]
+    def key(self):
         return self.random.choice([REL, REL, TCS])
 
     def trades(self) -> None:

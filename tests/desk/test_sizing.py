@@ -110,7 +110,7 @@ def test_the_gate_and_the_size_agree_on_what_is_one_unit_too_much(price: int, di
     assert getattr(one_more, "code", "") in RISKY
 
 
-def _entry(world: DeskWorld, units: int, price: Decimal, distance: Decimal):  # type: ignore[no-untyped-def]
+def _entry(world: DeskWorld, units: int, price: Decimal, distance: Decimal):
     from samples import request
 
     asked = replace(

@@ -16,12 +16,12 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from chat_room import Room  # noqa: E402 - the path is set above when run as a script
-from fake_desk import NOW, a_trade  # noqa: E402
+from fake_desk import NOW, a_trade  # noqa: E402 - importable once the path above is set
 
-from handlers.digest import render_alert  # noqa: E402
-from handlers.registry import Command, Role  # noqa: E402
-from handlers.render.terminal import plain_alert  # noqa: E402
-from trader.domain.records import Alert, Priority  # noqa: E402
+from handlers.digest import render_alert  # noqa: E402 - importable once the path above is set
+from handlers.registry import Command, Role  # noqa: E402 - importable once the path above is set
+from handlers.render.terminal import plain_alert  # noqa: E402 - importable once the path above is set
+from trader.domain.records import Alert, Priority  # noqa: E402 - importable once the path above is set
 
 FILL = Alert(
     "fill:1", NOW, Priority.FILL, "fill", "BUY 66 RELIANCE @ ₹1,500.25",

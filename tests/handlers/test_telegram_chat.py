@@ -241,7 +241,7 @@ async def test_a_policy_that_fails_refuses_everybody_and_kills_nothing() -> None
 
 async def test_the_user_filter_holds_even_if_the_policy_lets_everybody_in() -> None:
     async with world() as w:
-        w.dispatch.allows = lambda incoming: True  # type: ignore[method-assign]
+        w.dispatch.allows = lambda incoming: True
         w.dispatch.answers["/kill"] = confirm("aaaaaaaa", "bbbbbbbb")
         w.server.say(STRANGER, "/kill")
         w.server.say(OWNER, "/kill")

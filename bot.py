@@ -63,6 +63,9 @@ def main(argv: list[str] | None = None) -> int:
     except MunimError as e:
         print(e, file=sys.stderr)  # noqa: T201 - the command line's own answer
         return 2
+    except OSError as e:
+        print(f"{e.filename or 'The disk'}: {e.strerror}. Is DATA_DIR right?", file=sys.stderr)  # noqa: T201 - the same
+        return 2
     except KeyboardInterrupt:
         return 130
 

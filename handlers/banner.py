@@ -28,6 +28,8 @@ def banner(about: About, view: DeskView, try_: Sequence[str] = TRY) -> Reply:
         Line(f"Clock: {clock}"),
     ]
     if view.latch.mode is not DeskMode.ACTIVE:
-        lines.append(Line(f"Why {view.latch.mode}: {view.latch.reason}. /resume lets it trade again."))
+        lines.append(
+            Line(f"Why {view.latch.mode}: {view.latch.reason.rstrip('.')}. /resume lets it trade again.")
+        )
     lines.append(Line("Try " + ", ".join(try_[:-1]) + f" or {try_[-1]}. /help lists all, /quit ends."))
     return Reply(lines)

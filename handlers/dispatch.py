@@ -201,6 +201,9 @@ class Dispatcher:
 
     def _unknown(self, asked: _Asked) -> str:
         if not asked.typed.name:
+            word = one_line(asked.incoming.text, 32).casefold()
+            if asked.role is Role.OWNER and self._registry.find(word) is not None:
+                return f"Commands begin with a slash: /{word}"
             return "Commands begin with a slash. /help lists them."
         name = one_line(asked.typed.name, 32)
         near = self._registry.suggest(name) if asked.role is Role.OWNER else None

@@ -68,7 +68,7 @@ def _quote_details(quote: QuoteView, age: timedelta) -> list[str]:
 
 @command(
     "wait",
-    help="Let the market run for a while",
+    help="Let the market run: 30s of your time, or to a market time",
     danger=Danger.READ,
     usage=WAIT_USAGE,
     terminal_only=True,

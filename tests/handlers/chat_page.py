@@ -24,8 +24,8 @@ from handlers.render.terminal import plain_alert  # noqa: E402 - importable once
 from trader.domain.records import Alert, Priority  # noqa: E402 - importable once the path above is set
 
 FILL = Alert(
-    "fill:1", NOW, Priority.FILL, "fill", "BUY 66 RELIANCE @ ₹1,500.25",
-    "entry · ema_crossover · 10:06:02\nstop ₹1,485.25, target ₹1,530.25",
+    "fill:1", NOW, Priority.FILL, "fill", "BUY 66 RELIANCE @ ₹1,500.25 · entry",
+    "ema_crossover · 10:06:02\nstop ₹1,485.25 · target ₹1,530.25",
 )  # fmt: skip
 FLAT = Alert(
     "kill:1", NOW, Priority.CRITICAL, "kill", "FLAT verified 10:15:09",

@@ -195,7 +195,9 @@ class FakeDesk:
                 return f"{name or 'The desk'} may enter again."
             case Kill(flatten):
                 self.halt("killed", "Killed by the owner")
-                return "HALTED. Cancelling 1 order" + (", closing 2 positions." if flatten else ".")
+                return "HALTED at 10:15:02.\nCancelling 1 order" + (
+                    ", closing 2 positions." if flatten else "."
+                )
 
     def halt(self, code: str, reason: str) -> None:
         latch = Latch(DeskMode.HALTED, code, reason, self.now(), "owner 4711")

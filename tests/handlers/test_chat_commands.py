@@ -376,7 +376,7 @@ async def test_a_stop_that_cannot_be_meant_is_refused(room: Room, text: str, par
 
 
 async def test_kill_acts_at_once(room: Room) -> None:
-    assert await room.typed("/kill") == "HALTED. Cancelling 1 order, closing 2 positions."
+    assert await room.typed("/kill") == "HALTED at 10:15:02.\nCancelling 1 order, closing 2 positions."
     assert room.desk.asked == [(Kill(), "tg:1", f"owner {OWNER}")]
 
 

@@ -48,7 +48,7 @@ async def test_a_script_is_echoed_and_answered_in_order(tmp_path: Path) -> None:
     shown = await scripted(room, "# a comment\n\n/pause\n  /kill  \n/resume", tmp_path)
     assert shown == (
         "> /pause\nThe desk enters nothing more.\n\n"
-        "> /kill\nHALTED. Cancelling 1 order, closing 2 positions.\n\n"
+        "> /kill\nHALTED at 10:15:02.\nCancelling 1 order, closing 2 positions.\n\n"
         "> /resume\nPAPER · the desk is HALTED\nWhy: Killed by the owner\nSince: 10:15:02, by owner 4711\n"
         "Resume, and let strategies enter again?\n1) Resume  2) Leave it\n\n"
     )

@@ -38,9 +38,12 @@ class Guard:
 
     def latch(self, turn: Turn, mode: DeskMode, code: str, reason: str, by: str) -> None:
         """Throw the latch, never to something milder. A second reason for the same mode keeps the first,
-        unless that one would end with the day. Nothing that was on its way in is wanted while HALTED."""
+        unless that one would end with the day or the owner has killed since. Nothing that was on its way in
+        is wanted while HALTED."""
         now = self._state.latch
-        outlasts = mode is now.mode and now.code in DAILY and code not in DAILY
+        outlasts = mode is now.mode and (
+            (now.code in DAILY and code not in DAILY) or (code == "killed" and now.code != "killed")
+        )
         if mode.severity <= now.mode.severity and not outlasts:
             return
         self._set(turn, Latch(mode, code, reason, turn.at, by))
@@ -92,6 +95,8 @@ class Guard:
             # Recorded with the next change of the counters: a peak made of unrealised gains and lost in a
             # crash costs at most the height of one position's swing.
             state.counters = replace(state.counters, peak_equity=worth)
+        if state.halted and not state.portfolio.open_slots() and not state.working:
+            return  # nothing is at stake and nothing can be entered; /resume says what stands in its way
         over, told = self._breach(turn, worth)
         if over or state.latch.code in BREACHES:
             # Every time, not only when it is thrown: a restart, or an entry filled a moment later, must not

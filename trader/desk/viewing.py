@@ -42,7 +42,7 @@ def view(state: DeskState, exits: Exits, at: datetime, *, killing: bool) -> Desk
             )
             for name, running in sorted(state.instances.items())
         ],
-        limits=_limits(state),
+        limits=_limits(state, at),
         quotes=len(state.quotes),
         last_tick_at=state.last_tick_at,
         killing=killing,
@@ -87,11 +87,18 @@ def _position(state: DeskState, exits: Exits, position: Position) -> PositionVie
     )
 
 
-def _limits(state: DeskState) -> list[LimitView]:
+def _limits(state: DeskState, at: datetime) -> list[LimitView]:
     limits, counters = state.limits, state.counters
+    until = counters.cooldown_until
+    waiting = []
+    if until is not None and until > at:
+        left = Decimal(-int((at - until).total_seconds() // 60))
+        whole = Decimal(int(limits.cooldown.total_seconds() // 60))
+        waiting = [LimitView("cooldown", f"Cooldown to {until:%H:%M}", left, max(whole, left), " min")]
     fallen = drawdown_pct(counters.peak_equity, equity(state))
     count = Decimal(len(state.portfolio.open_slots()))
     return [
+        *waiting,
         LimitView("daily_loss", "Loss today", max(-day_pnl(state), ZERO), limits.daily_loss, "₹"),
         LimitView("drawdown", "Drawdown", fallen, limits.max_drawdown_pct, "%"),
         LimitView("exposure", "Exposure", exposure(state), limits.max_exposure, "₹"),

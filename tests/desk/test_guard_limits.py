@@ -338,3 +338,43 @@ def test_a_reversal_whose_exit_reached_the_loss_limit_does_not_enter() -> None:
     world.clock(3)
     assert world.state.latch.code == "daily_loss"
     assert len(world.submits(Purpose.ENTRY)) == 1
+
+
+def test_a_breach_is_proven_flat_from_the_brokers_book_like_a_kill() -> None:
+    world = losing(replace(BIG, max_daily_loss=Decimal(500)), to=970.0)
+    world.clock(5)
+    assert world.account() == {}
+    assert world.told("FLAT verified")
+
+
+def test_a_halted_desk_that_holds_nothing_repeats_no_alarm_at_a_restart() -> None:
+    world = losing(replace(BIG, max_daily_loss=Decimal(500)), to=970.0)
+    world.clock(5)
+    before = len([a for a in world.alerts() if "daily loss limit" in a.title])
+    for _ in range(2):
+        world.restart(clean=False)
+        world.tick(970.0)
+        world.clock(3)
+    assert len([a for a in world.alerts() if "daily loss limit" in a.title]) == before == 1
+
+
+def test_a_kill_names_itself_as_the_reason_also_on_a_desk_that_start_up_halted() -> None:
+    world = DeskWorld()
+    world.enter(1000.0)
+    world.restart(clean=False)
+    world.clock(2)
+    assert world.state.latch.code == "unclean_exit"
+    world.kill()
+    assert world.state.latch.code == "killed"
+
+
+def test_a_waiting_cooldown_shows_among_the_limits() -> None:
+    world = DeskWorld()
+    world.state.counters = replace(
+        world.state.counters, cooldown_until=world.now + timedelta(minutes=12), loss_streak=0
+    )
+    row = next(limit for limit in world.desk.view(world.now).limits if limit.code == "cooldown")
+    assert (row.used, row.unit) == (12, " min")
+    assert not any(
+        limit.code == "cooldown" for limit in world.desk.view(world.now + timedelta(minutes=12)).limits
+    )

@@ -98,6 +98,7 @@ class Desk:
         self._owner = OwnerDesk(self._state, self._runner, self._guard, self._kill)
         self._flow.on_fill = self._filled
         self._flow.on_end = self._exits.order_ended
+        self._guard.on_breach = self._kill.follow
         self._exits.on_flat = self._went_flat
         self._flats: list[Slot] = []
 

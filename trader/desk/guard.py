@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -32,6 +32,7 @@ class Guard:
         self._flow = flow
         self._exits = exits
         self._squared: date | None = None
+        self.on_breach: Callable[[Turn], None] = lambda turn: None
         self._told: set[str] = set()  # codes the owner has heard of since the desk was last ACTIVE
 
     # -- the latch -------------------------------------------------------------------------------
@@ -98,6 +99,8 @@ class Guard:
         if state.halted and not state.portfolio.open_slots() and not state.working:
             return  # nothing is at stake and nothing can be entered; /resume says what stands in its way
         over, told = self._breach(turn, worth)
+        if told and state.portfolio.open_slots():
+            self.on_breach(turn)
         if over or state.latch.code in BREACHES:
             # Every time, not only when it is thrown: a restart, or an entry filled a moment later, must not
             # leave a position behind. What others hold is closed with the breach and not again.

@@ -66,16 +66,25 @@ class Kill:
         state = self._state
         orders = [o for o in state.working.values() if o.purpose in (Purpose.ENTRY, Purpose.EXTERNAL)]
         positions = len(state.portfolio.open_slots())
-        if self._run is None:
-            self._run = _Run(source_id, turn.at, positions, len(orders), attempt_began=turn.at)
-            kept = (source_id, turn.at.isoformat(), positions, len(orders))
-            turn.write(Setting(_RUN, json.dumps(kept)))
+        self._start(turn, source_id, positions, len(orders))
         self._flatten(turn)
         return (
             f"HALTED at {clock_text(turn.at)}.\n"
             f"Cancelling {_count(len(orders), 'order')}, closing {_count(positions, 'position')}."
             " The broker is read again and a report follows."
         )
+
+    def follow(self, turn: Turn) -> None:
+        """A breached limit is closing everything: prove it as /kill does."""
+        state = self._state
+        orders = [o for o in state.working.values() if o.purpose is Purpose.ENTRY]
+        self._start(turn, f"breach:{turn.at:%Y%m%d%H%M%S}", len(state.portfolio.open_slots()), len(orders))
+
+    def _start(self, turn: Turn, source_id: str, positions: int, orders: int) -> None:
+        if self._run is None:
+            self._run = _Run(source_id, turn.at, positions, orders, attempt_began=turn.at)
+            kept = (source_id, turn.at.isoformat(), positions, orders)
+            turn.write(Setting(_RUN, json.dumps(kept)))
 
     def _flatten(self, turn: Turn) -> None:
         for order in list(self._state.working.values()):

@@ -364,8 +364,10 @@ def test_a_kill_names_itself_as_the_reason_also_on_a_desk_that_start_up_halted()
     world.restart(clean=False)
     world.clock(2)
     assert world.state.latch.code == "unclean_exit"
+    why = world.state.latch.reason
     world.kill()
     assert world.state.latch.code == "killed"
+    assert why in world.state.latch.reason  # whoever resumes hears of both
 
 
 def test_a_waiting_cooldown_shows_among_the_limits() -> None:

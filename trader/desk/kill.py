@@ -58,7 +58,11 @@ class Kill:
 
     def halt(self, turn: Turn, actor: str) -> None:
         """The latch alone."""
-        self._guard.latch(turn, DeskMode.HALTED, "killed", f"/kill by {actor}", actor)
+        before = self._state.latch
+        reason = f"/kill by {actor}"
+        if before.mode is DeskMode.HALTED and before.code != "killed":
+            reason += f"; halted before: {before.reason}"  # whoever resumes must hear of both
+        self._guard.latch(turn, DeskMode.HALTED, "killed", reason, actor)
 
     def begin(self, turn: Turn, source_id: str, actor: str) -> str:
         """Throw the latch and start flattening; the sentence for the owner. Safe to repeat."""

@@ -33,7 +33,7 @@ class Migrations:
     head: str
 
 
-MIGRATIONS = Migrations(Path(__file__).parent / "migrations", head="0001")
+MIGRATIONS = Migrations(Path(__file__).parent / "migrations", head="0002")
 
 
 async def prepare(engine: AsyncEngine, migrations: Migrations, wait: float) -> Path | None:

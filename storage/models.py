@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeEngine
 
 from storage.columns import Day, Instant, Money, Rank, Tuples, Whole, Word
 from trader.domain.market import Interval
-from trader.domain.order import BrokerStatus, OrderState, OrderType, Product, Purpose, Side
+from trader.domain.order import BrokerStatus, OrderState, OrderType, Product, Purpose, Side, Validity
 from trader.domain.records import DeskMode, InstanceStatus, Priority
 
 metadata = MetaData(
@@ -44,7 +44,7 @@ orders = Table(
     _must("asked_order_type", Word(OrderType)), _must("product", Word(Product)),
     _must("asked_purpose", Word(Purpose)), _must("created_at", Instant), _may("asked_price", Money),
     _may("asked_trigger_price", Money), _may("reference_price", Money), _may("stop_distance", Money),
-    _must("note"),
+    _must("note"), Column("validity", Word(Validity), nullable=False, server_default=Validity.DAY),
     # what became of it
     _must("state", Word(OrderState)), _must("updated_at", Instant), _must("quantity", Whole),
     _must("order_type", Word(OrderType)), _may("price", Money), _may("trigger_price", Money),

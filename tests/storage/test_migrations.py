@@ -26,6 +26,7 @@ from storage.ledger import SqlLedger
 from storage.migrate import MIGRATIONS, Migrations
 from storage.models import metadata
 from storage.paper_rows import EXECUTION, ORDER
+from storage.rows import ORDER as ORDER_SHAPE
 from storage.rows import SHAPES, Shape, statement
 from trader.domain.errors import LedgerError, LedgerTooNew
 
@@ -37,7 +38,7 @@ SCRIPT = '''"""One more."""
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "0003", "0002"
 
 
 def upgrade() -> None:
@@ -58,8 +59,8 @@ def next_revision(folder: Path, body: str) -> Migrations:
     """Our migrations and one more."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(MIGRATIONS.folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0002_more.py").write_text(SCRIPT.format(body=body))
-    return Migrations(folder, head="0002")
+    (folder / "versions" / "0003_more.py").write_text(SCRIPT.format(body=body))
+    return Migrations(folder, head="0003")
 
 
 async def opened_and_closed(path: Path, migrations: Migrations = MIGRATIONS) -> SqlLedger:
@@ -137,10 +138,10 @@ async def test_before_an_upgrade_the_records_are_copied(path: Path, tmp_path: Pa
     copy = ledger.copied_to
     assert copy is not None
     assert copy.parent == path.parent
-    assert copy.name.startswith("munim.before-0002-")
+    assert copy.name.startswith("munim.before-0003-")
     assert query(copy, "SELECT tag FROM orders") == query(path, "SELECT tag FROM orders") == [("m1",)]
-    assert query(copy, "SELECT version_num FROM alembic_version") == [("0001",)]
-    assert query(path, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert query(copy, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert query(path, "SELECT version_num FROM alembic_version") == [("0003",)]
     assert query(path, "SELECT count(*) FROM added") == [(0,)]
     again = await opened_and_closed(path, next_revision(tmp_path / "next", WORKING))
     assert again.copied_to is None
@@ -163,7 +164,7 @@ async def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(path: Path, tmp
     with pytest.raises(LedgerError, match=r"it is as it was\. A copy from before is"):
         await opened_and_closed(path, next_revision(tmp_path / "next", BREAKING))
     assert query(path, "SELECT name, sql FROM sqlite_master ORDER BY name") == before
-    assert query(path, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert query(path, "SELECT version_num FROM alembic_version") == [("0002",)]
     await opened_and_closed(path)  # and the old code still runs on it
     repaired = await opened_and_closed(path, next_revision(tmp_path / "next", WORKING))
     assert repaired.copied_to is not None
@@ -275,3 +276,22 @@ def test_every_kind_can_be_written_to_postgresql(shape: Shape[object]) -> None:
         dialect=postgresql.dialect(), column_keys=list(shape.columns), for_executemany=True
     )
     assert set(written.params) >= set(shape.columns)
+
+
+async def test_orders_of_the_first_shape_are_day_orders(tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    shutil.copytree(MIGRATIONS.folder, folder, ignore=shutil.ignore_patterns("__pycache__", "0002_*"))
+    path = tmp_path / "munim.db"
+    await opened_and_closed(path, Migrations(folder, head="0001"))
+    row = ORDER_SHAPE.row(sample.order())
+    del row["validity"]
+    texts = {name: None if value is None else str(value) for name, value in row.items()}
+    texts["created_at"] = texts["updated_at"] = "2026-11-23T03:45:00.000000Z"
+    with closing(sqlite3.connect(path)) as connection:
+        names = ", ".join(f'"{name}"' for name in texts)
+        marks = ", ".join("?" * len(texts))
+        connection.execute(f"INSERT INTO orders ({names}) VALUES ({marks})", list(texts.values()))  # noqa: S608 - names of our own
+        connection.commit()
+    await opened_and_closed(path)
+    assert query(path, "SELECT validity FROM orders") == [("DAY",)]
+    assert query(path, "SELECT version_num FROM alembic_version") == [("0002",)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Protocol
 
+from trader.domain.funds import Funds
 from trader.domain.order import Approved, ApprovedChange, BrokerPosition, OrderId, OrderUpdate
 
 UpdateSink = Callable[[OrderUpdate], None]
@@ -18,14 +18,6 @@ class Book:
 
     orders: Sequence[OrderUpdate]
     positions: Sequence[BrokerPosition]
-
-
-@dataclass(frozen=True, slots=True)
-class Funds:
-    """Rupees: ``cash`` of the account, ``available`` for new positions."""
-
-    cash: Decimal
-    available: Decimal
 
 
 class Broker(Protocol):
@@ -63,3 +55,6 @@ class Broker(Protocol):
         ...
 
     async def funds(self) -> Funds: ...
+
+
+__all__ = ["Book", "Broker", "Funds", "UpdateSink"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import NewType
@@ -24,9 +25,18 @@ class Segment(StrEnum):
     INDEX = "index"  # quoted, never traded
 
 
+class OptionType(StrEnum):
+    CALL = "CE"
+    PUT = "PE"
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One tradable line of the exchange. ``tick_size`` in rupees, ``lot_size`` in units."""
+    """One tradable line of the exchange. ``tick_size`` in rupees, ``lot_size`` in units.
+
+    ``underlying``, ``expiry``, ``strike`` and ``option_type`` are a contract's. ``derivatives`` says that
+    futures are traded on this stock: then it closes in the auction (india.md 6).
+    """
 
     exchange: Exchange
     symbol: str
@@ -36,6 +46,11 @@ class Instrument:
     segment: Segment = Segment.EQUITY
     name: str = ""
     freeze_quantity: int | None = None
+    underlying: str = ""
+    expiry: date | None = None
+    strike: Decimal | None = None  # rupees
+    option_type: OptionType | None = None
+    derivatives: bool = False
 
     @property
     def key(self) -> InstrumentKey:

@@ -43,6 +43,12 @@ class Product(StrEnum):
     MIS = "MIS"  # intraday
     CNC = "CNC"  # delivery
     NRML = "NRML"  # overnight derivatives
+    MTF = "MTF"  # delivery partly paid by the broker
+
+
+class Validity(StrEnum):
+    DAY = "DAY"
+    IOC = "IOC"  # what does not trade at once is cancelled
 
 
 class Purpose(StrEnum):
@@ -113,6 +119,7 @@ class OrderRequest:
     reference_price: Decimal | None = None
     stop_distance: Decimal | None = None  # rupees a unit risked to the protective stop; entries only
     note: str = ""
+    validity: Validity = Validity.DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,6 +306,8 @@ class _Chat:
         )
         tries = (f"/start_strategy ema_crossover {symbols} 1m", "/positions", "/kill")
         self._screen.show(banner(house.front.about(), house.front.view(), tries))
+        if self.scripted:
+            await self.told()  # what was to be said before the market moves: that today is a holiday
         talking = asyncio.ensure_future(self._console.run())
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({talking, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bench import replayed_year, tick_to_order
+from bench import instruments, replayed_year, tick_to_order
 
 if __name__ == "__main__":
+    instruments.main()
     replayed_year.main()
     tick_to_order.main()

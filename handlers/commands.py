@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from handlers.calendar import calendar
+from handlers.charges import charges
+from handlers.closed import closed, reopened
 from handlers.emergency import kill, pause, resume
+from handlers.find import chain, find
+from handlers.funds import funds
 from handlers.help import help_commands
 from handlers.house import House, mute_command, version_command
 from handlers.market import quote, wait
@@ -23,9 +28,10 @@ def build_registry(house: House) -> Registry:
 
     registry = Registry(
         {
-            "Look": (status, positions, pnl, orders, trades, risk, quote),
+            "Look": (status, positions, pnl, orders, trades, charges, funds, risk),
             "Strategies": (strategies, start_strategy, stop_strategy),
             "Brakes": (kill, pause, resume),
+            "Market": (quote, find, chain, calendar, closed, reopened),
             "House": (*help_commands(itself), mute_command(house), version_command(house), wait),
         }
     )

@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from handlers.registry import Registry
+from handlers.symbols import name_of
 from trader.service.port import DeskPort
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import Completer
+
+MOST = 50
+_SYMBOLS = ("start_strategy", "quote", "chain", "calendar", "charges")
 
 Words = Callable[[str], list[tuple[str, str]]]
 
@@ -17,16 +21,21 @@ Words = Callable[[str], list[tuple[str, str]]]
 def words_of(registry: Registry, desk: DeskPort) -> Words:
     """(word, explanation) pairs that could stand where the cursor is."""
 
-    def candidates(command: str) -> Iterable[tuple[str, str]]:
+    def candidates(command: str, rest: str) -> Iterable[tuple[str, str]]:
         found = registry.find(command)
         if found is None:
             return ()
-        if found.name == "start_strategy":
+        first, _, last = rest.rpartition(" ")
+        if found.name == "start_strategy" and not first:
             return [(info.name, info.summary) for info in desk.strategies()]
+        if found.name in _SYMBOLS:
+            begun = last.rpartition(",")[0]
+            symbols = desk.search(last.removeprefix(f"{begun},"), MOST) if last else ()
+            return [(f"{begun}{',' if begun else ''}{name_of(i)}", i.name) for i in symbols]
+        if found.name == "reopened":
+            return [(day.isoformat(), why) for day, why in sorted(desk.calendar().closures().items())]
         if found.name in ("stop_strategy", "pause", "resume"):
             return [(i.instance.name, i.instance.status) for i in desk.view().instances]
-        if found.name == "quote":
-            return [(i.symbol, i.name) for i in desk.instruments()]
         return [(c.name, c.help) for c in registry] if found.name == "help" else ()
 
     def words(text: str) -> list[tuple[str, str]]:
@@ -35,7 +44,7 @@ def words_of(registry: Registry, desk: DeskPort) -> Words:
             offered: Iterable[tuple[str, str]] = [(f"/{c.name}", c.help) for c in registry]
             return [(w, h) for w, h in offered if w.startswith(head.casefold())] if head else []
         last = rest.rpartition(" ")[2].casefold()
-        return [(w, h) for w, h in candidates(head) if w.casefold().startswith(last)][:50]
+        return [(w, h) for w, h in candidates(head, rest) if w.casefold().startswith(last)][:MOST]
 
     return words
 

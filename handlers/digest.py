@@ -6,8 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from itertools import groupby
 
-from handlers.message import Line, Reply
+from handlers.message import Block, Line, Pre, Reply
+from handlers.render.text import WIDTH, columns
 from trader.domain.records import Alert, Priority
 from trader.domain.times import clock_text, ist
 
@@ -15,6 +17,9 @@ LATE = timedelta(minutes=2)  # an alert older than this shows when it was raised
 LINES = 10  # of a digest; the rest is counted
 
 _BEFORE_ALL = ("kill", "breach")  # topics
+
+# Reports: each is a message of its own, however many wait; told by their titles they would say nothing.
+DAY = frozenset(("day", "checklist", "digest", "weekly"))  # topics
 
 _NOUNS = {"fill": "fills", "breach": "breaches"}  # other topics: "order messages"
 
@@ -33,15 +38,15 @@ class Message:
 
 
 def choose(waiting: Sequence[Alert], *, alone: Collection[str] = ()) -> tuple[Alert, ...]:
-    """What to send next: the most urgent alert, of those the oldest. Critical ones and those whose ids are in
-    ``alone`` go by themselves; the others take along everything of their topic that waits with them.
+    """What to send next: the most urgent alert, of those the oldest. Critical ones, the day's reports and
+    those whose ids are in ``alone`` go by themselves; the others take along what waits of their topic.
 
     At one message a second a burst of rejected orders takes its time; nobody waits behind it to hear that
     the desk is flat, or halted."""
     if not waiting:
         return ()
     first = min(waiting, key=lambda alert: (alert.priority, alert.topic not in _BEFORE_ALL, alert.at))
-    if first.priority is Priority.CRITICAL or first.alert_id in alone:
+    if first.priority is Priority.CRITICAL or first.topic in DAY or first.alert_id in alone:
         return (first,)
     like = [alert for alert in waiting if alert.topic == first.topic and alert.alert_id not in alone]
     return tuple(sorted(like, key=lambda alert: alert.at))
@@ -59,13 +64,25 @@ def compose(alerts: tuple[Alert, ...], now: datetime, *, repeat: bool = False) -
 
 def render_alert(alert: Alert, *, raised: str = "", repeat: bool = False) -> Reply:
     """Title, body, and where needed the time it is from, or the id by which to know a repetition."""
-    lines = [Line(f"{alert.title} (may repeat)" if repeat else alert.title, bold=True)]
-    lines += [Line(text) for text in alert.body.splitlines() if text.strip()]
+    lines: list[Block] = [Line(f"{alert.title} (may repeat)" if repeat else alert.title, bold=True)]
+    texts = [text.rstrip() for text in alert.body.splitlines() if text.strip()]
+    lines += figures(texts) if alert.topic in DAY else [Line(text) for text in texts]
     if raised:
         lines.append(Line(f"From {raised}"))
     if repeat:
         lines.append(Line(f"id {short_id(alert)}"))
     return Reply(tuple(lines))
+
+
+def figures(texts: Sequence[str]) -> list[Block]:
+    """A report's lines: what fits a phone keeps its columns, longer sentences run on."""
+    blocks: list[Block] = []
+    for fits, run in groupby(texts, key=lambda text: columns(text) <= WIDTH):
+        if fits:
+            blocks.append(Pre("\n".join(run)))
+        else:
+            blocks += [Line(line.strip()) for line in run]
+    return blocks
 
 
 def render_digest(alerts: Sequence[Alert], now: datetime) -> Reply:

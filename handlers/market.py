@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 
-from handlers.message import Line, Pre, Reply, say
+from handlers.days import day_words
+from handlers.find import own_name, steps
+from handlers.message import Button, Line, Pre, Reply, say
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.figures import ago, moment, price
 from handlers.render.table import table
 from handlers.render.text import one_line
+from handlers.symbols import name_of, quoted, symbols_in
+from handlers.timetable import kind_text, not_live, phase_of
 from handlers.typed import clock_today, duration, no_more
 from trader.desk.view import QuoteView
 from trader.domain.errors import InvalidInput
-from trader.domain.instrument import symbol_of
-from trader.domain.times import clock_text
+from trader.domain.instrument import Instrument, Segment
+from trader.domain.money import decimal_of
+from trader.domain.times import clock_text, ist
+from trader.market.bands import price_band
+from trader.market.calendar import Calendar
 from trader.service.port import DeskPort
 
 QUOTE_USAGE = "/quote SYMBOL…"
@@ -23,14 +32,16 @@ MOST_QUOTES = 10
 
 @command(
     "quote",
-    help="Last price, change, bid and ask",
+    help="Last price, change, bid and ask, lot, tick, band",
     role=Role.VIEWER,
     danger=Danger.READ,
     usage=QUOTE_USAGE,
     aliases=("q",),
+    more="Contracts as they are written: /quote NIFTY 8DEC 26000 CE. Several by blanks or commas: "
+    "/quote RELIANCE TCS. In the closing auction there is no live price, and none is shown as one.",
 )
 async def quote(desk: DeskPort, call: Call) -> Reply:
-    symbols = call.raw.replace(",", " ").upper().split()
+    symbols = symbols_in(call.raw)
     if not symbols:
         some = ", ".join(i.symbol for i in desk.instruments()[:5])
         raise InvalidInput(
@@ -38,32 +49,68 @@ async def quote(desk: DeskPort, call: Call) -> Reply:
         )
     if len(symbols) > MOST_QUOTES:
         raise InvalidInput(f"{len(symbols)} symbols; {MOST_QUOTES} at a time is the most.")
-    quotes = [desk.quote(symbol) for symbol in dict.fromkeys(symbols)]
-    now = desk.now()
-    rows = [(symbol_of(q.key), _last(q), _change(q)) for q in quotes]
-    details = [_quote_details(q, now - q.tick.at) if q.tick else [q.name] for q in quotes]
+    found = _instruments(desk, symbols, call.raw)
+    now, calendar = ist(desk.now()), desk.calendar()
+    quotes = [desk.quote(i.key) for i in found]
+    rows = [_row(calendar, i, q, now) for i, q in zip(found, quotes, strict=True)]
+    details = [_details(calendar, i, q, now) for i, q in zip(found, quotes, strict=True)]
     head = Line(f"Prices at {clock_text(now)}", bold=True)
-    return Reply((head, Pre(table(rows, ("Symbol", "Last ₹", "Change"), "<>>", details=details))))
+    again = Button("Refresh", f"/quote {','.join(quoted(name_of(i)) for i in found)}")
+    return Reply(
+        (head, Pre(table(rows, ("Symbol", "Last ₹", "Change"), "<>>", details=details))), ((again,),)
+    )
 
 
-def _last(quote: QuoteView) -> str:
-    return price(quote.tick.last) if quote.tick else "no price"
+def _instruments(desk: DeskPort, symbols: Sequence[str], raw: str) -> list[Instrument]:
+    """Each once. Where the words are no symbols the whole line may be one: NIFTY 50."""
+    try:
+        return list({i.key: i for i in (desk.find(symbol) for symbol in symbols)}.values())
+    except InvalidInput as unknown:
+        if len(symbols) > 1:
+            with suppress(InvalidInput):
+                return [desk.find(raw)]
+        raise unknown from None
+
+
+def _row(calendar: Calendar, instrument: Instrument, quote: QuoteView, now: datetime) -> tuple[str, str, str]:
+    if quote.tick is None:
+        return name_of(instrument), "no price", ""
+    if not_live(calendar, instrument, now):
+        return name_of(instrument), "auction", ""
+    return name_of(instrument), price(quote.tick.last), _change(quote)
 
 
 def _change(quote: QuoteView) -> str:
     if quote.tick is None or not quote.previous_close:
-        return ""
+        return "–"
     return f"{100 * (quote.tick.last / quote.previous_close - 1):+.2f}%"
 
 
-def _quote_details(quote: QuoteView, age: timedelta) -> list[str]:
-    tick = quote.tick
-    if tick is None:
-        return [quote.name]
-    lines = [f"{quote.name}, {ago(age)} old" if quote.name else f"{ago(age)} old"]
-    if tick.bid > 0 and tick.ask > 0:
-        lines.append(f"bid {price(tick.bid)}, ask {price(tick.ask)}")
-    return lines
+def _details(calendar: Calendar, instrument: Instrument, quote: QuoteView, now: datetime) -> list[str]:
+    lines = own_name(instrument)
+    stale = not_live(calendar, instrument, now)
+    kind = kind_text(instrument)
+    lines += [kind, stale] if stale else [f"{kind}, {phase_of(calendar, instrument, now)}"]
+    if tick := quote.tick:
+        age = f"{ago(now - tick.at)} old"
+        if stale:
+            lines.append(f"last traded {price(tick.last)}, {age}")
+        elif tick.bid > 0 and tick.ask > 0:
+            lines += [f"bid {price(tick.bid)}, ask {price(tick.ask)}", age]
+        else:
+            lines.append(age)
+    if instrument.segment is Segment.INDEX:
+        return lines
+    if instrument.expiry is not None:
+        lines.append(f"expires {day_words(instrument.expiry)}")
+    return [*lines, *steps(instrument), *_band(instrument, quote)]
+
+
+def _band(instrument: Instrument, quote: QuoteView) -> list[str]:
+    if not quote.previous_close:
+        return []
+    band = price_band(instrument, decimal_of(quote.previous_close))
+    return [f"band {price(band[0])} to {price(band[1])}"] if band else []
 
 
 @command(

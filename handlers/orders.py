@@ -69,7 +69,8 @@ def _tally(orders: Sequence[Order]) -> str:
     role=Role.VIEWER,
     danger=Danger.READ,
     usage=TRADES_USAGE,
-    more="Ten without a number, all of the day with today. Net is after charges.",
+    more="Ten without a number, all of the day with today. Net is gross less the charges of its fills; "
+    "/charges has their lines.",
 )
 async def trades(desk: DeskPort, call: Call) -> Reply:
     word, *rest = call.args or ("10",)
@@ -92,7 +93,18 @@ async def trades(desk: DeskPort, call: Call) -> Reply:
         Pre(f"{ends(day, price(sum((t.net for t in group), ZERO), signed=True))}\n{_trade_table(group)}")
         for day, group in ((d, list(g)) for d, g in groupby(found, key=lambda t: day_text(t.exit_at)))
     ]
-    return Reply((Line(head, bold=True), *days))
+    return Reply((Line(head, bold=True), *days, Pre(_total(found))))
+
+
+def _total(trades: Sequence[Trade]) -> str:
+    gross, charges = sum((t.pnl for t in trades), ZERO), sum((t.charges for t in trades), ZERO)
+    return "\n".join(
+        (
+            ends("Gross", rupees(gross, signed=True)),
+            ends("Charges", rupees(-charges)),
+            ends("Net", rupees(gross - charges, signed=True)),
+        )
+    )
 
 
 def _trade_table(trades: Sequence[Trade]) -> str:
@@ -104,6 +116,7 @@ def _trade_table(trades: Sequence[Trade]) -> str:
             [
                 f"{t.side} {t.quantity} at {price(t.entry_price)} → {price(t.exit_price)}",
                 f"{clock_text(t.entry_at)} to {clock_text(t.exit_at)}",
+                f"gross {price(t.pnl, signed=True)}, charges {price(t.charges)}",
             ]
             for t in trades
         ],

@@ -13,8 +13,11 @@ from handlers.typed import no_more
 from trader.desk.view import DeskView, OwnerPnl, PositionView
 from trader.domain.instrument import symbol_of
 from trader.domain.money import ZERO, rupees
+from trader.domain.order import HOUSE
 from trader.domain.times import clock_text
 from trader.service.port import About, DeskPort
+
+ROUNDING = "note rounding"  # all the house ever books: the contract note's differences
 
 
 @command(
@@ -82,7 +85,7 @@ def pnl_screen(about: About, view: DeskView) -> Reply:
     if not view.by_owner:
         return Reply((head, Pre(total)), refresh("/pnl"))
     by_strategy = table(
-        [(o.result.owner, _won(o), price(_net(o), signed=True)) for o in view.by_owner],
+        [(_name(o), _won(o), price(_net(o), signed=True)) for o in view.by_owner],
         ("Strategy", "Won", "Net ₹"),
         "<>>",
         details=[_parts(o) for o in view.by_owner],
@@ -90,15 +93,21 @@ def pnl_screen(about: About, view: DeskView) -> Reply:
     return Reply((head, Pre(by_strategy), Line("Total", bold=True), Pre(total)), refresh("/pnl"))
 
 
+def _name(owner: OwnerPnl) -> str:
+    return ROUNDING if owner.result.owner == HOUSE else owner.result.owner
+
+
 def _net(owner: OwnerPnl) -> Decimal:
     return owner.result.net + owner.unrealised
 
 
 def _won(owner: OwnerPnl) -> str:
-    return f"{owner.result.wins}/{owner.result.trades}"
+    return "" if owner.result.owner == HOUSE else f"{owner.result.wins}/{owner.result.trades}"
 
 
 def _parts(owner: OwnerPnl) -> list[str]:
+    if owner.result.owner == HOUSE:
+        return ["the day's note less what was booked"]
     return [
         f"realised {price(owner.result.realised, signed=True)}",
         f"open {price(owner.unrealised, signed=True)}, charges {price(owner.result.charges)}",

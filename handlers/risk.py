@@ -10,6 +10,7 @@ from handlers.registry import Call, Danger, Role, command
 from handlers.render.figures import bar, money_short, share
 from handlers.render.table import ends
 from handlers.render.text import WIDTH, wrap
+from handlers.timetable import squareoff_line
 from handlers.typed import no_more
 from trader.desk.view import LimitView
 from trader.domain.money import group_indian
@@ -24,6 +25,8 @@ async def risk(desk: DeskPort, call: Call) -> Reply:
     blocks: list[Line | Pre] = [Line(f"{money_tag(desk.about())} · risk · {view.latch.mode}", bold=True)]
     if view.latch.mode is not DeskMode.ACTIVE:
         blocks.append(Line(view.latch.reason))
+    times = [text for text in (view.session, squareoff_line(desk, view)) if text]
+    blocks.append(Pre("\n".join(line for text in times for line in wrap(text, WIDTH))))
     if view.limits:
         blocks.append(Pre("\n".join(_limit(limit) for limit in view.limits)))
     return Reply(blocks)

@@ -7,19 +7,19 @@ and shows what would run, without starting anything. The buttons are such lines,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, field, replace
 
 from handlers.common import money_tag, told
-from handlers.message import Button, Line, Pre, Reply, Style
+from handlers.message import Button, Line, Reply, Style
+from handlers.preview import preview, risk_text
 from handlers.registry import Call, Danger, command
-from handlers.render.table import pairs
 from handlers.render.text import one_line
+from handlers.symbols import joined, name_of, quoted, words_of_line
+from handlers.typed import plain_digits
 from trader.desk.commands import StartStrategy
 from trader.domain.errors import InvalidInput, UnknownName
-from trader.domain.instrument import Segment, symbol_of
+from trader.domain.instrument import Segment
 from trader.domain.market import Interval
-from trader.domain.money import rupees
 from trader.service.port import DeskPort, StrategyInfo
 
 USAGE = "/start_strategy NAME SYMBOLS [INTERVAL] [key=value …]"
@@ -41,14 +41,14 @@ class Wish:
 
     def line(self, **more: str) -> str:
         """The command that says this, and ``more``."""
-        parts = [self.strategy, ",".join(self.symbols), self.interval or ""]
+        parts = [self.strategy, ",".join(quoted(symbol) for symbol in self.symbols), self.interval or ""]
         parts += [f"{key}={value}" for key, value in self.settings.items()]
         return " ".join(["/start_strategy", *(p for p in (*parts, *more.values()) if p)])
 
 
 def wish(raw: str) -> Wish:
-    """Symbols by commas or spaces, the interval anywhere. Raises InvalidInput."""
-    name, *words = re.sub(r"\s*([=,])\s*", r"\1", raw).split() or [""]
+    """Symbols by commas or blanks, contracts as written, the interval anywhere. Raises InvalidInput."""
+    name, *words = words_of_line(raw) or [""]
     symbols: list[str] = []
     interval: Interval | None = None
     settings: dict[str, str] = {}
@@ -65,8 +65,8 @@ def wish(raw: str) -> Wish:
                 )
             interval = Interval.parse(word)
         else:
-            symbols += [part.upper() for part in word.split(",") if part]
-    return Wish(name, tuple(dict.fromkeys(symbols)), interval, settings, asks="?" in words)
+            symbols.append(word)
+    return Wish(name, tuple(dict.fromkeys(joined(symbols))), interval, settings, asks="?" in words)
 
 
 def _set(settings: dict[str, str], key: str, value: str) -> None:
@@ -75,6 +75,7 @@ def _set(settings: dict[str, str], key: str, value: str) -> None:
         raise InvalidInput(f"Expected key=value, was {one_line(f'{key}={value}', 40)!r}. Usage: {USAGE}")
     if name in settings:
         raise InvalidInput(f"{one_line(name, 40)} is given twice.")
+    plain_digits(name, value)
     settings[name] = value
 
 
@@ -85,7 +86,8 @@ def _set(settings: dict[str, str], key: str, value: str) -> None:
     usage=USAGE,
     aliases=("run",),
     more="For instance /start_strategy ema_crossover RELIANCE,TCS 1m fast=9 slow=21 stop=1. It starts at "
-    "once. Without symbols you are asked; with a ? it shows what would run and asks before it starts.",
+    "once. Without symbols you are asked; with a ? it shows what would run and asks before it starts. "
+    "Contracts as they are written, several by commas: NIFTY 26DEC 26000 CE, NIFTY 26DEC 26000 PE.",
 )
 async def start_strategy(desk: DeskPort, call: Call) -> Reply:
     asked = wish(call.raw)
@@ -96,15 +98,23 @@ async def start_strategy(desk: DeskPort, call: Call) -> Reply:
         return _which_symbols(desk, info, asked)
     if asked.asks and asked.interval is None:
         return _which_interval(desk, asked)
+    asked = replace(asked, symbols=_named(desk, asked.symbols))
     if asked.asks:
-        return _summary(desk, asked)
+        shown = preview(desk, info.name, asked.symbols, asked.interval or "", asked.settings)
+        go = Button("Start", replace(asked, asks=False).line(), Style.SUCCESS)
+        return replace(shown, buttons=((go, Button("Cancel", "/strategies")),))
     start = StartStrategy(info.name, asked.symbols, asked.interval and asked.interval.value, asked.settings)
     answer = await desk.ask(start, source_id=call.source_id, actor=call.actor)
     reply = told(answer)
-    risk = _risk(desk, asked)
+    risk = risk_text(desk, asked.settings)
     if not answer.ok or not risk or "₹" in answer.text:
         return reply
     return Reply((*reply.blocks, Line(f"{money_tag(desk.about())} · risk a trade: {risk}")))
+
+
+def _named(desk: DeskPort, symbols: tuple[str, ...]) -> tuple[str, ...]:
+    """The exchange's own names, so that what is shown, pressed and started is one and the same contract."""
+    return tuple(dict.fromkeys(name_of(desk.find(symbol)) for symbol in symbols))
 
 
 def _known(desk: DeskPort, name: str) -> StrategyInfo:
@@ -125,8 +135,7 @@ def _which_strategy(desk: DeskPort) -> Reply:
 
 
 def _which_symbols(desk: DeskPort, info: StrategyInfo, asked: Wish) -> Reply:
-    traded = [i.symbol for i in desk.instruments() if i.segment is not Segment.INDEX]
-    offered = [s for s in WELL_KNOWN if s in traded] or traded[: len(WELL_KNOWN)]
+    offered = well_known(desk)
     blocks = [Line(f"{info.name} on which symbols?", bold=True), Line(info.summary)]
     if info.params:
         blocks.append(Line("Settings: " + ", ".join(f"{p.name}={p.default} ({p.span})" for p in info.params)))
@@ -145,37 +154,20 @@ def _which_interval(desk: DeskPort, asked: Wish) -> Reply:
     return Reply((head,), (tuple(_choice(asked, interval, interval) for interval in offered),))
 
 
+def well_known(desk: DeskPort) -> list[str]:
+    """Symbols to offer: the big ones, where this market has them."""
+    found = [symbol for symbol in WELL_KNOWN if _finds(desk, symbol)]
+    if found:
+        return found
+    return [name_of(i) for i in desk.instruments() if i.segment is not Segment.INDEX][: len(WELL_KNOWN)]
+
+
+def _finds(desk: DeskPort, symbol: str) -> bool:
+    try:
+        return desk.find(symbol).symbol == symbol
+    except InvalidInput:
+        return False
+
+
 def _choice(asked: Wish, label: str, word: str) -> Button:
     return Button(label, asked.line(word=word, ask="?"))
-
-
-def _summary(desk: DeskPort, asked: Wish) -> Reply:
-    keys = [
-        desk.quote(symbol).key for symbol in asked.symbols
-    ]  # a typing mistake shows here, not after Start
-    rows = [
-        ("Strategy", asked.strategy),
-        ("Symbols", ", ".join(symbol_of(key) for key in keys)),
-        ("Candles", asked.interval or ""),
-    ]
-    rows += [(key, value) for key, value in sorted(asked.settings.items())]
-    if risk := _risk(desk, asked):
-        rows.append(("Risk", f"{risk} a trade"))
-    head = Line(f"{money_tag(desk.about())} · start this?", bold=True)
-    start = Button("Start", asked.line(), Style.SUCCESS)
-    return Reply((head, Pre(pairs(rows))), ((start, Button("Cancel", "/strategies")),))
-
-
-def _risk(desk: DeskPort, asked: Wish) -> str:
-    """Rupees one trade may lose to its stop, as far as the options tell; empty if they don't."""
-    if asked.settings.get("quantity", "0") != "0":
-        return ""  # then the size is the owner's, not the risk's
-    default = next((o.default for o in desk.options() if o.name == "risk"), "")
-    try:
-        percent = Decimal(asked.settings.get("risk", default).rstrip("%"))
-    except InvalidOperation:
-        return ""
-    capital = desk.view().capital
-    if not percent.is_finite():
-        return ""
-    return f"{rupees(capital * percent / 100, paise=False)} ({percent}% of {rupees(capital, paise=False)})"

@@ -10,11 +10,14 @@ from handlers.message import Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.figures import ago, counted, moment, speed_text
 from handlers.render.table import pairs
+from handlers.render.text import WIDTH, wrap
+from handlers.timetable import squareoff_line
 from handlers.typed import no_more
 from trader.desk.view import DeskView
 from trader.domain.money import rupees
 from trader.domain.records import DeskMode, InstanceStatus
 from trader.domain.times import clock_text, day_text
+from trader.market.phases import Phase, Venue
 from trader.service.port import About, DeskPort
 
 QUIET_FEED = timedelta(seconds=30)  # of the owner's time, with the market open
@@ -29,21 +32,26 @@ QUIET_FEED = timedelta(seconds=30)  # of the owner's time, with the market open
 )
 async def status(desk: DeskPort, call: Call) -> Reply:
     no_more(call.args, "/status")
-    return status_screen(desk.about(), desk.view())
+    view = desk.view()
+    trading = all(desk.calendar().phase(view.at, venue) is Phase.OPEN for venue in Venue)
+    return status_screen(desk.about(), view, squareoff_line(desk, view), trading=trading)
 
 
-def status_screen(about: About, view: DeskView) -> Reply:
+def status_screen(about: About, view: DeskView, squareoff: str = "", *, trading: bool = True) -> Reply:
+    """``squareoff`` says when open intraday positions are closed; ``trading`` that every kind of instrument
+    trades continuously now, so that silence means something."""
     head = f"{money_tag(about)} · {view.latch.mode}{' · KILL under way' if view.killing else ''}"
     blocks: list[Line | Pre] = [Line(head, bold=True)]
     if view.latch.mode is not DeskMode.ACTIVE:
         since = moment(view.latch.since, seen_from=view.at)
         by = "" if view.latch.by in view.latch.reason else f", by {view.latch.by}"
         blocks.append(Line(f"{view.latch.reason} (since {since}{by})"))
-    blocks.append(Pre(pairs(_rows(about, view))))
+    lines = [*wrap(view.session, WIDTH), pairs(_rows(about, view, trading)), *wrap(squareoff, WIDTH)]
+    blocks.append(Pre("\n".join(line for line in lines if line)))
     return Reply(blocks, refresh("/status"))
 
 
-def _rows(about: About, view: DeskView) -> list[tuple[str, str]]:
+def _rows(about: About, view: DeskView, trading: bool) -> list[tuple[str, str]]:
     bare = sum(1 for p in view.positions if not p.protected)
     alive = [i.instance for i in view.instances if i.instance.status.alive]
     failed = sum(1 for i in view.instances if i.instance.status is InstanceStatus.FAILED)
@@ -51,14 +59,14 @@ def _rows(about: About, view: DeskView) -> list[tuple[str, str]]:
         i.name if i.status is InstanceStatus.RUNNING else f"{i.name} ({i.status.lower()})" for i in alive
     )
     rows = [
-        ("Market", f"{about.market}, {view.session}"),
+        ("Market", about.market),
         ("Time", f"{day_text(view.at)} {clock_text(view.at)} {speed_text(about.speed)}".rstrip()),
         ("Equity", rupees(view.equity)),
         ("Day P&L", f"{rupees(view.pnl.net, signed=True)}{_share_of(view.pnl.net, view.capital)}"),
         ("Open", f"{counted(len(view.positions), 'position')}{f', {bare} UNPROTECTED' if bare else ''}"),
         ("Orders", f"{len(view.orders)} working"),
         ("Running", running or "no strategy"),
-        ("Feed", feed_text(about, view)),
+        ("Feed", feed_text(about, view, trading)),
     ]
     if failed:
         rows.insert(-1, ("Failed", f"{failed}, see /strategies"))
@@ -69,10 +77,10 @@ def _share_of(amount: Decimal, capital: Decimal) -> str:
     return f" ({100 * amount / capital:+.2f}%)" if capital > 0 else ""
 
 
-def feed_text(about: About, view: DeskView) -> str:
+def feed_text(about: About, view: DeskView, trading: bool) -> str:
     """How old the newest price is, in market time, with a mark when an open market has gone quiet."""
     if view.last_tick_at is None:
         return "no price yet"
     age = view.at - view.last_tick_at
-    quiet = view.session.startswith("open") and about.speed is not None and age > QUIET_FEED * about.speed
+    quiet = trading and about.speed is not None and age > QUIET_FEED * about.speed
     return f"{counted(view.quotes, 'price')}, newest {ago(age)} old{' — QUIET' if quiet else ''}"

@@ -4,8 +4,10 @@ mistake to ask about, not an amount to trade on."""
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from decimal import Decimal
 
 from handlers.render.text import clean, one_line
 from trader.domain.errors import InvalidInput
@@ -15,6 +17,9 @@ MESSAGE_LENGTH = 4096  # Telegram's limit for one message; the terminal gets the
 _COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@[A-Za-z0-9_]+)?")  # groups make Telegram append @botname
 _DURATION = re.compile(r"([0-9]{1,5})(s|m|h)")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
+_WHOLE = re.compile(r"[0-9]{1,9}|[0-9]{1,3}(?:,[0-9]{2,3}){1,3}")
+_AMOUNT = re.compile(rf"(?:{_WHOLE.pattern})(?:\.[0-9]{{1,4}})?")
+_UNDERSCORED = re.compile(r"[+-]?[0-9.]+(?:_[0-9.]*)+%?")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours"}
 
 
@@ -65,6 +70,28 @@ def count(text: str, *, most: int) -> int | None:
     if not re.fullmatch(r"[0-9]{1,6}", text):
         return None
     return int(text) if 1 <= int(text) <= most else None
+
+
+def whole_number(text: str) -> int | None:
+    """``100`` or ``1,00,000``, above zero; None for anything else."""
+    return int(text.replace(",", "")) or None if _WHOLE.fullmatch(text) else None
+
+
+def rupee_amount(text: str) -> Decimal | None:
+    """``1420``, ``₹1,420.50``, above zero; None for anything else."""
+    bare = text.removeprefix("₹")
+    return Decimal(bare.replace(",", "")) or None if _AMOUNT.fullmatch(bare) else None
+
+
+def plain_digits(name: str, value: str) -> None:
+    """Raises InvalidInput for a number in other digits than 0 to 9: ``int("٣")`` is 3 to Python, and
+    ``int("1_0")`` is 10."""
+    foreign = any(not char.isascii() and unicodedata.category(char)[0] == "N" for char in value)
+    if foreign or _UNDERSCORED.fullmatch(value):
+        raise InvalidInput(
+            f"{one_line(name, 40)} is {one_line(value, 40)}: expected a number in the digits 0 to 9. "
+            "Nothing was done."
+        )
 
 
 def no_more(args: tuple[str, ...], usage: str) -> None:

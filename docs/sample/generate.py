@@ -14,6 +14,7 @@ from trader.market.calendar import Calendar
 SYMBOLS = ("INFY", "RELIANCE", "SBIN")
 SEED = 2026
 SESSIONS = 2
+MINUTES = 360  # to 15:15: these stocks close in the auction
 END = datetime(2026, 11, 20, 15, 30, tzinfo=IST)
 
 
@@ -22,7 +23,7 @@ def generate(folder: Path) -> list[Path]:
     market = SimulatedMarket(SEED, END, Calendar.load())
     written = []
     for symbol in SYMBOLS:
-        bars = market.bars(instrument_key(symbol), Interval.M1, 375 * SESSIONS, END)
+        bars = market.bars(instrument_key(symbol), Interval.M1, MINUTES * SESSIONS, END)
         lines = ["date,open,high,low,close,volume"]
         for bar in bars:
             prices = ",".join(f"{price:.2f}" for price in (bar.open, bar.high, bar.low, bar.close))

@@ -19,6 +19,7 @@ from trader.domain.order import (
     Purpose,
     Side,
     Tag,
+    Validity,
     gate_seal,
 )
 from trader.domain.times import IST
@@ -42,6 +43,7 @@ def approved(
     product: Product = Product.MIS,
     tag: str | None = None,
     at: datetime = MORNING,
+    validity: Validity = Validity.DAY,
 ) -> Approved:
     request = OrderRequest(
         tag=Tag(f"test{next(_serial)}" if tag is None else tag),
@@ -55,6 +57,7 @@ def approved(
         at=at,
         price=price(limit),
         trigger_price=price(trigger),
+        validity=validity,
     )
     return Approved(request, gate_seal())
 

@@ -9,6 +9,7 @@ one for an order that merely rests, for real brokers tell nothing of that.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,7 +21,16 @@ from tests.broker.approvals import approved, change
 from trader.broker.port import Book, Broker
 from trader.domain.errors import OrderRefused
 from trader.domain.instrument import InstrumentKey
-from trader.domain.order import Approved, BrokerStatus, OrderId, OrderType, OrderUpdate, Product, Side
+from trader.domain.order import (
+    Approved,
+    BrokerStatus,
+    OrderId,
+    OrderType,
+    OrderUpdate,
+    Product,
+    Side,
+    Validity,
+)
 
 PATIENCE = 10.0  # seconds until a condition that never comes is a failure
 
@@ -118,6 +128,11 @@ class BrokerConformance:
     async def house(self) -> House:
         raise NotImplementedError("The adapter's own test class makes its house")
 
+    @pytest.fixture
+    async def poor_house(self) -> House:
+        """A house whose account holds ₹1,000."""
+        pytest.skip("this adapter's account cannot be given little money")
+
     @pytest.mark.parametrize(("order_type", "side", "prices", "away", "there", "worst"), FILLS)
     async def test_every_type_fills_on_both_sides_when_the_market_gets_there_and_not_before(
         self, house: House, order_type: OrderType, side: Side, prices: dict[str, float],
@@ -204,6 +219,52 @@ class BrokerConformance:
         with pytest.raises(OrderRefused, match="being processed"):
             await house.broker.modify(change(order, order_id, OrderType.LIMIT, limit=99))
         assert await house.net() == 10
+
+    async def test_an_immediate_order_that_cannot_trade_at_once_is_cancelled(self, house: House) -> None:
+        await house.market.trade_at(100.0, 99.95, 100.05)
+        order_id = await house.broker.place(
+            house.order(BUY, OrderType.LIMIT, limit=95, validity=Validity.IOC)
+        )
+        assert (await house.shown(order_id, BrokerStatus.CANCELLED)).filled_quantity == 0
+        await house.market.trade_at(94.0, 93.95, 94.05)
+        assert (await house.shown(order_id, BrokerStatus.CANCELLED)).filled_quantity == 0
+        assert await house.net() == 0
+
+    async def test_an_immediate_order_takes_what_stands_there_and_never_rests(self, house: House) -> None:
+        await house.market.trade_at(100.0, 99.95, 100.05)
+        order_id = await house.broker.place(
+            house.order(BUY, OrderType.LIMIT, limit=101, validity=Validity.IOC)
+        )
+        row = await house.shown(order_id, BrokerStatus.COMPLETE, BrokerStatus.CANCELLED)
+        assert 0 < row.filled_quantity <= 10
+        assert row.average_price <= 101
+        assert (row.status is BrokerStatus.COMPLETE) == (row.filled_quantity == 10)
+        assert await house.net() == row.filled_quantity
+
+    async def test_what_the_account_cannot_pay_is_rejected_after_it_was_taken(
+        self, poor_house: House
+    ) -> None:
+        house = poor_house
+        await house.market.trade_at(100.0)
+        order_id = await house.broker.place(
+            house.order(BUY, OrderType.LIMIT, 100, limit=100, product=Product.CNC)
+        )
+        row = await house.shown(order_id, BrokerStatus.REJECTED)
+        assert row.filled_quantity == 0
+        assert re.search(r"Insufficient funds\. Required margin is 10000(\.00)? but available", row.message)
+        assert await house.net() == 0
+
+    async def test_funds_are_blocked_by_what_rests_and_come_back(self, house: House) -> None:
+        before = await house.broker.funds()
+        order_id = await house.broker.place(house.order(BUY, OrderType.LIMIT, limit=90, product=Product.CNC))
+        await house.shown(order_id, *RESTING)
+        async with asyncio.timeout(PATIENCE):
+            while (await house.broker.funds()).available == before.available:
+                await house.market.pass_time()
+        assert before.available - (await house.broker.funds()).available == 900
+        await house.broker.cancel(order_id)
+        await house.shown(order_id, BrokerStatus.CANCELLED)
+        assert (await house.broker.funds()).available == before.available
 
     async def test_an_order_nobody_placed_cannot_be_cancelled(self, house: House) -> None:
         with pytest.raises(OrderRefused):

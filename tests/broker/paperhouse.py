@@ -4,27 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
-from tests.broker.approvals import MORNING
+from tests.broker.approvals import MORNING, approved
 from trader.broker.paper.broker import PaperBroker
 from trader.broker.paper.conduct import Conduct
 from trader.broker.paper.journal import PaperExecution, PaperOrder, PaperState
 from trader.domain.errors import UnknownName
-from trader.domain.instrument import Exchange, Instrument, InstrumentKey, Segment
+from trader.domain.instrument import Exchange, Instrument, InstrumentKey, OptionType, Segment
 from trader.domain.market import Bar, Interval, Tick
-from trader.domain.order import OrderId, OrderUpdate
+from trader.domain.order import BrokerStatus, OrderId, OrderUpdate, Product, Side
+from trader.domain.times import IST
+from trader.market.calendar import Calendar
 
 STOCK = Instrument(Exchange.NSE, "STOCK", 1, Decimal("0.05"), freeze_quantity=10_000)
 OTHER = Instrument(Exchange.NSE, "OTHER", 2, Decimal("0.05"))
+AUCTIONED = Instrument(Exchange.NSE, "AUCTIONED", 7, Decimal("0.05"), derivatives=True)
 FUTURE = Instrument(
-    Exchange.NFO, "NIFTY26NOVFUT", 3, Decimal("0.10"), 65, Segment.FUTURES, freeze_quantity=1800
-)
-OPTION = Instrument(Exchange.NFO, "NIFTY26N2426000CE", 4, Decimal("0.05"), 65, Segment.OPTIONS)
+    Exchange.NFO, "NIFTY26NOVFUT", 3, Decimal("0.10"), 65, Segment.FUTURES, freeze_quantity=1800,
+    underlying="NIFTY",
+)  # fmt: skip
+OPTION = Instrument(
+    Exchange.NFO, "NIFTY26N3026000CE", 4, Decimal("0.05"), 65, Segment.OPTIONS, underlying="NIFTY",
+    expiry=date(2026, 11, 30), strike=Decimal(26_000), option_type=OptionType.CALL,
+)  # fmt: skip
+PUT = Instrument(
+    Exchange.NFO, "NIFTY26N3026000PE", 8, Decimal("0.05"), 65, Segment.OPTIONS, underlying="NIFTY",
+    expiry=date(2026, 11, 30), strike=Decimal(26_000), option_type=OptionType.PUT,
+)  # fmt: skip
 BSE_STOCK = Instrument(Exchange.BSE, "STOCK", 5, Decimal("0.05"))
 INDEX = Instrument(Exchange.NSE, "NIFTY 50", 6, Decimal("0.05"), 1, Segment.INDEX)
-LISTED = {i.key: i for i in (STOCK, OTHER, FUTURE, OPTION, BSE_STOCK, INDEX)}
+LISTED = {i.key: i for i in (STOCK, OTHER, AUCTIONED, FUTURE, OPTION, PUT, BSE_STOCK, INDEX)}
+
+CALENDAR = Calendar.load()
 
 
 def listed(key: InstrumentKey) -> Instrument:
@@ -77,9 +90,15 @@ class MemoryJournal:
 class Bench:
     """The broker with everything around it; ``heard`` is what it told, in order."""
 
-    key = STOCK.key
-
-    def __init__(self, conduct: Conduct | None = None, at: datetime = MORNING) -> None:
+    def __init__(
+        self,
+        conduct: Conduct | None = None,
+        at: datetime = MORNING,
+        cash: Decimal = Decimal(100_000),
+        key: InstrumentKey = STOCK.key,
+    ) -> None:
+        self.key = key
+        self.cash = cash
         self.conduct = conduct or Conduct()
         self.clock = HandClock(at)
         self.journal = MemoryJournal()
@@ -87,7 +106,14 @@ class Bench:
         self.broker = self._broker()
 
     def _broker(self) -> PaperBroker:
-        broker = PaperBroker(instruments=listed, journal=self.journal, clock=self.clock, conduct=self.conduct)
+        broker = PaperBroker(
+            instruments=listed,
+            journal=self.journal,
+            clock=self.clock,
+            conduct=self.conduct,
+            cash=self.cash,
+            calendar=CALENDAR,
+        )
         broker.listen(self.heard.append)
         return broker
 
@@ -104,6 +130,15 @@ class Bench:
         """A tick ``after`` seconds from now."""
         self.clock.at += timedelta(seconds=after)
         await self.broker.on_ticks([Tick(key, self.clock.at, last, volume, bid, ask)])
+
+    async def go_to(self, clock: str) -> None:
+        """Time passes to ``15:12`` or ``15:12:30`` of the same day."""
+        self.clock.at = datetime.combine(self.clock.at.date(), time.fromisoformat(clock), IST)
+        await self.broker.on_time(self.clock.at)
+
+    async def go_to_day(self, day: date, clock: str = "09:20") -> None:
+        self.clock.at = datetime.combine(day, time.fromisoformat(clock), IST)
+        await self.broker.on_time(self.clock.at)
 
     def bar(
         self,
@@ -134,3 +169,45 @@ class Bench:
 
     async def row(self, order_id: OrderId) -> OrderUpdate:
         return next(r for r in (await self.broker.book()).orders if r.order_id == order_id)
+
+
+async def opened_day(conduct: Conduct | None = None, last: float = 100.0) -> Bench:
+    bench = Bench(conduct, cash=Decimal(10_000_000))
+    await bench.broker.open()
+    for key in (STOCK.key, AUCTIONED.key, OTHER.key, FUTURE.key, OPTION.key):
+        await bench.trade_at(last, key=key)
+    return bench
+
+
+async def holds(
+    bench: Bench, key: InstrumentKey, side: Side = Side.BUY, product: Product = Product.MIS
+) -> None:
+    """One lot of it, bought or sold at the present price."""
+    await bench.broker.place(approved(key, side, LISTED[key].lot_size, product=product))
+    await bench.trade_at(100.0, key=key)
+
+
+async def by_broker(bench: Bench) -> list[OrderUpdate]:
+    return [row for row in (await bench.broker.book()).orders if row.tag is None]
+
+
+async def opened_with(cash: int = 100_000) -> Bench:
+    bench = Bench(cash=Decimal(cash))
+    await bench.broker.open()
+    for key in (STOCK.key, OTHER.key, FUTURE.key, OPTION.key):
+        await bench.trade_at(100.0, key=key)
+    bench.clock.at += timedelta(seconds=1)
+    return bench
+
+
+async def trades(
+    bench: Bench, key: InstrumentKey, side: Side, units: int, product: Product, at: float = 100.0
+) -> None:
+    """Executed in full at ``at``, or this fails; a second passes before and after."""
+    bench.clock.at += timedelta(seconds=1)
+    order_id = await bench.broker.place(approved(key, side, units, product=product))
+    await bench.trade_at(at, key=key)
+    row = await bench.row(order_id)
+    assert row.status is BrokerStatus.COMPLETE, row.message
+    assert row.average_price == Decimal(str(at))
+    bench.clock.at += timedelta(seconds=1)

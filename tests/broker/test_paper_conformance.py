@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -44,8 +45,15 @@ class TestPaperBroker(BrokerConformance):
         ids=["perfect", "slipping", "in parts", "slow", "all at once"],
     )
     async def house(self, request: pytest.FixtureRequest) -> House:
-        bench = Bench(request.param)
-        await bench.broker.open()
-        await bench.trade_at(100.0)
-        bench.clock.at += timedelta(seconds=1)
-        return House(bench.broker, BenchMarket(bench), bench.restart)
+        return await opened(Bench(request.param))
+
+    @pytest.fixture
+    async def poor_house(self) -> House:
+        return await opened(Bench(cash=Decimal(1_000)))
+
+
+async def opened(bench: Bench) -> House:
+    await bench.broker.open()
+    await bench.trade_at(100.0)
+    bench.clock.at += timedelta(seconds=1)
+    return House(bench.broker, BenchMarket(bench), bench.restart)

@@ -15,7 +15,16 @@ from tests.broker.approvals import approved, change
 from tests.broker.paperhouse import FUTURE, OTHER, STOCK, Bench
 from trader.broker.paper.conduct import Conduct
 from trader.domain.errors import OrderRefused
-from trader.domain.order import Approved, BrokerStatus, OrderId, OrderType, OrderUpdate, Product, Side
+from trader.domain.order import (
+    Approved,
+    BrokerStatus,
+    OrderId,
+    OrderType,
+    OrderUpdate,
+    Product,
+    Side,
+    Validity,
+)
 
 KEYS = (STOCK.key, OTHER.key, FUTURE.key)
 LOTS = {STOCK.key: 1, OTHER.key: 1, FUTURE.key: 65}
@@ -33,6 +42,8 @@ class Place:
     order_type: OrderType
     limit: float
     trigger: float
+    carried: bool = False  # for delivery, or overnight
+    at_once: bool = False  # IOC, where the type allows it
 
 
 @dataclass(frozen=True)
@@ -68,8 +79,8 @@ lots = st.integers(1, 12)
 types = st.sampled_from(OrderType)
 acts = st.lists(
     st.one_of(
-        st.builds(Place, keys, sides, lots, types, prices, prices),
-        st.builds(Place, keys, sides, lots, types, prices, prices),
+        st.builds(Place, keys, sides, lots, types, prices, prices, st.booleans(), st.booleans()),
+        st.builds(Place, keys, sides, lots, types, prices, prices, st.booleans(), st.booleans()),
         st.builds(Amend, st.integers(0, 50), lots, types, prices, prices),
         st.builds(Withdraw, st.integers(0, 50)),
         st.builds(Trade, keys, prices, st.sampled_from([0.0, 0.5, 1.0]), st.integers(0, 3)),
@@ -103,7 +114,7 @@ class Run:
     """Plays acts against a bench and remembers what was asked of each order."""
 
     def __init__(self, conduct: Conduct) -> None:
-        self.bench = Bench(conduct)
+        self.bench = Bench(conduct, cash=Decimal(20_000))  # little, so that some of it is too much
         self.placed: list[tuple[OrderId, Approved]] = []
         self.tags = 0
 
@@ -121,18 +132,22 @@ class Run:
 
     async def restart(self) -> None:
         """The market's memory comes back with the next tick; to compare runs it is shown the last ones."""
-        quotes = dict(self.bench.broker._venue._quotes)
+        before = self.bench.broker._pit
         await self.bench.restart()
-        self.bench.broker._venue._quotes.update(quotes)
+        self.bench.broker._pit._quotes.update(before._quotes)
+        self.bench.broker._pit._closed.update(before._closed)
 
     async def act(self, act: Act) -> None:
         bench = self.bench
         match act:
-            case Place(key, side, lots, order_type, limit, trigger):
+            case Place(key, side, lots, order_type, limit, trigger, carried, at_once):
                 self.tags += 1
+                product = (Product.NRML if key == FUTURE.key else Product.CNC) if carried else Product.MIS
+                plain = order_type in (OrderType.MARKET, OrderType.LIMIT)
                 order = approved(
-                    key, side, lots * LOTS[key], order_type, tag=f"t{self.tags}",
-                    product=Product.MIS, **asked(order_type, limit, trigger),
+                    key, side, lots * LOTS[key], order_type, tag=f"t{self.tags}", product=product,
+                    validity=Validity.IOC if at_once and plain else Validity.DAY,
+                    **asked(order_type, limit, trigger),
                 )  # fmt: skip
                 self.placed.append((await bench.broker.place(order), order))
             case Amend(which, lots, order_type, limit, trigger) if self.placed:
@@ -186,9 +201,11 @@ def test_the_books_add_up(script: list[Act], conduct: Conduct) -> None:
             if row.filled_quantity:
                 assert row.average_price == value[row.order_id] / row.filled_quantity
             net[row.key] += row.filled_quantity * row.side.sign
-        assert {p.key: p.quantity for p in book.positions if p.quantity} == {
-            k: q for k, q in net.items() if q
-        }
+        held: dict[str, int] = defaultdict(int)
+        for position in book.positions:
+            held[position.key] += position.quantity
+            assert position.product is not Product.CNC or position.quantity >= 0
+        assert {k: q for k, q in held.items() if q} == {k: q for k, q in net.items() if q}
         assert len(book.orders) == len(run.placed)
         increases(run.bench.heard)
         last_told = {update.order_id: update for update in run.bench.heard}
@@ -239,6 +256,7 @@ def test_a_restart_in_the_middle_changes_no_fill_no_id_and_no_update(
         books = [await run.bench.broker.book() for run in runs]
         assert books[0].positions == books[1].positions
         assert books[0].orders == books[1].orders
+        assert await runs[0].bench.broker.funds() == await runs[1].bench.broker.funds()
 
     asyncio.run(scenario())
 

@@ -261,20 +261,20 @@ def test_placements_of_the_day_are_the_same_before_and_after_a_restart() -> None
 def test_intraday_positions_are_squared_off_at_the_deadline_and_not_through_zero(code: int) -> None:
     world = DeskWorld()
     world.enter(1000.0, code)
-    world.jump(MORNING.replace(hour=15, minute=9, second=58))
+    world.jump(MORNING.replace(hour=15, minute=19, second=58))
     world.tick(1000.0)
     assert world.held() != 0
     world.tick(1000.0)
     world.clock(5)
     assert world.account() == world.broker.net() == {}
     assert world.trades()[0].reason is Purpose.SQUAREOFF
-    assert len([a for a in world.alerts("desk") if "Square-off" in a.title]) == 1
+    assert [a.title.split(":")[0] for a in world.alerts("squareoff")] == ["Square-off", "Squared off 15"]
 
 
 def test_delivery_is_not_squared_off() -> None:
     world = DeskWorld()
     world.enter(1000.0, product="CNC", side="long")
-    world.jump(MORNING.replace(hour=15, minute=20))
+    world.jump(MORNING.replace(hour=15, minute=25))
     world.tick(1000.0)
     assert world.held(product=Product.CNC) == 100
 
@@ -282,7 +282,7 @@ def test_delivery_is_not_squared_off() -> None:
 def test_intraday_entries_end_before_the_square_off() -> None:
     world = DeskWorld()
     world.start()
-    world.jump(MORNING.replace(hour=15, minute=0))
+    world.jump(MORNING.replace(hour=15, minute=5))
     world.tick(1000.0)
     world.bar(BUY)
     assert not [e for e in world.effects() if isinstance(e, Submit)]

@@ -244,7 +244,7 @@ def test_two_square_offs_that_cross_are_owned_up_to() -> None:
     """Ours and the broker's fill in the same second: nobody can prevent it, but nobody may hide it either."""
     world = DeskWorld()
     world.enter(1000.0)
-    world.jump(world.now.replace(hour=15, minute=9, second=58))
+    world.jump(world.now.replace(hour=15, minute=19, second=58))
     world.tick(1000.0)
     world.broker.fills = False
     world.tick(1000.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from trader.desk.checks import ENTRY_CHECKS
 from trader.desk.limits import RiskLimits
 from trader.desk.pace import OrderPace
 from trader.desk.risk import RiskGate
-from trader.domain.instrument import Segment
+from trader.domain.instrument import Exchange, OptionType, Segment
 from trader.domain.market import Tick
 from trader.domain.order import (
     Approved,
@@ -35,9 +35,11 @@ from trader.domain.order import (
     Product,
     Purpose,
     Side,
+    Validity,
 )
 from trader.domain.position import Position
 from trader.domain.records import DeskMode, Latch, RiskCounters
+from trader.market.phases import Phase
 
 GATE = RiskGate()
 RELIANCE = instruments().find("RELIANCE")
@@ -53,10 +55,12 @@ def entry() -> Case:
         latch=Latch(DeskMode.ACTIVE, "", "trading", MORNING, "start-up"),
         paused=False,
         reconciled=True,
-        session_open=True,
+        phase=Phase.OPEN,
         session_text="open until 15:30",
         entries_until=MORNING + timedelta(hours=5),
         instrument=RELIANCE,
+        today=DAY,
+        band=None,
         quote=Tick(REL, MORNING, 1000.0),
         position=Position(OURS, REL, Product.MIS),
         positions_open=0,
@@ -65,6 +69,7 @@ def entry() -> Case:
         owner_risk_pct=Decimal(1),
         exposure=Decimal(0),
         margin_used=Decimal(0),
+        margin_needed=Decimal(2000),
         equity=Decimal(100_000),
         day_pnl=Decimal(0),
         drawdown_pct=Decimal(0),
@@ -92,6 +97,22 @@ def knowing(**facts: Any) -> Callable[[Case], Case]:
     return lambda case: replace(case, **facts)
 
 
+def of_option(case: Case, expiry: date = DAY + timedelta(days=7)) -> Case:
+    option = replace(
+        RELIANCE,
+        exchange=Exchange.NFO,
+        segment=Segment.OPTIONS,
+        expiry=expiry,
+        strike=Decimal(1000),
+        option_type=OptionType.CALL,
+    )
+    return replace(case, instrument=option)
+
+
+def priced(price: str) -> OrderRequest:
+    return replace(request(10), order_type=OrderType.LIMIT, price=Decimal(price))
+
+
 def same_entry(seconds: float, state: OrderState = OrderState.FILLED) -> Order:
     return replace(machine.intent(request(10, at=later(-seconds))), state=state)
 
@@ -107,7 +128,14 @@ DENIALS: list[tuple[str, Callable[[Case], Case]]] = [
     ("paused", knowing(paused=True)),
     ("unknown_instrument", knowing(instrument=None)),
     ("not_tradable", knowing(instrument=replace(RELIANCE, segment=Segment.INDEX))),
-    ("session_closed", knowing(session_open=False, session_text="closed")),
+    ("session_closed", knowing(phase=Phase.CLOSED, session_text="closed")),
+    ("session_closed", knowing(phase=Phase.PREOPEN)),
+    ("session_closed", knowing(phase=Phase.AUCTION)),
+    ("session_closed", knowing(phase=Phase.AUCTION_REFERENCE)),
+    ("order_type", lambda c: asking(order_type=OrderType.SL_M, trigger_price=Decimal(1000))(of_option(c))),
+    ("product", asking(product=Product.NRML)),
+    ("product", lambda c: asking(product=Product.CNC)(of_option(c))),
+    ("validity", asking(order_type=OrderType.SL_M, trigger_price=Decimal(1000), validity=Validity.IOC)),
     ("quantity", asking(quantity=0)),
     ("quantity", asking(quantity=-10)),
     ("lot_multiple", knowing(instrument=replace(RELIANCE, lot_size=25))),
@@ -125,7 +153,13 @@ DENIALS: list[tuple[str, Callable[[Case], Case]]] = [
     ("stale_quote", knowing(quote=Tick(REL, later(-30.001), 1000.0))),
     ("price_collar", asking(order_type=OrderType.LIMIT, price=Decimal("1050.1"))),
     ("price_collar", asking(reference_price=Decimal("949.9"))),
-    ("short_delivery", asking(product=Product.CNC, side=Side.SELL)),
+    ("product", asking(product=Product.CNC, side=Side.SELL)),
+    ("product", asking(product=Product.MTF, side=Side.SELL)),
+    ("price_band", knowing(band=(Decimal(980), Decimal("989.9")), request=priced("990"))),
+    ("price_band", knowing(band=(Decimal("990.1"), Decimal(1100)), request=priced("990"))),
+    ("price_band", knowing(band=(Decimal("990.1"), Decimal(1100)))),  # its stop would lie below
+    ("expired", knowing(instrument=replace(RELIANCE, expiry=DAY - timedelta(days=1)))),
+    ("expires_today", lambda c: asking(product=Product.NRML)(of_option(c, DAY))),
     ("unresolved_order", knowing(unresolved=True)),
     ("order_value", knowing(limits=replace(LIMITS, max_order_value=Decimal("9999.99")))),
     ("position_size", knowing(limits=replace(LIMITS, max_position_pct=Decimal("9.99")))),
@@ -154,6 +188,11 @@ DENIALS: list[tuple[str, Callable[[Case], Case]]] = [
 
 ALLOWED: list[tuple[str, Callable[[Case], Case]]] = [
     ("as it is", knowing()),
+    ("inside the band", knowing(band=(Decimal(990), Decimal(1000)))),
+    ("a contract's last day, intraday", lambda c: of_option(c, DAY)),
+    ("a contract overnight", lambda c: asking(product=Product.NRML)(of_option(c))),
+    ("on margin", asking(product=Product.MTF)),
+    ("at once or not at all", asking(validity=Validity.IOC)),
     ("on the last second of entries", knowing(entries_until=later(0.1))),
     ("delivery after intraday entries ended", asking(product=Product.CNC)),
     ("a quote just fresh", knowing(quote=Tick(REL, later(-30), 1000.0))),
@@ -250,7 +289,9 @@ EXIT_DENIALS: list[tuple[str, Case]] = [
     ("not_reducing", replace(exit_of(10), position=Position(OURS, REL, Product.MIS))),
     ("not_reducing", replace(exit_of(10, 6), leaving=5)),
     ("not_reducing", replace(exit_of(10, 1), leaving=11)),
-    ("session_closed", replace(exit_of(10), session_open=False)),
+    ("session_closed", replace(exit_of(10), phase=Phase.CLOSED)),
+    ("session_closed", replace(exit_of(10), phase=Phase.AUCTION)),
+    ("session_closed", replace(exit_of(10, purpose=Purpose.KILL), phase=Phase.AUCTION_LIMIT)),
     ("rate_second", replace(exit_of(10), pace=sent(second=9))),
     ("rate_minute", replace(exit_of(10), pace=sent(minute=400))),
     ("rate_day", replace(exit_of(10), pace=sent(day=5000))),

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from world import LOT, OURS, REL, TCS, DeskWorld
+from world import CALL, LOT, MORNING, OURS, REL, TCS, DeskWorld, instruments
 
 from trader.desk.exposure import case_of
 from trader.desk.limits import RiskLimits
@@ -16,9 +16,11 @@ from trader.desk.portfolio import Slot
 from trader.desk.risk import RiskGate
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Tick
-from trader.domain.order import EXTERNAL, Approved, Product, Purpose
+from trader.domain.order import EXTERNAL, Approved, Product, Purpose, Side
 from trader.domain.position import Position
 
+DAY = MORNING.date()
+RELIANCE = instruments().find("RELIANCE")
 RISKY = ("order_value", "position_size", "risk_per_trade", "exposure", "capital", "no_stop")
 
 limits = st.builds(
@@ -34,7 +36,7 @@ limits = st.builds(
 @settings(max_examples=80, deadline=None)
 @given(
     limits,
-    st.sampled_from([REL, TCS, LOT]),
+    st.sampled_from([REL, TCS, LOT, CALL]),
     st.integers(200, 60_000_00),
     st.integers(10, 2000),
     st.integers(1, 200),
@@ -68,7 +70,8 @@ def test_whatever_is_sized_is_approved_and_risks_no_more_than_allowed(
     world.tick(price, key)
     running = world.state.instances[OURS]
     distance = max(price * running.options.stop / 100, float(instrument.tick_size))
-    room = world.desk._runner.size(running.options, price, distance, instrument.lot_size)
+    side = Side.BUY if code == 1 else Side.SELL
+    room = world.desk._runner.size(DAY, running.options, instrument, side, price, distance)
     world.bar(code, key)
     asked = world.submits(Purpose.ENTRY)
     if not room:
@@ -101,7 +104,7 @@ def test_the_gate_and_the_size_agree_on_what_is_one_unit_too_much(price: int, di
     world.start()
     running = world.state.instances[OURS]
     per_unit = distance / 100
-    units = world.desk._runner.size(running.options, float(price), per_unit, 1)
+    units = world.desk._runner.size(DAY, running.options, RELIANCE, Side.BUY, float(price), per_unit)
     assume(units > 0)
     world.state.quotes[REL] = Tick(REL, world.now, float(price))
     wanted = _entry(world, units, Decimal(price), Decimal(distance) / 100)

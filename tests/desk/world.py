@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 from broker_book import BrokerBook, Reply
 
 from storage.memory import MemoryLedger
+from trader.desk.closures import apply_closures
 from trader.desk.commands import Command, Kill, StartStrategy
 from trader.desk.desk import Desk
 from trader.desk.effects import Answer, Cancel, Change, Effect, LoadHistory, ReadBook, Submit, Write
@@ -33,7 +34,7 @@ from trader.desk.events import (
 from trader.desk.limits import RiskLimits
 from trader.desk.portfolio import Slot
 from trader.desk.state import DeskConfig, DeskState
-from trader.domain.instrument import Exchange, Instrument, InstrumentKey, Segment
+from trader.domain.instrument import Exchange, Instrument, InstrumentKey, OptionType, Segment
 from trader.domain.market import Bar, Interval, Tick
 from trader.domain.order import Order, OrderRequest, OrderUpdate, Owner, Product, Purpose
 from trader.domain.position import Fill, Trade
@@ -42,12 +43,15 @@ from trader.domain.times import IST
 from trader.market.calendar import Calendar
 from trader.market.charges import Charges
 from trader.market.instruments import Instruments
+from trader.market.margins import Margins
 from trader.strategy import Bars, Holding, Param, Signal, Signals, Strategy
 from trader.strategy.catalogue import Catalogue
 
 MORNING = datetime(2026, 11, 23, 10, 0, tzinfo=IST)  # a Monday; the 24th is a holiday
 REL, TCS, LOT = InstrumentKey("NSE:RELIANCE"), InstrumentKey("NSE:TCS"), InstrumentKey("NSE:LOTS")
 NIFTY = InstrumentKey("NSE:NIFTY 50")
+SBIN = InstrumentKey("NSE:SBIN")  # closes in the auction
+CALL = InstrumentKey("NFO:NIFTY26DEC26000CE")
 SECOND = timedelta(seconds=1)
 BUY, LEAVE, SHORT, COVER, RAISE = 1, 2, 3, 4, 9  # what a bar's or a tick's volume tells a scripted strategy
 OURS = Owner("scripted")
@@ -103,8 +107,8 @@ CATALOGUE = Catalogue({s.name: s for s in (Scripted, Keeper, Ticker, External, B
 
 
 @cache
-def market() -> tuple[Calendar, Charges]:
-    return Calendar.load(), Charges.load()
+def market() -> tuple[Charges, Margins]:
+    return Charges.load(), Margins.load()
 
 
 def instruments() -> Instruments:
@@ -113,6 +117,11 @@ def instruments() -> Instruments:
         Instrument(Exchange.NSE, "TCS", 2, Decimal("0.05"), freeze_quantity=5000),
         Instrument(Exchange.NSE, "LOTS", 3, Decimal("0.05"), lot_size=25),
         Instrument(Exchange.NSE, "NIFTY 50", 4, Decimal("0.05"), segment=Segment.INDEX),
+        Instrument(Exchange.NSE, "SBIN", 5, Decimal("0.05"), derivatives=True),
+        Instrument(
+            Exchange.NFO, "NIFTY26DEC26000CE", 6, Decimal("0.05"), 65, Segment.OPTIONS, freeze_quantity=1800,
+            underlying="NIFTY", expiry=date(2026, 12, 29), strike=Decimal(26000), option_type=OptionType.CALL,
+        ),
     ])  # fmt: skip
 
 
@@ -143,9 +152,10 @@ class DeskWorld:
         self.clock()
 
     def _desk(self) -> Desk:
-        calendar, charges = market()
+        charges, margins = market()
         config = DeskConfig(self.limits, "TST")
-        return Desk(config, instruments(), calendar, charges, CATALOGUE, at=self.now)
+        self.calendar = Calendar.load()
+        return Desk(config, instruments(), self.calendar, charges, CATALOGUE, margins, at=self.now)
 
     # -- events in, effects out ------------------------------------------------------------------
 
@@ -282,6 +292,7 @@ class DeskWorld:
         fills = [] if since is None else [f for f in self.fills() if f.at >= since]
         self.inbox.clear()
         self.desk = self._desk()
+        apply_closures(self.calendar, ledger.settings)
         effects = self.desk.restore(ledger, fills, at=self.now, clean=clean)
         self._carry_out(None, effects)
         self._drain()
@@ -325,6 +336,11 @@ class DeskWorld:
     def stop(self) -> Order:
         """The one order that rests to close the position in RELIANCE."""
         (order,) = [o for o in self.working() if o.purpose is not Purpose.ENTRY]
+        return order
+
+    def stop_of(self, key: InstrumentKey) -> Order:
+        """The one order that rests to close the position in ``key``."""
+        (order,) = [o for o in self.working() if o.purpose is not Purpose.ENTRY and o.key == key]
         return order
 
     def account(self) -> dict[Any, int]:

@@ -25,6 +25,6 @@ async def test_the_sample_replays_without_a_flaw_and_with_a_day_to_warm_up() -> 
     market = ReplayMarket.from_path(f"{SAMPLE}?day=2026-11-20", Calendar.load())
     assert market.flaws == {}
     bars = [bar async for b in market.batches(market.starts_at) if isinstance(b, BarBatch) for bar in b.bars]
-    assert len(bars) == 3 * 375
+    assert len(bars) == 3 * 360, "stocks with derivatives trade until 15:15"
     for instrument in market.instruments():
-        assert len(await market.history(instrument.key, Interval.M5, 500, market.starts_at)) == 75
+        assert len(await market.history(instrument.key, Interval.M5, 500, market.starts_at)) == 72

@@ -18,7 +18,7 @@ from trader.domain.times import IST
 from trader.feed.aggregator import Aggregator
 from trader.feed.port import Batch, Feed, Silence, TickBatch
 from trader.feed.simulated import SimulatedMarket
-from trader.market.calendar import Calendar
+from trader.market.calendar import Calendar, venue_of
 from trader.market.symbols import listings
 
 CALENDAR = Calendar.load()
@@ -45,18 +45,23 @@ async def until(batches: AsyncIterator[Batch], end: datetime) -> list[Batch]:
 
 
 @pytest.mark.parametrize(
-    ("start", "begins"),
+    ("start", "first"),
     [
         ("2026-11-23 11:00:03", "2026-11-23 11:00:03"),
         ("2026-11-21 11:00:00", "2026-11-23 09:15:00"),  # Saturday
-        ("2026-11-23 15:30:00", "2026-11-25 09:15:00"),  # Tuesday is a holiday
+        ("2026-11-24 10:00:00", "2026-11-25 09:15:00"),  # Guru Nanak Jayanti
+        ("2026-11-23 15:40:00", "2026-11-25 09:15:00"),
         ("2026-11-23 03:00:00", "2026-11-23 09:15:00"),
     ],
 )
-def test_it_begins_at_the_start_or_with_the_next_session(start: str, begins: str) -> None:
+async def test_its_clock_begins_when_told_though_nothing_trades_then(start: str, first: str) -> None:
     feed: Feed = market(start)
-    assert feed.starts_at == at(begins)
     assert feed.name == "simulated"
+    assert feed.starts_at == at(start)
+    batches = await until(feed.batches(feed.starts_at), at(first))
+    assert batches[-1].at == at(first)
+    assert isinstance(batches[0], TickBatch) == (start == first)
+    assert len(batches) == (1 if start == first else 2), "only the Silence that jumps to the opening"
 
 
 def test_without_a_start_it_begins_five_minutes_into_a_session() -> None:
@@ -66,16 +71,23 @@ def test_without_a_start_it_begins_five_minutes_into_a_session() -> None:
 
 
 async def test_every_second_of_the_session_has_its_batch_and_the_night_is_jumped_over() -> None:
-    batches = await until(market().batches(at("2026-11-23 15:29:30")), at("2026-11-25 09:15:02"))
+    feed = SimulatedMarket(7, at("2026-11-23 15:39:30"), CALENDAR)
+    batches = await until(feed.batches(feed.starts_at), at("2026-11-25 09:15:02"))
     assert [b.at for b in batches if isinstance(b, TickBatch)] == [
-        *(at("2026-11-23 15:29:30") + timedelta(seconds=s) for s in range(30)),
+        *(at("2026-11-23 15:39:30") + timedelta(seconds=s) for s in range(30)),
         *(at("2026-11-25 09:15:00") + timedelta(seconds=s) for s in range(3)),
     ]
     assert [b.at for b in batches if isinstance(b, Silence)] == [
-        at("2026-11-23 15:30"),
+        at("2026-11-23 15:40"),
         at("2026-11-25 09:15"),
     ]
     assert all(a.at <= b.at for a, b in pairwise(batches))
+
+
+async def test_a_day_ends_earlier_before_the_closing_auction_came() -> None:
+    batches = await until(market().batches(at("2026-07-31 15:29:58")), at("2026-08-03 09:15"))
+    silences = [b.at for b in batches if isinstance(b, Silence)]
+    assert silences == [at("2026-07-31 15:30"), at("2026-08-03 09:15")]
 
 
 async def test_nothing_comes_from_before_since() -> None:
@@ -123,7 +135,8 @@ async def test_ticks_are_sound() -> None:
 @pytest.mark.parametrize("interval", [Interval.S15, Interval.M1, Interval.M5, Interval.H1, Interval.D1])
 async def test_history_is_what_the_ticks_make(interval: Interval) -> None:
     feed = market()
-    aggregator = Aggregator(CALENDAR)
+    hours = {i.key: venue_of(i) for i in feed.instruments()}
+    aggregator = Aggregator(CALENDAR, hours.__getitem__)
     built: list[Bar] = []
     for instrument in feed.instruments():
         aggregator.watch(instrument.key, interval)
@@ -144,13 +157,13 @@ async def test_history_gives_closed_bars_only_as_many_as_asked() -> None:
     moment = at("2026-11-23 09:17:30")
     minutes = await feed.history(KEY, Interval.M1, 5, moment)
     assert [f"{b.start:%d %H:%M}" for b in minutes] == [
-        "20 15:27",
-        "20 15:28",
-        "20 15:29",
+        "20 15:12",
+        "20 15:13",
+        "20 15:14",
         "23 09:15",
         "23 09:16",
     ]
-    days = await feed.history(KEY, Interval.D1, 3, at("2026-11-23 15:30"))
+    days = await feed.history(KEY, Interval.D1, 3, at("2026-11-23 15:15"))
     assert [f"{b.start:%d}" for b in days] == ["19", "20", "23"], "the session's end closes its day"
     assert await feed.history(KEY, Interval.M1, 0, moment) == []
     with pytest.raises(UnknownName, match="simulated market"):
@@ -177,6 +190,6 @@ def test_prices_look_like_a_market() -> None:
         assert sum(a.close != b.open for a, b in pairwise(days)) > 100
         assert all(0.6 < b.close / stock.base_price < 1.6 for b in days)
         assert 0.6 < sum(b.volume for b in days) / len(days) / stock.volume < 1.4
-    hours = market().bars(FEW[0].instrument.key, Interval.M15, 25, at("2026-11-23 15:30"))
+    hours = market().bars(FEW[0].instrument.key, Interval.M15, 25, at("2026-07-30 15:30"))
     first, noon, last = hours[0].volume, hours[12].volume, hours[-1].volume
     assert first > noon < last

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,11 +18,12 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from chat_room import Room  # noqa: E402 - the path is set above when run as a script
-from fake_desk import NOW, a_trade  # noqa: E402 - importable once the path above is set
+from fake_desk import NOW, D, a_trade, an_execution  # noqa: E402 - importable once the path above is set
 
 from handlers.digest import render_alert  # noqa: E402 - importable once the path above is set
 from handlers.registry import Command, Role  # noqa: E402 - importable once the path above is set
 from handlers.render.terminal import plain_alert  # noqa: E402 - importable once the path above is set
+from trader.domain.order import Product, Side  # noqa: E402 - importable once the path above is set
 from trader.domain.records import Alert, Priority  # noqa: E402 - importable once the path above is set
 
 FILL = Alert(
@@ -39,16 +42,44 @@ NOT_FLAT = Alert(
 )  # fmt: skip
 
 
+CHECKLIST = Alert(
+    "day:checklist:2026-11-23", NOW, Priority.FILL, "checklist", "Mon 23 Nov NOT READY: 1 to look at",
+    "✓ Session: until 06:00 tomorrow\n✓ Instruments: of today\n✓ Desk: ACTIVE\n"
+    "✗ TCS: -20 MIS has no stop\n✓ Left today: ₹3,000 of loss, 50\n  trades, 4 positions\n"
+    "Auction stocks to 15:15, out 15:07\nStocks to 15:30, out 15:20\nF&O to 15:40, out 15:20",
+)  # fmt: skip
+TYPED = {
+    "order": "/charges order",
+    "whatif": "/charges RELIANCE 100 1420 MIS",
+    "timetable": "/calendar RELIANCE",
+    "quote": "/quote RELIANCE, NIFTY 8DEC 26000 CE",
+    "find": "/find nifty 26d08 26000",
+    "chain": "/chain NIFTY 8DEC",
+    "closed": "/closed 1 Dec municipal elections",
+}
+
+
 async def parts() -> dict[str, str]:
     room = Room()
     room.desk.the_trades = [a_trade(1, "208.83"), a_trade(2, "-91.10")]
+    room.desk.executed = [
+        an_execution("RELIANCE", Side.BUY, 66, "1500.25"),
+        an_execution("RELIANCE", Side.SELL, 66, "1512.40"),
+        an_execution("TCS", Side.SELL, 20, "3500", held=Product.CNC),
+    ]
+    room.desk.the_funds = replace(
+        room.desk.the_funds, receivable=D("69927.38"), settles_on=date(2026, 11, 25)
+    )
     shown = {
         name: _shown(f"/{name}", await room.typed(f"/{name}"))
-        for name in ("status", "positions", "pnl", "risk", "orders", "trades")
+        for name in ("status", "positions", "pnl", "risk", "orders", "trades", "charges", "funds", "calendar")
     }
+    for name, typed in TYPED.items():
+        shown[name] = _shown(typed, await room.typed(typed))
     summary = "/start_strategy ema_crossover RELIANCE,TCS 1m fast=9 stop=1 ?"
     shown["start"] = _shown(summary, await room.typed(summary))
     shown["fill"] = _fenced(_alert(FILL))
+    shown["checklist"] = _fenced(_alert(CHECKLIST))
     shown["kill"] = _shown("/kill", f"{await room.typed('/kill')}\n\n{_alert(FLAT)}\n\n{_alert(NOT_FLAT)}")
     shown["resume"] = _shown("/resume", await room.typed("/resume"))
     shown["commands"] = commands(room)

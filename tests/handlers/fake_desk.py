@@ -7,8 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 
-from trader.desk.commands import Command, Kill, Pause, Resume, StartStrategy, StopStrategy
+from trader.desk.commands import (
+    CloseDay,
+    Command,
+    Kill,
+    Pause,
+    ReopenDay,
+    Resume,
+    StartStrategy,
+    StopStrategy,
+)
 from trader.desk.effects import Answer
 from trader.desk.view import (
     DeskView,
@@ -19,13 +29,17 @@ from trader.desk.view import (
     PositionView,
     QuoteView,
 )
-from trader.domain.errors import UnknownName
-from trader.domain.instrument import Exchange, Instrument, instrument_key
+from trader.domain.funds import Funds
+from trader.domain.instrument import Exchange, Instrument, OptionType, Segment, instrument_key
 from trader.domain.market import Interval, Tick
 from trader.domain.order import Order, OrderRequest, OrderState, OrderType, Owner, Product, Purpose, Side, Tag
 from trader.domain.position import DayResult, Fill, Trade
 from trader.domain.records import AuditEntry, DeskMode, InstanceStatus, Latch, StrategyInstance
 from trader.domain.times import IST, ist
+from trader.market.calendar import Calendar
+from trader.market.charges import Charges, ContractNote, Executed
+from trader.market.contracts import OptionChain
+from trader.market.instruments import Instruments
 from trader.service.port import About, ParamInfo, StrategyInfo
 
 NOW = datetime(2026, 11, 23, 10, 15, 2, tzinfo=IST)  # a Monday, market time
@@ -85,7 +99,7 @@ def a_view() -> DeskView:
     return DeskView(
         at=NOW,
         latch=Latch(DeskMode.ACTIVE, "", "", NOW - timedelta(hours=1), "start-up"),
-        session="open until 15:30",
+        session="open until 15:15, F&O 15:40",
         capital=D(100_000),
         equity=D(100_000) + realised + open_ - charges,
         pnl=PnlView(realised, open_, charges, realised + open_ - charges),
@@ -111,6 +125,65 @@ def a_view() -> DeskView:
     )
 
 
+WEEKLY, MONTHLY = date(2026, 12, 8), date(2026, 12, 29)  # NIFTY's
+
+
+def some_instruments() -> Instruments:
+    """Stocks with derivatives and one without, an index, its options of two expiries and its future."""
+    names = {
+        "RELIANCE": "Reliance Industries",
+        "TCS": "Tata Consultancy",
+        "INFY": "Infosys",
+        "SBIN": "SBI",
+    }
+    tick = D("0.10")
+    stocks = [
+        Instrument(Exchange.NSE, symbol, n, tick, name=name, derivatives=True)
+        for n, (symbol, name) in enumerate(names.items())
+    ]
+    plain = Instrument(Exchange.NSE, "ZENTEC", 90, D("0.05"), name="Zen Technologies")
+    index = Instrument(Exchange.NSE, "NIFTY 50", 99, D("0.05"), segment=Segment.INDEX, name="NIFTY 50")
+    future = Instrument(
+        Exchange.NFO, "NIFTY26DECFUT", 100, tick, 65, Segment.FUTURES, "NIFTY", 1800, "NIFTY", MONTHLY
+    )
+    options = [
+        Instrument(
+            Exchange.NFO, f"NIFTY{code}{strike}{side}", 200 + n, D("0.05"), 65, Segment.OPTIONS, "NIFTY",
+            1800, "NIFTY", expiry, D(strike), side,
+        )
+        for n, (strike, side, (code, expiry)) in enumerate(
+            product(range(25_000, 27_050, 50), OptionType, (("26D08", WEEKLY), ("26DEC", MONTHLY)))
+        )
+    ]  # fmt: skip
+    made = Instruments([*stocks, plain, index, future, *options])
+    made.today = NOW.date()
+    return made
+
+
+def some_prices() -> dict[str, float]:
+    near = {f"NIFTY26D08{25_900 + 50 * n}CE": 180.5 - 30 * n for n in range(5)}
+    return {
+        "RELIANCE": 1512.4,
+        "TCS": 3502.75,
+        "INFY": 1490.0,
+        "ZENTEC": 1620.0,
+        "NIFTY 50": 26_012.4,
+        **near,
+    }
+
+
+def an_execution(
+    symbol: str, side: Side, quantity: int, price: str, *, held: Product = Product.MIS, at: datetime = NOW,
+    by_broker: bool = False,
+) -> Executed:  # fmt: skip
+    found = some_instruments().find(symbol)
+    return Executed(
+        tag=f"M-{symbol}-{side}"[:20], key=found.key, exchange=found.exchange, segment=found.segment,
+        underlying=found.underlying, product=held, side=side, quantity=quantity,
+        value=D(price) * quantity, at=at, by_broker=by_broker,
+    )  # fmt: skip
+
+
 @dataclass
 class FakeDesk:
     """``asked`` is what it was told to do, ``audits`` every audit line in order, ``log`` both interleaved."""
@@ -120,6 +193,16 @@ class FakeDesk:
         default_factory=lambda: About(
             "0.1.0", "simulated", "paper", 60.0, datetime(2026, 11, 21, 9, tzinfo=IST)
         )
+    )
+    market: Instruments = field(default_factory=some_instruments)
+    the_calendar: Calendar = field(default_factory=Calendar.load)
+    prices: dict[str, float] = field(default_factory=some_prices)
+    previous_closes: dict[str, float] = field(
+        default_factory=lambda: {"RELIANCE": 1500.0, "TCS": 3490.0, "SBIN": 811.0, "NIFTY 50": 25_950.0}
+    )
+    executed: list[Executed] = field(default_factory=list)
+    the_funds: Funds | Exception = field(
+        default_factory=lambda: Funds(D("100350.08"), D("61250.40"), D("39099.68"))
     )
     asked: list[tuple[Command, str, str]] = field(default_factory=list)
     audits: list[AuditEntry] = field(default_factory=list)
@@ -142,24 +225,34 @@ class FakeDesk:
         return self.the_view
 
     def instruments(self) -> Sequence[Instrument]:
-        names = {
-            "RELIANCE": "Reliance Industries",
-            "TCS": "Tata Consultancy",
-            "INFY": "Infosys",
-            "SBIN": "SBI",
-        }
-        return [
-            Instrument(Exchange.NSE, symbol, n, D("0.05"), name=name)
-            for n, (symbol, name) in enumerate(names.items())
-        ]
+        return list(self.market)
+
+    def find(self, text: str) -> Instrument:
+        return self.market.find(text)
+
+    def search(self, text: str, limit: int = 10) -> Sequence[Instrument]:
+        return self.market.search(text, limit)
+
+    def chain(self, underlying: str, expiry: date | None = None) -> OptionChain:
+        return self.market.chain(underlying, expiry)
+
+    def calendar(self) -> Calendar:
+        return self.the_calendar
 
     def quote(self, symbol: str) -> QuoteView:
-        known = {i.symbol: i for i in self.instruments()}
-        if symbol not in known:
-            raise UnknownName("instrument", symbol, known)
-        key = known[symbol].key
-        tick = None if symbol == "SBIN" else Tick(key, self.now(), 1512.4, 1000, 1512.35, 1512.45)
-        return QuoteView(key, known[symbol].name, tick, 1500.0)
+        found = self.market.find(symbol)
+        last = self.prices.get(found.symbol)
+        tick = Tick(found.key, self.now(), last, 1000, last - 0.05, last + 0.05) if last else None
+        return QuoteView(found.key, found.name, tick, self.previous_closes.get(found.symbol))
+
+    async def note(self, day: date | None = None) -> ContractNote:
+        day = day or ist(self.now()).date()
+        return Charges.load().day([e for e in self.executed if ist(e.at).date() == day], day)
+
+    async def funds(self) -> Funds:
+        if isinstance(self.the_funds, Exception):
+            raise self.the_funds
+        return self.the_funds
 
     def strategies(self) -> Sequence[StrategyInfo]:
         fast, slow = ParamInfo("fast", "9", "2 to 50", ""), ParamInfo("slow", "21", "5 to 200", "")
@@ -169,7 +262,13 @@ class FakeDesk:
         ]
 
     def options(self) -> Sequence[ParamInfo]:
-        return [ParamInfo("risk", "1", "0.1 to 2", "percent of capital a trade may lose")]
+        return [
+            ParamInfo("stop", "1", "0.1 to 20", "% from entry at which a loss is cut"),
+            ParamInfo("target", "2", "0 to 100", "% from entry at which a gain is taken"),
+            ParamInfo("trail", "0", "0 to 20", "% behind the best price the stop follows"),
+            ParamInfo("risk", "1", "0.1 to 2", "percent of capital a trade may lose"),
+            ParamInfo("product", "MIS", "MIS or CNC", "MIS intraday, CNC delivery"),
+        ]
 
     async def ask(self, command: Command, *, source_id: str, actor: str) -> Answer:
         if self.hold is not None:
@@ -193,6 +292,12 @@ class FakeDesk:
                 return f"{name or 'The desk'} enters nothing more."
             case Resume(name):
                 return f"{name or 'The desk'} may enter again."
+            case CloseDay(day, reason):
+                self.the_calendar.close(day, reason)
+                return f"{day:%a %d %b %Y} is closed: {reason}. /reopened {day} takes it back."
+            case ReopenDay(day):
+                self.the_calendar.reopen(day)
+                return f"{day:%a %d %b %Y} trades again."
             case Kill(flatten):
                 self.halt("killed", "Killed by the owner")
                 return "HALTED at 10:15:02.\nCancelling 1 order" + (

@@ -226,6 +226,11 @@ async def test_kill_can_be_typed_while_a_command_takes_its_time() -> None:
         ("/run ", ["ema_crossover", "rsi_reversal"]),
         ("/stop_strategy R", ["rsi_reversal"]),
         ("/quote TCS re", ["RELIANCE"]),
+        ("/start_strategy ema_crossover TCS,re", ["TCS,RELIANCE"]),
+        ("/chain NIFTY26DECF", ["NIFTY26DECFUT"]),
+        ("/charges zen", ["ZENTEC"]),
+        ("/calendar ", []),
+        ("/reopened ", []),
         ("/help kil", ["kill"]),
         ("/status x", []),
         ("hello ", []),
@@ -242,7 +247,7 @@ def test_completion_offers_what_fits(text: str, words: list[str]) -> None:
 def test_the_banner_says_mode_market_clock_and_where_to_begin() -> None:
     room = Room()
     shown = "\n".join(b.text for b in banner(room.desk.about(), room.desk.view()).blocks)
-    for part in ("PAPER", "ACTIVE", "simulated, open until 15:30", "10:15:02 IST ×60"):
+    for part in ("PAPER", "ACTIVE", "simulated, open until 15:15, F&O 15:40", "10:15:02 IST ×60"):
         assert part in shown
     tried = [part for part in ("/start_strategy", "/status", "/kill") if part in shown]
     assert all(room.registry.find(name) for name in tried)

@@ -26,7 +26,8 @@ def test_every_command_the_desk_promises_is_there() -> None:
     names = set(Room().registry.names())
     assert names == {
         "start", "help", "status", "strategies", "start_strategy", "stop_strategy", "pause", "positions",
-        "orders", "trades", "pnl", "risk", "quote", "kill", "resume", "mute", "version", "wait",
+        "orders", "trades", "charges", "funds", "pnl", "risk", "quote", "find", "chain", "calendar", "closed",
+        "reopened", "kill", "resume", "mute", "version", "wait",
     }  # fmt: skip
 
 

@@ -74,20 +74,15 @@ def test_a_real_day_adds_up_by_hand(tmp_path: Path) -> None:
 
 
 def _intraday_charges(side: str, value: Decimal) -> Decimal:
-    """One order of NSE equity intraday (india.md 3.1): every line rounded to the paisa."""
-    brokerage = _paise(min(Decimal(20), value * Decimal("0.0003")))
-    transaction = _paise(value * Decimal("0.0000307"))
-    sebi = _paise(value * Decimal("0.000001"))
-    stt = _paise(value * Decimal("0.00025")) if side == "SELL" else Decimal(0)
-    stamp = _paise(value * Decimal("0.00003")) if side == "BUY" else Decimal(0)
-    return (
-        brokerage
-        + transaction
-        + sebi
-        + stt
-        + stamp
-        + _paise((brokerage + transaction + sebi) * Decimal("0.18"))
-    )
+    """One order of NSE equity intraday in May 2023: the exchange took 0.00325 %, and 0.0001 % for its
+    protection fund, which bears no GST (the official virtual contract note of that year)."""
+    brokerage = min(Decimal(20), value * Decimal("0.0003"))
+    transaction, fund = value * Decimal("0.0000325"), value * Decimal("0.000001")
+    sebi = value * Decimal("0.000001")
+    stt = value * Decimal("0.00025") if side == "SELL" else Decimal(0)
+    stamp = value * Decimal("0.00003") if side == "BUY" else Decimal(0)
+    gst = (brokerage + transaction + sebi) * Decimal("0.18")
+    return sum((_paise(line) for line in (brokerage, transaction, fund, sebi, stt, stamp, gst)), Decimal(0))
 
 
 def _paise(amount: Decimal) -> Decimal:

@@ -45,6 +45,8 @@ def test_a_text_becomes_a_value_of_the_defaults_type(param, text, value):
         (WHOLE, "51", "it is 51: expected 2 to 50"),
         (WHOLE, "9.0", "it is 9.0: expected a whole number, 2 to 50"),
         (WHOLE, "many", "it is many: expected a whole number, 2 to 50"),
+        (WHOLE, "١٢", "it is ١٢: expected a whole number, 2 to 50"),
+        (NUMBER, "1_0", "it is 1_0: expected a number, 0 to 20"),
         (WHOLE, "", "it is '': expected a whole number, 2 to 50"),
         (NUMBER, "20.01", "it is 20.01: expected 0 to 20"),
         (NUMBER, "nan", "it is nan: expected a number, 0 to 20"),

@@ -131,7 +131,7 @@ def test_all_faults_are_told_at_once():
         {"stop": float("nan")},
         {"risk": 2.5},
         {"target": -1.0},
-        {"product": Product.NRML, "side": "long"},
+        {"product": Product.MTF, "side": "short"},
         {"product": Product.CNC},
         {"max_positions": 0},
         {"side": "up"},

@@ -8,9 +8,10 @@ from datetime import date
 from decimal import Decimal
 
 from trader.desk import orders as machine
+from trader.desk.costs import added_charges
 from trader.desk.portfolio import Booked
 from trader.desk.state import DeskState, Turn
-from trader.domain.money import ZERO, to_paise
+from trader.domain.money import to_paise
 from trader.domain.order import EXTERNAL, Order, Owner, Purpose
 from trader.domain.position import Fill
 from trader.domain.records import Priority
@@ -31,23 +32,10 @@ class Booking:
         """Book an execution, share by share. ``decided`` is the price at which a resting order was sent to
         close, where it was."""
         day = self._state.trading_day(turn.at)
-        charges = self._charges(before, after, day)
+        charges = added_charges(self._state, before, after, day)
         for owner, quantity in self._shares(after, execution.quantity):
             fill = self._fill(after, execution, owner, quantity, charges, decided)
             yield fill, self._record(turn, after, fill, day)
-
-    def _charges(self, before: Order, after: Order, day: date) -> Decimal:
-        instrument = self._state.instrument(after.key)
-        if instrument is None:
-            return ZERO
-        return self._state.charges.fill_charges(
-            machine.filled_value(before),
-            machine.filled_value(after),
-            segment=instrument.segment,
-            product=after.product,
-            side=after.side,
-            on=day,
-        )
 
     def _shares(self, order: Order, quantity: int) -> list[tuple[Owner, int]]:
         """Whose position an execution belongs to. An order from elsewhere against a position of ours (the

@@ -16,7 +16,7 @@ from trader.domain.money import ZERO, decimal_of
 from trader.domain.order import EXTERNAL, Order, OrderState, OrderType, Product, Tag
 from trader.domain.position import Position
 from trader.domain.records import DeskMode, Priority
-from trader.market.calendar import Phase
+from trader.market.phases import Phase
 
 # faults.md 2: an accepted order was invisible for 83 s. Only after more than that, and several complete
 # readings that began later, is an order proven absent.

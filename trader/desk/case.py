@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from trader.desk.limits import RiskLimits
@@ -15,6 +15,7 @@ from trader.domain.money import ZERO, decimal_of
 from trader.domain.order import Order, OrderRequest
 from trader.domain.position import Position
 from trader.domain.records import Latch, RiskCounters
+from trader.market.phases import Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,12 @@ class Case:
     latch: Latch
     paused: bool  # the strategy instance is
     reconciled: bool  # the broker's book was read since the start
-    session_open: bool
+    phase: Phase  # of the instrument's own timetable
     session_text: str
     entries_until: datetime | None
     instrument: Instrument | None
+    today: date
+    band: tuple[Decimal, Decimal] | None  # the exchange's price limits of the day, where known
     quote: Tick | None
     position: Position  # the owner's own
     positions_open: int  # (instrument, product, owner) with a position or an entry under way
@@ -39,6 +42,7 @@ class Case:
     owner_risk_pct: Decimal
     exposure: Decimal  # gross, with entries under way
     margin_used: Decimal
+    margin_needed: Decimal
     equity: Decimal
     day_pnl: Decimal
     drawdown_pct: Decimal
@@ -51,13 +55,16 @@ class Case:
 
     @property
     def price(self) -> Decimal:
-        """What a unit is taken to cost: the limit, else the trigger, else the last price."""
-        request = self.request
-        price = request.price or request.trigger_price or request.reference_price
-        if price is not None:
-            return price
-        return decimal_of(self.quote.last) if self.quote else ZERO
+        return price_of(self.request, self.quote)
 
     @property
     def value(self) -> Decimal:
         return self.price * self.request.quantity
+
+
+def price_of(request: OrderRequest, quote: Tick | None) -> Decimal:
+    """What a unit is taken to cost: the limit, else the trigger, else the last price."""
+    price = request.price or request.trigger_price or request.reference_price
+    if price is not None:
+        return price
+    return decimal_of(quote.last) if quote is not None else ZERO

@@ -25,10 +25,11 @@ from trader.domain.order import (
     OrderType,
     Product,
     Purpose,
-    Side,
 )
 from trader.domain.records import DeskMode
 from trader.domain.times import clock_text
+from trader.market import shaping
+from trader.market.phases import Phase
 
 Check = Callable[[Case], Denied | None]
 
@@ -45,9 +46,35 @@ def known_instrument(case: Case) -> Denied | None:
 
 
 def session_open(case: Case) -> Denied | None:
-    if case.session_open:
+    """Continuous trading of the instrument; a kill may also leave in the closing auction."""
+    if case.phase is Phase.OPEN:
         return None
-    return Denied("session_closed", f"The market is {case.session_text}.")
+    if case.phase is Phase.AUCTION and case.request.purpose is Purpose.KILL:
+        return None
+    if case.phase in (Phase.CLOSED, Phase.PREOPEN):
+        return Denied("session_closed", f"The market is {case.session_text}.")
+    symbol = symbol_of(case.request.key)
+    return Denied("session_closed", f"{symbol} is not in continuous trading now: {case.phase}.")
+
+
+def type_taken(case: Case) -> Denied | None:
+    assert case.instrument is not None  # noqa: S101 - known_instrument ran before
+    fault = shaping.order_type_fault(case.instrument, case.request.order_type)
+    return Denied("order_type", fault) if fault is not None else None
+
+
+def product_taken(case: Case) -> Denied | None:
+    """Which products the instrument and the side allow: delivery is never sold short (india.md 4, 9)."""
+    request, instrument = case.request, case.instrument
+    assert instrument is not None  # noqa: S101 - known_instrument ran before
+    opening = request.purpose is Purpose.ENTRY
+    fault = shaping.product_fault(instrument, request.product, request.side, opening)
+    return Denied("product", fault) if fault is not None else None
+
+
+def validity_taken(case: Case) -> Denied | None:
+    fault = shaping.validity_fault(case.request.order_type, case.request.validity, case.phase)
+    return Denied("validity", fault) if fault is not None else None
 
 
 def lot_multiple(case: Case) -> Denied | None:
@@ -187,11 +214,34 @@ def price_collar(case: Case) -> Denied | None:
     return None
 
 
-def no_short_delivery(case: Case) -> Denied | None:
-    request = case.request
-    if request.product is Product.CNC and request.side is Side.SELL:
-        return Denied("short_delivery", "Delivery (CNC) cannot be sold short; use MIS.")
+def price_band(case: Case) -> Denied | None:
+    """The exchange takes no order beyond the day's price limits, nor an entry whose stop would lie there."""
+    if case.band is None:
+        return None
+    low, high = case.band
+    prices = [case.request.price, case.request.trigger_price]
+    if case.request.stop_distance is not None:
+        prices.append(case.price - case.request.stop_distance * case.request.side.sign)
+    for price in prices:
+        if price is not None and not low <= price <= high:
+            return Denied(
+                "price_band",
+                f"{rupees(price)} is outside the day's price limits {rupees(low)} to {rupees(high)}.",
+            )
     return None
+
+
+def not_expired(case: Case) -> Denied | None:
+    """No entry in a contract whose last day is over, nor on that day itself: it would be left at once."""
+    expiry = case.instrument.expiry if case.instrument else None
+    if expiry is None or case.today < expiry:
+        return None
+    symbol = symbol_of(case.request.key)
+    if case.today > expiry:
+        return Denied("expired", f"{symbol} expired on {expiry:%d %b %Y}.")
+    if case.request.product is Product.MIS:
+        return None
+    return Denied("expires_today", f"{symbol} expires today; only intraday (MIS) positions are opened.")
 
 
 def settled_outcomes(case: Case) -> Denied | None:
@@ -268,7 +318,7 @@ def gross_exposure(case: Case) -> Denied | None:
 
 
 def capital(case: Case) -> Denied | None:
-    needed = case.value / case.limits.leverage(case.request.product)
+    needed = case.margin_needed
     free = case.equity - case.margin_used
     if needed <= free:
         return None
@@ -366,12 +416,14 @@ def _span(length: timedelta) -> str:
 
 
 _SHAPE: tuple[Check, ...] = (
-    known_instrument, session_open, lot_multiple, tick_multiple, prices_present, freeze_quantity,
+    known_instrument, session_open, lot_multiple, tick_multiple, prices_present, type_taken,
+    product_taken, validity_taken,
+    freeze_quantity,
 )  # fmt: skip
 
 ENTRY_CHECKS: tuple[Check, ...] = (
     trading_state, book_read, strategy_state, *_SHAPE, entries_open, fresh_quote, price_collar,
-    no_short_delivery, settled_outcomes, order_value, position_size, risk_per_trade, open_positions,
+    price_band, not_expired, settled_outcomes, order_value, position_size, risk_per_trade, open_positions,
     strategy_positions, gross_exposure, capital, daily_loss, drawdown, trades_per_day, cooldown,
     entry_pace, duplicate_signal,
 )  # fmt: skip

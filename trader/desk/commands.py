@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from trader.domain.order import Owner
 
@@ -41,4 +42,19 @@ class Kill:
     flatten: bool = True
 
 
-Command = StartStrategy | StopStrategy | Pause | Resume | Kill
+@dataclass(frozen=True, slots=True)
+class CloseDay:
+    """The exchange announced that it stays closed on ``day`` (a mourning, an election)."""
+
+    day: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenDay:
+    """Take back what CloseDay said."""
+
+    day: date
+
+
+Command = StartStrategy | StopStrategy | Pause | Resume | Kill | CloseDay | ReopenDay

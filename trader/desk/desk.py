@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trader.desk import restoring, viewing
 from trader.desk.books import Books
+from trader.desk.daybook import Daybook
 from trader.desk.effects import Effect, ReadBook
 from trader.desk.events import (
     BarClosed,
@@ -22,6 +23,7 @@ from trader.desk.events import (
     HistoryFailed,
     HistoryLoaded,
     HouseFault,
+    JobDue,
     OrderAcked,
     OrderOutcomeUnknown,
     OrderRefusedByBroker,
@@ -39,6 +41,7 @@ from trader.desk.plans import plan_text
 from trader.desk.portfolio import Booked, Slot, slot_of
 from trader.desk.risk import RiskGate
 from trader.desk.runner import Runner
+from trader.desk.squareoff import Squareoff
 from trader.desk.state import DeskConfig, DeskState, Turn
 from trader.desk.view import DeskView, QuoteView
 from trader.domain.instrument import symbol_of
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from trader.market.calendar import Calendar
     from trader.market.charges import Charges
     from trader.market.instruments import Instruments
+    from trader.market.margins import Margins
     from trader.strategy.catalogue import Catalogue
 
 
@@ -77,6 +81,7 @@ class Desk:
         calendar: Calendar,
         charges: Charges,
         catalogue: Catalogue,
+        margins: Margins,
         *,
         at: datetime,
     ) -> None:
@@ -85,6 +90,7 @@ class Desk:
             instruments,
             calendar,
             charges,
+            margins,
             catalogue,
             latch=Latch(DeskMode.ACTIVE, "", "trading", at, "start-up"),
             counters=RiskCounters(date.min, peak_equity=config.limits.capital),
@@ -92,9 +98,11 @@ class Desk:
         self._flow = OrderFlow(self._state, RiskGate())
         self._exits = Exits(self._state, self._flow)
         self._guard = Guard(self._state, self._flow, self._exits)
+        self._squareoff = Squareoff(self._state, self._flow, self._exits)
         self._runner = Runner(self._state, self._flow, self._exits)
         self._kill = Kill(self._state, self._flow, self._exits, self._guard)
         self._books = Books(self._state, self._flow, self._guard)
+        self._daybook = Daybook(self._state)
         self._owner = OwnerDesk(self._state, self._runner, self._guard, self._kill)
         self._flow.on_fill = self._filled
         self._flow.on_end = self._exits.order_ended
@@ -163,6 +171,8 @@ class Desk:
                 self._runner.history_failed(turn, owner, key, reason)
             case CommandGiven():
                 self._owner.handle(turn, event)
+            case JobDue():
+                self._daybook.on_job(turn, event)
             case HouseFault(code=code, reason=reason):
                 title = HOUSE_FAULTS.get(code, "something around the desk broke")
                 self._guard.halt(turn, code, title, reason, by="the house")
@@ -190,6 +200,7 @@ class Desk:
 
     def _clock(self, turn: Turn) -> None:
         self._guard.on_clock(turn)
+        self._squareoff.on_clock(turn)
         self._flow.on_clock(turn)
         self._exits.on_clock(turn)
         self._runner.on_clock(turn)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from trader.desk.commands import Command
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Bar, Interval, Tick
 from trader.domain.order import BrokerPosition, OrderId, OrderUpdate, Owner, Tag
+from trader.domain.position import DayResult
 
 # -- the market ---------------------------------------------------------------------------------------
 
@@ -142,6 +143,35 @@ class CommandGiven:
     command: Command
 
 
+class Job(StrEnum):
+    """What the day's schedule brings; each at most once a day."""
+
+    CHECKLIST = "checklist"  # before the opening
+    DIGEST = "digest"  # after the close
+    WEEKLY = "weekly"  # after the close of the week's last trading day
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One line of the pre-open checklist that only the shell can answer."""
+
+    label: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobDue:
+    """A job of ``day`` is to run. ``lines`` for the checklist; ``week`` for the weekly summary: the
+    results of the week's days so far, today's left out (the desk knows them)."""
+
+    at: datetime
+    job: Job
+    day: date
+    lines: Sequence[CheckLine] = ()
+    week: Sequence[DayResult] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class HouseFault:
     """Something around the desk broke in a way that makes trading unsafe (a commit failed, a task died)."""
@@ -166,5 +196,6 @@ Event = (
     | BookRead
     | BookFailed
     | CommandGiven
+    | JobDue
     | HouseFault
 )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
-from trader.desk.case import Case
+from trader.desk.case import Case, price_of
+from trader.desk.costs import margin
 from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState
+from trader.domain.instrument import Instrument
 from trader.domain.money import ZERO, decimal_of
-from trader.domain.order import Order, OrderRequest, OrderState, Purpose
+from trader.domain.order import Order, OrderRequest, OrderState, Purpose, Side
 from trader.domain.records import InstanceStatus
-from trader.market.calendar import Phase
+from trader.market.bands import price_band
 
 CLOSING = (Purpose.EXIT, Purpose.TARGET, Purpose.SQUAREOFF, Purpose.KILL)
 
@@ -24,25 +26,33 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
     entries = _entries(state)
     occupied = set(state.portfolio.open_slots()) | {Slot(o.owner, o.key, o.product) for o in entries}
     worth = equity(state)
+    instrument, quote = state.instrument(request.key), state.quotes.get(request.key)
+    day, venue = state.trading_day(at), state.venue(request.key)
+    phase = state.calendar.phase(at, venue)
     return Case(
         request=request,
         at=at,
         limits=state.limits,
         latch=state.latch,
         paused=running is not None and running.instance.status is not InstanceStatus.RUNNING,
-        session_open=state.calendar.phase(at) is Phase.OPEN,
+        phase=phase,
         reconciled=state.reconciled,
         session_text=state.calendar.describe(at),
-        entries_until=state.calendar.entries_until(state.trading_day(at)),
-        instrument=state.instrument(request.key),
-        quote=state.quotes.get(request.key),
+        entries_until=state.calendar.deadlines(day, venue).entries_until,
+        instrument=instrument,
+        today=day,
+        band=_band(state, instrument, request),
+        quote=quote,
         position=state.portfolio.position(slot),
         positions_open=len(occupied),
         owner_positions=sum(1 for s in occupied if s.owner == request.owner),
         owner_max_positions=running.options.max_positions if running else 0,
         owner_risk_pct=Decimal(str(running.options.risk)) if running else ZERO,
         exposure=exposure(state),
-        margin_used=margin_used(state),
+        margin_used=margin_used(state, day),
+        margin_needed=margin(
+            state, instrument, request.product, request.side, request.quantity, price_of(request, quote), day
+        ),
         equity=worth,
         day_pnl=day_pnl(state),
         drawdown_pct=drawdown_pct(state.counters.peak_equity, worth),
@@ -70,13 +80,17 @@ def exposure(state: DeskState) -> Decimal:
     )
 
 
-def margin_used(state: DeskState) -> Decimal:
+def margin_used(state: DeskState, on: date) -> Decimal:
     """Rupees of capital that positions and entries under way tie up."""
     used = ZERO
     for slot, position in state.portfolio.open_slots().items():
-        used += position.average_price * abs(position.quantity) / state.limits.leverage(slot.product)
+        side = Side.BUY if position.quantity > 0 else Side.SELL
+        instrument = state.instrument(slot.key)
+        quantity = abs(position.quantity)
+        used += margin(state, instrument, slot.product, side, quantity, position.average_price, on)
     for order in _entries(state):
-        used += _pending_value(state, order) / state.limits.leverage(order.product)
+        instrument, quantity = state.instrument(order.key), order.pending_quantity
+        used += margin(state, instrument, order.product, order.side, quantity, _price(state, order), on)
     return used
 
 
@@ -122,11 +136,24 @@ def _outside(state: DeskState) -> list[Order]:
 
 
 def _pending_value(state: DeskState, order: Order) -> Decimal:
+    return _price(state, order) * order.pending_quantity
+
+
+def _price(state: DeskState, order: Order) -> Decimal:
     price = order.price or order.trigger_price or order.request.reference_price
-    if price is None:
-        quote = state.quotes.get(order.key)
-        price = decimal_of(quote.last) if quote is not None else ZERO
-    return price * order.pending_quantity
+    if price is not None:
+        return price
+    quote = state.quotes.get(order.key)
+    return decimal_of(quote.last) if quote is not None else ZERO
+
+
+def _band(
+    state: DeskState, instrument: Instrument | None, request: OrderRequest
+) -> tuple[Decimal, Decimal] | None:
+    close = state.previous_close.get(request.key)
+    if instrument is None or close is None:
+        return None
+    return price_band(instrument, decimal_of(close))
 
 
 def _stops_owed(state: DeskState, entries: Sequence[Order]) -> int:

@@ -1,11 +1,10 @@
-"""The latch and what throws it: limits breached while positions move, the day's turn, the square-off."""
+"""The latch and what throws it: limits breached while positions move, and the day's turn."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 
 from trader.desk.exits import Exits
@@ -13,10 +12,9 @@ from trader.desk.exposure import day_pnl, drawdown_pct, equity
 from trader.desk.orderflow import OrderFlow
 from trader.desk.state import DeskState, Turn
 from trader.domain.money import ZERO, rupees
-from trader.domain.order import EXTERNAL, Product, Purpose
+from trader.domain.order import EXTERNAL, Purpose
 from trader.domain.position import Trade
 from trader.domain.records import DeskMode, Latch, Priority, Setting
-from trader.market.calendar import Phase
 
 # Latches that a new trading day lifts by itself: they limit one day.
 DAILY = ("daily_loss",)
@@ -31,7 +29,6 @@ class Guard:
         self._state = state
         self._flow = flow
         self._exits = exits
-        self._squared: date | None = None
         self.on_breach: Callable[[Turn], None] = lambda turn: None
         self._told: set[str] = set()  # codes the owner has heard of since the desk was last ACTIVE
 
@@ -192,7 +189,6 @@ class Guard:
 
     def on_clock(self, turn: Turn) -> None:
         self.roll_day(turn)
-        self._squareoff(turn)
         self.check(turn)
 
     def _mark_carried(self, turn: Turn) -> None:
@@ -248,27 +244,3 @@ class Guard:
                 f"The latch {state.latch.code} was for one day.",
             )
             self.release(turn, "the new day")
-
-    def _squareoff(self, turn: Turn) -> None:
-        """Leave intraday positions before the broker does it at its own price and for a fee (india.md 5)."""
-        state = self._state
-        day = state.trading_day(turn.at)
-        if state.calendar.phase(turn.at) is not Phase.OPEN or turn.at < state.calendar.squareoff_at(day):
-            return
-        slots = [s for s in state.portfolio.open_slots() if s.product is Product.MIS and s.owner != EXTERNAL]
-        slots = [s for s in slots if not self._exits.leaving(s)]
-        for order in list(state.working.values()):
-            if order.purpose is Purpose.ENTRY and order.product is Product.MIS:
-                self._flow.withdraw(turn, order, "intraday entries are over", Purpose.SQUAREOFF)
-        if not slots:
-            return
-        self._exits.leave_all(turn, slots, Purpose.SQUAREOFF)
-        if self._squared != day:
-            self._squared = day
-            turn.alert(
-                f"squareoff:{day}",
-                Priority.FILL,
-                "desk",
-                f"Square-off: closing {len(slots)} intraday positions",
-                f"Before the broker's own deadline. Net so far today: {rupees(day_pnl(state), signed=True)}.",
-            )

@@ -24,7 +24,7 @@ from trader.domain.money import rupees
 from trader.domain.order import BrokerPosition, OrderUpdate, Purpose
 from trader.domain.records import DeskMode, Priority, Setting
 from trader.domain.times import clock_text
-from trader.market.calendar import Phase
+from trader.market.phases import Phase
 
 _RUN = "kill_run"  # the setting under which a flatten under way survives a restart
 ATTEMPTS = 3
@@ -118,6 +118,17 @@ class Kill:
         self._run = None
         turn.write(Setting(_RUN, ""))
 
+    def _can_trade(self, turn: Turn) -> bool:
+        """Whether anything that is to be closed is traded now; with nothing known of, whether anything is."""
+        state = self._state
+        keys = {slot.key for slot in state.portfolio.open_slots()}
+        keys |= {order.key for order in state.working.values()}
+        if not keys:
+            return state.calendar.phase(turn.at) is Phase.OPEN
+        return any(
+            state.calendar.phase(turn.at, state.venue(key)) in (Phase.OPEN, Phase.AUCTION) for key in keys
+        )
+
     # -- until it is done ------------------------------------------------------------------------
 
     def on_clock(self, turn: Turn) -> None:
@@ -127,7 +138,7 @@ class Kill:
         if run.reading_since is not None and turn.at - run.reading_since < READ_AGAIN:
             return
         quiet = not self._state.portfolio.open_slots() and not self._state.working
-        closed = self._state.calendar.phase(turn.at) is not Phase.OPEN
+        closed = not self._can_trade(turn)
         waited = run.attempt_began is not None and turn.at - run.attempt_began >= ATTEMPT_LASTS
         if quiet or closed or waited:
             run.reading_since = turn.at
@@ -145,7 +156,7 @@ class Kill:
         ours = self._state.portfolio.open_slots() or self._state.working
         if not positions and not orders and not ours:
             self._report_flat(turn, run)
-        elif run.attempt >= ATTEMPTS or self._state.calendar.phase(turn.at) is not Phase.OPEN:
+        elif run.attempt >= ATTEMPTS or not self._can_trade(turn):
             self._flatten(turn)  # what this reading was the first to show is left too, reported or not
             self._report_not_flat(turn, run, positions, orders)
         else:
@@ -197,7 +208,7 @@ class Kill:
             for o in self._state.working.values()
             if o.order_id not in shown
         ]
-        if self._state.calendar.phase(turn.at) is not Phase.OPEN:
+        if not self._can_trade(turn):
             why = (
                 f"The market is {self._state.calendar.describe(turn.at)}; exits go out at its next opening"
                 " while this process runs."

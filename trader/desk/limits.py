@@ -35,7 +35,6 @@ class RiskLimits:
     collar_pct: Decimal = Decimal(5)  # how far from the last price an order may be priced
     stale_quote: timedelta = timedelta(seconds=30)
     duplicate_window: timedelta = timedelta(seconds=5)
-    mis_leverage: Decimal = Decimal(5)  # india.md 10: up to 5 times for intraday equity
 
     @property
     def daily_loss(self) -> Decimal:
@@ -49,6 +48,3 @@ class RiskLimits:
     @property
     def max_exposure(self) -> Decimal:
         return self.capital * self.max_exposure_pct / 100
-
-    def leverage(self, product: str) -> Decimal:
-        return self.mis_leverage if product == "MIS" else Decimal(1)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from trader.desk.commands import Command, Kill, Pause, Resume, StartStrategy, StopStrategy
+from trader.desk.closures import Closures
+from trader.desk.commands import (
+    CloseDay,
+    Command,
+    Kill,
+    Pause,
+    ReopenDay,
+    Resume,
+    StartStrategy,
+    StopStrategy,
+)
 from trader.desk.effects import Answer
 from trader.desk.events import CommandGiven
 from trader.desk.guard import Guard
@@ -16,9 +26,11 @@ from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import InstrumentKey, Segment, symbol_of
 from trader.domain.market import Interval
 from trader.domain.money import rupees
-from trader.domain.order import EXTERNAL, Owner
+from trader.domain.order import EXTERNAL, HOUSE, Owner, Product, Side
 from trader.domain.records import CommandDone, DeskMode, InstanceStatus, StrategyInstance
 from trader.domain.times import clock_text
+from trader.market import shaping
+from trader.strategy.options import Options
 
 MOST_SYMBOLS = 50
 DEFAULT_INTERVAL = Interval.M5
@@ -30,6 +42,7 @@ class OwnerDesk:
         self._runner = runner
         self._guard = guard
         self._kill = kill
+        self._closures = Closures(state)
 
     def handle(self, turn: Turn, event: CommandGiven) -> None:
         """Act once for each source id. That it was acted on is recorded in the same transaction."""
@@ -61,6 +74,10 @@ class OwnerDesk:
                 return self._resume(turn, name)
             case Kill(flatten=True):
                 return self._kill.begin(turn, event.source_id, event.actor)
+            case CloseDay():
+                return self._closures.close(turn, command)
+            case ReopenDay():
+                return self._closures.reopen(turn, command)
             case Kill():
                 self._kill.halt(turn, event.actor)
                 return f"HALTED at {clock_text(turn.at)}. No entries; positions and their stops stay."
@@ -80,6 +97,7 @@ class OwnerDesk:
             raise InvalidInput(
                 f"risk is {configured.options.risk:g}: RISK_PER_TRADE_PCT allows at most {most.normalize():f}"
             )
+        self._check_product(keys, configured.options)
         instance = StrategyInstance(
             name=self._free_name(kind.name),
             strategy=kind.name,
@@ -105,9 +123,38 @@ class OwnerDesk:
             + (f", trail {options.trail:g} %" if options.trail else "")
             + f", {options.product}.",
         ]
+        lines += self._warnings(turn, instance, configured.options)
         if state.latch.mode is not DeskMode.ACTIVE:
             lines.append(f"The desk is {state.latch.mode}: it will not enter before /resume.")
         return "\n".join(line for line in lines if line)
+
+    def _check_product(self, keys: Iterable[InstrumentKey], options: Options) -> None:
+        """A strategy whose every order would be refused is not worth starting."""
+        for key in keys:
+            instrument = self._state.instrument(key)
+            side = Side.BUY if options.longs else Side.SELL
+            if instrument is not None and (
+                fault := shaping.product_fault(instrument, options.product, side, opening=True)
+            ):
+                raise InvalidInput(fault)
+
+    def _warnings(self, turn: Turn, instance: StrategyInstance, options: Options) -> list[str]:
+        """What the owner may not have thought of: when positions are left, and who trades there already."""
+        state = self._state
+        lines = []
+        if options.product is Product.MIS:
+            day = state.trading_day(turn.at)
+            out = min(
+                state.calendar.deadlines(day, state.venue(key)).squareoff_at for key in instance.symbols
+            )
+            lines.append(f"Intraday: positions are closed at {out:%H:%M}.")
+        for name, running in sorted(state.instances.items()):
+            same = set(running.instance.symbols) & set(instance.symbols)
+            other = name != instance.name and running.kind.name == instance.strategy
+            if other and running.instance.status.alive and same:
+                shown = _names(key for key in instance.symbols if key in same)
+                lines.append(f"{name} trades {shown} too; this one is {instance.name}.")
+        return lines
 
     def _defaults(self) -> dict[str, str]:
         return {"risk": f"{min(self._state.limits.risk_per_trade_pct, Decimal(2)).normalize():f}"}
@@ -130,7 +177,7 @@ class OwnerDesk:
         while True:
             name = Owner(base if number == 1 else f"{base}_{number}")
             known = self._state.instances.get(name)
-            if name == EXTERNAL:
+            if name in (EXTERNAL, HOUSE):
                 number += 1  # positions under that name are not ours to trade
                 continue
             busy = known is not None and (

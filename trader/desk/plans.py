@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from trader.desk.portfolio import Slot
+from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import Instrument
 from trader.domain.money import decimal_of, rupees
-from trader.domain.order import Side
+from trader.domain.order import Order, Side
 from trader.domain.position import Position
 from trader.domain.records import ExitPlan
 from trader.strategy import rules
@@ -41,6 +42,19 @@ def planned(
         best_price=known.best_price if known else position.average_price,
         stop_tag=known.stop_tag if known else None,
     )
+
+
+def keep_plan(state: DeskState, turn: Turn, plan: ExitPlan) -> None:
+    state.plans[Slot(plan.owner, plan.key, plan.product)] = plan
+    turn.write(plan)
+
+
+def resting_exit(state: DeskState, slot: Slot) -> Order | None:
+    """The working order that closes this slot's position, stop or converted stop."""
+    plan = state.plans.get(slot)
+    if plan is None or plan.stop_tag is None:
+        return None
+    return state.working.get(plan.stop_tag)
 
 
 def stop_on_tick(instrument: Instrument, side: int, price: float) -> Decimal:

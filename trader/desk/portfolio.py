@@ -174,6 +174,12 @@ class Portfolio:
         )
         return Booked(after, realised, trade)
 
+    def charge(self, owner: Owner, day: date, charges: Decimal) -> DayResult:
+        """Add charges to an owner's day that belong to no fill; its result then."""
+        result = self.day_result(owner, day)
+        self._days[owner] = replace(result, charges=result.charges + charges)
+        return self._days[owner]
+
     def _store(self, slot: Slot, position: Position) -> None:
         self._positions[slot] = position
         if position.quantity:

@@ -14,6 +14,8 @@ from trader.domain.order import EXTERNAL, Order, OrderState, Purpose
 from trader.domain.position import Fill
 from trader.domain.records import InstanceStatus, LedgerState, Priority, StrategyInstance
 
+RAN = "ran:"  # settings under which the day's jobs note the day they ran last
+
 
 def restore(state: DeskState, ledger: LedgerState, open_fills: Sequence[Fill]) -> None:
     """Fill the state from the ledger; nothing is decided yet."""
@@ -31,6 +33,7 @@ def restore(state: DeskState, ledger: LedgerState, open_fills: Sequence[Fill]) -
             state.working[order.tag] = order
     state.sequences = dict(ledger.order_sequences)
     state.commands_done = set(ledger.commands_done)
+    state.ran = {n.removeprefix(RAN): v for n, v in ledger.settings.items() if n.startswith(RAN)}
     state.serial = max([ledger.tag_serial, *(_serial(order) for order in ledger.orders)])
     state.pace.restore(
         (o.request.at for o in ledger.orders if o.owner != EXTERNAL and o.state is not OrderState.DENIED),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import TypeVar
 
+from trader.desk.costs import margin
 from trader.desk.effects import LoadHistory, Watch
 from trader.desk.exits import Exits
 from trader.desk.exposure import equity, exposure, margin_used
@@ -16,7 +17,7 @@ from trader.desk.orderflow import OrderFlow
 from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput, StrategyFault
-from trader.domain.instrument import InstrumentKey, symbol_of
+from trader.domain.instrument import Instrument, InstrumentKey, symbol_of
 from trader.domain.market import Bar, Interval, Tick
 from trader.domain.money import decimal_of
 from trader.domain.order import Denied, OrderRequest, OrderType, Owner, Purpose, Side
@@ -188,7 +189,7 @@ class Runner:
             return
         for tick in ticks:
             for running in self._on_tick.get(tick.key, ()):
-                if tick.key in running.awaiting:
+                if tick.key in running.awaiting or not self._state.trades_now(tick.key, turn.at):
                     continue
                 position = self._state.portfolio.position(running.slot(tick.key))
                 holding = Holding(position.quantity, float(position.average_price))
@@ -281,7 +282,8 @@ class Runner:
         quantity = 0
         if instrument is not None and last > 0:
             distance = max(distance, float(instrument.tick_size))  # no stop is nearer than a tick
-            quantity = self.size(running.options, last, distance, instrument.lot_size)
+            day = state.trading_day(turn.at)
+            quantity = self.size(day, running.options, instrument, side, last, distance)
             if not quantity:
                 quantity = instrument.lot_size  # the gate says what one lot is too much for
             elif instrument.freeze_quantity is not None and not running.options.quantity:
@@ -325,13 +327,24 @@ class Runner:
                 if key in running.deferred:  # still no room; its time goes on
                     running.deferred[key] = entry
 
-    def size(self, options: Options, price: float, stop_distance: float, lot_size: int) -> int:
+    def size(
+        self,
+        day: date,
+        options: Options,
+        instrument: Instrument,
+        side: Side,
+        price: float,
+        stop_distance: float,
+    ) -> int:
         """Units, whole lots: what the risk per trade allows and every limit of value leaves room for."""
         state = self._state
         limits = state.limits
         if options.quantity:
             return int(options.quantity)
-        free = (equity(state) - margin_used(state)) * limits.leverage(options.product)
+        lot_size = instrument.lot_size
+        lot_value = decimal_of(price) * lot_size
+        blocked = margin(state, instrument, options.product, side, lot_size, decimal_of(price), day)
+        free = (equity(state) - margin_used(state, day)) * (lot_value / blocked if blocked > 0 else 1)
         room = min(
             limits.max_order_value,
             limits.max_position_value,

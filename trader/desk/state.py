@@ -7,10 +7,12 @@ comment says so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from trader.desk.costs import executed_on
 from trader.desk.effects import Effect, Write
 from trader.desk.limits import RiskLimits
 from trader.desk.pace import OrderPace
@@ -20,12 +22,15 @@ from trader.domain.market import Tick
 from trader.domain.order import Order, OrderId, OrderUpdate, Owner, Product, Tag
 from trader.domain.records import Alert, DeskMode, ExitPlan, Latch, Priority, Record, RiskCounters
 from trader.domain.times import ist
+from trader.market.charges import Executed
+from trader.market.phases import Phase, Venue, venue_of
 
 if TYPE_CHECKING:
     from trader.desk.runner import Running
     from trader.market.calendar import Calendar
     from trader.market.charges import Charges
     from trader.market.instruments import Instruments
+    from trader.market.margins import Margins
     from trader.strategy.catalogue import Catalogue
 
 
@@ -43,6 +48,7 @@ class DeskState:
     instruments: Instruments
     calendar: Calendar
     charges: Charges
+    margins: Margins
     catalogue: Catalogue
     latch: Latch
     counters: RiskCounters
@@ -66,6 +72,7 @@ class DeskState:
     # False from a restore until the broker's book was read: what is held is hearsay until then.
     reconciled: bool = True
     opening_mark: dict[Slot, float] = field(default_factory=dict)  # see guard.py: carried positions
+    ran: dict[str, str] = field(default_factory=dict)  # the day's jobs and the day each ran last
 
     @property
     def limits(self) -> RiskLimits:
@@ -74,9 +81,22 @@ class DeskState:
     def instrument(self, key: InstrumentKey) -> Instrument | None:
         return self.instruments.by_key.get(key)
 
+    def venue(self, key: InstrumentKey) -> Venue:
+        """The timetable an instrument follows; one nobody knows follows the stocks'."""
+        instrument = self.instrument(key)
+        return venue_of(instrument) if instrument is not None else Venue.STOCK
+
+    def trades_now(self, key: InstrumentKey, at: datetime) -> bool:
+        """Whether the instrument is in continuous trading."""
+        return self.calendar.phase(at, self.venue(key)) is Phase.OPEN
+
     def trading_day(self, at: datetime) -> date:
         """The exchange's zone decides the day."""
         return ist(at).date()
+
+    def executed_today(self) -> Sequence[Executed]:
+        """What was executed on the counters' day, in the order it was decided."""
+        return executed_on(self, self.counters.day)
 
     def next_tag(self, at: datetime) -> Tag:
         """The tag the next recorded order gets: ``MAAA261123000042``, 16 characters."""

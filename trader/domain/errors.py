@@ -13,6 +13,7 @@ MunimError
 │   └── LedgerTooNew        the database is newer than this code: refuse to start
 ├── AlreadyRunning          another process holds the desk's lock: refuse to start
 ├── FeedError               the market data cannot be read: say where and why
+├── InstrumentsStale        the list of instruments is not of this market day: refuse to trade live
 └── StrategyFault           a strategy raised: it alone is stopped
 """
 
@@ -33,12 +34,13 @@ class InvalidInput(MunimError):
 class UnknownName(InvalidInput):
     """A name nobody knows, with the nearest one that exists.
 
-    ``kind`` is the word for the thing ("strategy"), ``known`` all the names there are.
+    ``kind`` is the word for the thing ("strategy"), ``known`` all the names there are; or, where they are too
+    many to compare, some of them and the ``suggestion`` found in another way.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], suggestion: str | None = None) -> None:
         names = sorted(known)
-        near = nearest(name, names)
+        near = suggestion or nearest(name, names)
         if near:
             hint = f"Did you mean {near}?"
         elif names:
@@ -91,6 +93,10 @@ class AlreadyRunning(MunimError):
 
 class FeedError(MunimError):
     """Market data that cannot be read or understood."""
+
+
+class InstrumentsStale(MunimError):
+    """The instruments are of an earlier day; lots, ticks and tokens may have changed since."""
 
 
 class StrategyFault(MunimError):

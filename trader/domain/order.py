@@ -16,6 +16,7 @@ OrderId = NewType("OrderId", str)  # the broker's; 19 digits, never a number (ki
 Owner = NewType("Owner", str)  # a strategy instance's name, or EXTERNAL
 
 EXTERNAL = Owner("external")  # orders and positions the desk did not make
+HOUSE = Owner("house")  # what the day's contract note rounds; nobody's trade
 TAG_LENGTH = 20  # Kite rejects a longer one, it does not cut it (kite.md 4)
 
 

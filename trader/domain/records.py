@@ -130,7 +130,7 @@ class Alert:
     alert_id: str
     at: datetime
     priority: Priority
-    topic: str  # "fill", "kill", "breach", "strategy", "order", "desk"
+    topic: str  # "fill", "kill", "breach", "order", "squareoff", "checklist", "digest" …
     title: str
     body: str = ""
 

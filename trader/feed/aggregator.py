@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Bar, Interval, Tick
-from trader.feed.bars import BarBuilder, BarMerger, Grid, divides
-from trader.market.calendar import Calendar
+from trader.feed.bars import BarBuilder, BarMerger, Grids, divides
+from trader.market.calendar import Calendar, Venue
 
 
 class Aggregator:
     """Builders for the watched (instrument, interval) pairs. An instrument nobody watches costs one look-up.
 
-    Every answer is in order of the bars' real end, then key, then interval.
+    ``venue`` says whose hours an instrument keeps; without it all are plain stocks. Every answer is in order
+    of the bars' real end, then key, then interval.
     """
 
-    def __init__(self, calendar: Calendar | None = None) -> None:
-        self._grid = Grid(calendar)
+    def __init__(
+        self, calendar: Calendar | None = None, venue: Callable[[InstrumentKey], Venue] | None = None
+    ) -> None:
+        self._grids = Grids(calendar, venue)
         self._watched: dict[InstrumentKey, dict[Interval, int]] = {}
         self._builders: dict[InstrumentKey, list[BarBuilder]] = {}
         self._mergers: dict[InstrumentKey, list[BarMerger]] = {}
@@ -29,7 +32,7 @@ class Aggregator:
         wanted = self._watched.setdefault(key, {})
         wanted[interval] = wanted.get(interval, 0) + 1
         if wanted[interval] == 1:
-            self._builders.setdefault(key, []).append(BarBuilder(key, interval, self._grid))
+            self._builders.setdefault(key, []).append(BarBuilder(key, interval, self._grids.of(key)))
             self._plans.clear()
 
     def unwatch(self, key: InstrumentKey, interval: Interval) -> None:
@@ -84,12 +87,12 @@ class Aggregator:
         mergers = {m.interval: m for m in self._mergers.get(key, ()) if m.base is base}
         for interval in wanted:
             if interval is not base and interval not in mergers and divides(base, interval):
-                mergers[interval] = BarMerger(key, base, interval, self._grid)
+                mergers[interval] = BarMerger(key, base, interval, self._grids.of(key))
                 self._mergers.setdefault(key, []).append(mergers[interval])
         plan = self._plans[key, base] = base in wanted, list(mergers.values())
         return plan
 
     def _ordered(self, bars: list[Bar]) -> list[Bar]:
         if len(bars) > 1:
-            bars.sort(key=lambda bar: (self._grid.end_of(bar), bar.key, bar.interval.seconds))
+            bars.sort(key=lambda bar: (self._grids.end_of(bar), bar.key, bar.interval.seconds))
         return bars

@@ -1,13 +1,14 @@
 """Bars out of ticks, and larger bars out of smaller ones.
 
 Bars align from the session's opening (a 1h bar starts 09:15, 10:15 …; a day's bar is its session) and the
-last one ends with it, so its real end may come before ``Bar.end``. What trades outside the session is in no
-bar, as in Kite's candles. A bar is given out once, closed for ever; minutes without a trade have none.
+last one ends with the continuous trading of the instrument's venue, so its real end may come before
+``Bar.end``. What trades outside it is in no bar, as in Kite's candles: nor is the price of the closing
+auction. A bar is given out once, closed for ever; minutes without a trade have none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from trader.domain.errors import FeedError
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Bar, Interval, Tick
 from trader.domain.times import IST
-from trader.market.calendar import Calendar
+from trader.market.calendar import Calendar, Session, Venue
 
 _NEVER = datetime(1, 1, 2, tzinfo=IST)
 _OPENS, _CLOSES = time(9, 15), time(15, 30)
@@ -31,22 +32,25 @@ class Hours(NamedTuple):
 
 
 class Grid:
-    """The exchange's hours as bars need them, cached per day.
+    """A venue's hours as bars need them, cached per day as long as the calendar says the same.
 
     Without a calendar every day is 09:15 to 15:30. A tick on a day the calendar holds closed proves a session
     nobody announced: its bars run over the whole day, aligned as usual.
     """
 
-    def __init__(self, calendar: Calendar | None = None) -> None:
+    def __init__(self, calendar: Calendar | None = None, venue: Venue = Venue.STOCK) -> None:
         self._calendar = calendar
-        self._days: dict[date, Hours] = {}
+        self._venue = venue
+        self._days: dict[date, tuple[Session | None, Hours]] = {}
 
     def hours(self, day: date) -> Hours:
-        try:
-            return self._days[day]
-        except KeyError:
-            found = self._days[day] = self._find(day)
-            return found
+        session = self._calendar.session(day, self._venue) if self._calendar is not None else None
+        known = self._days.get(day)
+        if known is not None and known[0] == session:
+            return known[1]
+        hours = self._lay(day, session)
+        self._days[day] = session, hours
+        return hours
 
     def bucket(self, at: datetime, interval: Interval) -> tuple[datetime, datetime] | None:
         """Start and real end of the bar that ``at`` (in IST) belongs to; None outside the session."""
@@ -64,15 +68,37 @@ class Grid:
         ends = self.hours(bar.start.date()).ends
         return ends if bar.interval is Interval.D1 else min(bar.end, ends)
 
-    def _find(self, day: date) -> Hours:
+    def _lay(self, day: date, session: Session | None) -> Hours:
+        if session is not None:
+            return Hours(session.opens_at, session.opens_at, session.closes_at)
         usual = datetime.combine(day, _OPENS, IST)
         if self._calendar is None:
             return Hours(usual, usual, datetime.combine(day, _CLOSES, IST))
-        session = self._calendar.session(day)
-        if session is None:
-            midnight = datetime.combine(day, time(), IST)
-            return Hours(usual, midnight, midnight + timedelta(days=1))
-        return Hours(session.opens_at, session.opens_at, session.closes_at)
+        midnight = datetime.combine(day, time(), IST)
+        return Hours(usual, midnight, midnight + timedelta(days=1))
+
+
+class Grids:
+    """Each instrument's grid by its venue. Without ``venue`` all are plain stocks."""
+
+    def __init__(
+        self, calendar: Calendar | None = None, venue: Callable[[InstrumentKey], Venue] | None = None
+    ) -> None:
+        self._venue = venue
+        self._by_venue = {one: Grid(calendar, one) for one in Venue}
+        self._by_key: dict[InstrumentKey, Grid] = {}
+
+    def of(self, key: InstrumentKey) -> Grid:
+        """``venue`` is asked once for each key."""
+        found = self._by_key.get(key)
+        if found is None:
+            venue = Venue.STOCK if self._venue is None else self._venue(key)
+            found = self._by_key[key] = self._by_venue[venue]
+        return found
+
+    def end_of(self, bar: Bar) -> datetime:
+        """As ``Grid.end_of``, by the bar's own venue."""
+        return self.of(bar.key).end_of(bar)
 
 
 class BarBuilder:

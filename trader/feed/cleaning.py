@@ -8,7 +8,7 @@ duplicate          dropped: the same candle again (the first stays), the same ti
 unsorted           sorted by time; counted once for each step back
 ohlc               widened: high and low take in open and close
 bad_volume         taken as 0: missing, negative or absurd
-off_session        dropped: outside every session
+off_session        dropped: outside the continuous trading of the instrument's venue
 =================  ===================================================================================
 """
 
@@ -28,7 +28,8 @@ from trader.domain.instrument import Instrument, Segment
 from trader.domain.market import Interval
 from trader.domain.times import IST
 from trader.feed.files import Floats, Ints, Rows
-from trader.market.calendar import Calendar, Session
+from trader.market.calendar import Calendar, Session, venue_of
+from trader.market.contracts import freeze_quantity, lot_size_on
 from trader.market.symbols import instrument_of
 
 _DAY = 86_400_000_000  # microseconds
@@ -103,15 +104,18 @@ def clean(rows: Rows, interval: Interval | None, flaws: Counter[str]) -> Series 
     bad = ~((volume >= 0) & (volume < _LARGEST))
     flaws["bad_volume"] += int(bad.sum())
     shares = np.where(bad, 0, volume).astype(np.int64)
+    days = _days_of(at)
     instrument = replace(
-        instrument, tick_size=_tick(instrument.tick_size, prices if interval else prices[:1])
+        _of_its_time(instrument, min(days)),
+        tick_size=_tick(instrument.tick_size, prices if interval else prices[:1]),
     )
-    return Series(instrument, at, tuple(prices), shares, _days_of(at))
+    return Series(instrument, at, tuple(prices), shares, days)
 
 
 def recorded_calendar(series: Sequence[Series], interval: Interval | None, calendar: Calendar) -> Calendar:
     """``calendar`` corrected by the recording: Saturdays, Muhurat evenings and long days that the rows prove
-    are sessions, and weekdays inside the recording on which nothing was recorded are not."""
+    are sessions, and weekdays inside the recording on which nothing was recorded are not. Only rows outside
+    every venue's hours prove others: a stock's candle during its closing auction proves nothing."""
     sessions: list[Session | date] = []
     days = sorted({day for one in series for day in one.days})
     for day in days:
@@ -135,13 +139,15 @@ def recorded_calendar(series: Sequence[Series], interval: Interval | None, calen
 def in_session(
     series: Iterable[Series], interval: Interval | None, calendar: Calendar, flaws: Counter[str]
 ) -> list[Series]:
-    """The series without the rows outside every session; day candles moved to their session's opening."""
+    """The series without the rows outside their venue's sessions; day candles moved to their session's
+    opening."""
     kept = []
     for one in series:
+        venue = venue_of(one.instrument)
         keep = np.zeros(len(one.at), dtype=np.bool_)
         at = one.at.copy()
         for day, where in one.days.items():
-            session = calendar.session(day)
+            session = calendar.session(day, venue)
             if session is None:
                 continue
             opens, closes = micros(session.opens_at), micros(session.closes_at)
@@ -226,6 +232,17 @@ def _days_of(at: Ints) -> dict[date, slice]:
     return {
         date.fromordinal(_EPOCH_DAY + int(numbers[i])): slice(i, j) for i, j in zip(starts, ends, strict=True)
     }
+
+
+def _of_its_time(instrument: Instrument, first: date) -> Instrument:
+    """A contract with the lot and the freeze quantity of the recording's first day, where they are known."""
+    if not instrument.underlying:
+        return instrument
+    return replace(
+        instrument,
+        lot_size=lot_size_on(instrument.underlying, first) or instrument.lot_size,
+        freeze_quantity=freeze_quantity(instrument.underlying, first),
+    )
 
 
 def _tick(known: Decimal, prices: Sequence[Floats]) -> Decimal:

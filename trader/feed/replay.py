@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from itertools import repeat
 from pathlib import Path
 
@@ -14,13 +14,13 @@ import numpy as np
 from trader.domain.errors import FeedError, UnknownName
 from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.market import Bar, Interval, Tick
-from trader.domain.times import ist
+from trader.domain.times import IST, ist
 from trader.feed import files
-from trader.feed.bars import BarBuilder, Grid, divides, merged
+from trader.feed.bars import BarBuilder, Grids, divides, merged
 from trader.feed.cleaning import Series, clean, in_session, micros, moment, recorded_calendar
 from trader.feed.port import BarBatch, Batch, Silence, TickBatch
 from trader.feed.selection import select
-from trader.market.calendar import Calendar
+from trader.market.calendar import Calendar, venue_of
 from trader.market.symbols import instrument_of
 
 _CHUNK = 20_000  # ticks made at a time
@@ -44,8 +44,8 @@ class ReplayMarket:
         self.interval = interval  # None: ticks
         self.calendar = calendar
         self.flaws = flaws
-        self._grid = Grid(calendar)
         self._series = {one.instrument.key: one for one in sorted(series, key=lambda s: s.instrument.key)}
+        self._grids = Grids(calendar, lambda key: venue_of(self._series[key].instrument))
         recorded = sorted({day for one in series for day in one.days})
         self._days = [d for d in recorded if (first is None or d >= first) and (last is None or d <= last)]
         if not self._days:
@@ -84,19 +84,20 @@ class ReplayMarket:
 
     @property
     def ends_at(self) -> datetime:
-        """The close of the last session: nothing comes after it."""
-        return self._grid.hours(self._days[-1]).ends
+        """When the last venue closes on the last day: nothing comes after it."""
+        return self._closes(self._days[-1])
 
     def instruments(self) -> Sequence[Instrument]:
         return [one.instrument for one in self._series.values()]
 
     async def batches(self, since: datetime) -> AsyncIterator[Batch]:
-        """Each day's rows and a Silence at its close; a Silence at a day's first row jumps over the night.
-        Candles that began before ``since`` are left out. Ends with the recording."""
+        """Each day's rows and a Silence when its last venue closes; a Silence at a day's first row jumps over
+        the night. Candles that began before ``since`` are left out, and days that the owner closed. Ends with
+        the recording."""
         since = ist(since)
         for day in self._days:
-            closes = self._grid.hours(day).ends
-            if closes <= since:
+            closes = self._closes(day)
+            if closes <= since or not self.calendar.is_trading_day(day):
                 continue
             begins = moment(min(int(at) for at in self._first_rows(day)))
             if since < begins:
@@ -128,22 +129,27 @@ class ReplayMarket:
             found[:0] = self._day_bars(series, days[position], interval, before)
         return found[-count:] if count > 0 else []
 
+    def _closes(self, day: date) -> datetime:
+        """The last close of ``day``; of a day that the owner closed, its end."""
+        session = self.calendar.session(day)
+        return session.closes_at if session else datetime.combine(day + timedelta(days=1), time(), IST)
+
     def _first_rows(self, day: date) -> Iterator[int]:
         return (int(s.at[s.days[day].start]) for s in self._series.values() if day in s.days)
 
     def _day_bars(self, series: Series, day: date, interval: Interval, before: datetime) -> list[Bar]:
         """The bars of one day closed by ``before``."""
-        where = series.days[day]
+        where, grid = series.days[day], self._grids.of(series.instrument.key)
         if self.interval is None:
-            builder = BarBuilder(series.instrument.key, interval, self._grid)
+            builder = BarBuilder(series.instrument.key, interval, grid)
             until = where.start + int(np.searchsorted(series.at[where], micros(before)))
             ticks = _ticks(series, slice(where.start, until))
             closed = [bar for tick in ticks if (bar := builder.add(tick)) is not None]
             last = builder.close_due(before)
             return [*closed, last] if last else closed
         starts = [moment(at) for at in series.at[where].tolist()]
-        bars = [b for b in _bars(series, where, self.interval, starts) if self._grid.end_of(b) <= before]
-        return bars if interval is self.interval else merged(bars, interval, self._grid, before)
+        bars = [b for b in _bars(series, where, self.interval, starts) if grid.end_of(b) <= before]
+        return bars if interval is self.interval else merged(bars, interval, grid, before)
 
     def _bar_batches(self, day: date, since: datetime) -> Iterator[BarBatch]:
         assert self.interval is not None  # noqa: S101 the caller asked; this tells mypy
@@ -156,10 +162,11 @@ class ReplayMarket:
             bars = _bars(series, where, self.interval, [starts[i] for i in slots])
             for slot, bar in zip(slots, bars, strict=True):
                 grouped[slot].append(bar)
-        length, closes = self.interval.length, self._grid.hours(day).ends
+        length = self.interval.length
+        closes = {s.instrument.key: self._grids.of(s.instrument.key).hours(day).ends for s, _ in rows}
         for start, group in zip(starts, grouped, strict=True):
-            if start >= since:
-                yield BarBatch(start, min(start + length, closes), group)
+            if start >= since:  # candles cut short by their venue's close come with the longest among them
+                yield BarBatch(start, min(start + length, max(closes[bar.key] for bar in group)), group)
 
     def _tick_batches(self, day: date, since: datetime) -> Iterator[TickBatch]:
         """The day's ticks from ``since`` on, those of one second together."""

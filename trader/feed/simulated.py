@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import datetime, time, timedelta
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from functools import partial
+from itertools import repeat
+
+import numpy as np
 
 from trader.domain.errors import FeedError, UnknownName
 from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.market import Bar, Interval, Tick
 from trader.domain.times import IST, ist
+from trader.feed.day import DayHours, DayPath
+from trader.feed.index_contracts import IndexContracts
 from trader.feed.port import Batch, Silence, TickBatch
 from trader.feed.walk import Walk
-from trader.market.calendar import Calendar, Session
-from trader.market.symbols import Listing, listings
+from trader.market.calendar import Calendar
+from trader.market.symbols import Listing, index_listings, listings
 
 _SECOND = timedelta(seconds=1)
 _CHUNK = 60  # seconds made at a time: numpy pays off, memory stays flat
+_tick: Callable[[tuple[object, ...]], Tick] = partial(tuple.__new__, Tick)  # Tick._make at half the cost
 
 
 class SimulatedMarket:
-    """The stocks of the symbol table with made-up prices, one batch for each second of every session.
+    """The stocks of the symbol table, NIFTY 50 and its contracts with made-up prices, one batch for each
+    second of every session.
 
-    ``start`` is when the market's clock is to begin; without one, 09:20 of the wall clock's trading day. The
-    same seed makes the same market, whenever and however often it is started.
+    ``start`` is when the market's clock is to begin, be it at night or on a holiday; without one, 09:20 of
+    the wall clock's trading day. The same seed makes the same market, whenever and however often it is
+    started. The contracts are those listed on the first day (see IndexContracts): after their expiry they
+    trade no more, and new ones come with the next start. ``stocks`` asks for these alone, without index and
+    contracts.
     """
 
     name = "simulated"
@@ -35,31 +46,41 @@ class SimulatedMarket:
         stocks: Sequence[Listing] | None = None,
     ) -> None:
         self.calendar = calendar or Calendar.load()
+        self._start = self._today() if start is None else ist(start)
         self._walk = Walk(seed)
-        self._stocks = {s.instrument.key: s for s in (listings() if stocks is None else stocks)}
-        self._start = self._in_session(self._today() if start is None else ist(start))
+        self._listings = {one.instrument.key: one for one in (listings() if stocks is None else stocks)}
+        self._contracts: dict[InstrumentKey, tuple[Instrument, IndexContracts]] = {}
+        if stocks is None:
+            for index in index_listings():
+                self._listings[index.instrument.key] = index
+                for contracts in IndexContracts.simulated(self._walk, index, self.calendar):
+                    for contract in contracts.listed(self._first_day()):
+                        self._contracts[contract.key] = (contract, contracts)
 
     @property
     def starts_at(self) -> datetime:
-        """``start``, or the next opening when it lies outside a session."""
         return self._start
 
     def instruments(self) -> Sequence[Instrument]:
-        return [stock.instrument for stock in self._stocks.values()]
+        contracts = [contract for contract, _ in self._contracts.values()]
+        return [*(listing.instrument for listing in self._listings.values()), *contracts]
 
     async def batches(self, since: datetime) -> AsyncIterator[Batch]:
-        """Never ends. A Silence at the close, and another at the next opening, jump over the night."""
+        """Never ends. A Silence when the last venue has closed, and another at the next opening, jump over
+        the night. A day that the owner closes while it trades ends within a minute."""
         at = ist(since)
         while True:
-            session = self.calendar.session(at.date())
-            if session is None or not session.opens_at <= at < session.closes_at:
+            hours = DayHours.of(self.calendar, at.date())
+            if hours is None or not hours.opens_at <= at < hours.closes_at:
                 at = self.calendar.next_open(at)
                 yield Silence(at)
                 continue
-            for batch in self._seconds(session, at):
+            for batch in self._seconds(hours, at):
                 yield batch
-            at = session.closes_at
-            yield Silence(at)
+                at = batch.at
+            if self.calendar.is_trading_day(hours.day):
+                at = hours.closes_at
+                yield Silence(at)
 
     async def history(
         self, key: InstrumentKey, interval: Interval, count: int, before: datetime
@@ -68,62 +89,84 @@ class SimulatedMarket:
 
     def bars(self, key: InstrumentKey, interval: Interval, count: int, before: datetime) -> list[Bar]:
         """As ``history``; UnknownName for a symbol that is not simulated."""
-        stock = self._stocks.get(key)
-        if stock is None:
-            raise UnknownName("symbol of the simulated market", key, self._stocks)
+        earliest = self._listed_since(key)
         before = ist(before)
         found: list[Bar] = []
         day = before.date()
         if not self.calendar.is_trading_day(day):
             day = self.calendar.previous_trading_day(day)
-        while len(found) < count:
-            session = self.calendar.session(day)
-            if session is not None and before > session.opens_at:
-                seconds = int((before - session.opens_at).total_seconds())
+        while len(found) < count and day >= earliest:
+            hours = DayHours.of(self.calendar, day)
+            if hours is not None and before > hours.opens_at:
+                seconds = int((before - hours.opens_at).total_seconds())
                 try:
-                    path = self._walk.path(stock, session)
+                    path = self._path(key, hours)
                 except FeedError:  # the first day there is
                     break
-                found[:0] = path.bars(key, interval, seconds)
+                found[:0] = path.bars(key, interval, seconds) if path is not None else []
             day = self.calendar.previous_trading_day(day)
         return found[-count:] if count > 0 else []
 
-    def _seconds(self, session: Session, since: datetime) -> Iterator[Batch]:
-        """One batch for each second of ``session`` from ``since`` on."""
-        end = int((session.closes_at - session.opens_at).total_seconds())
-        begin = -((session.opens_at - since) // _SECOND)  # rounded up: nothing from before ``since``
-        paths = [(key, self._walk.path(stock, session)) for key, stock in self._stocks.items()]
-        for first in range(begin, end, _CHUNK):
-            part = slice(first, min(first + _CHUNK, end))
-            rows = [
-                (
-                    key,
-                    path.traded[part].tolist(),
-                    (path.last[part] / 100).tolist(),
-                    path.volume[part].tolist(),
-                    (path.bid[part] / 100).tolist(),
-                    (path.ask[part] / 100).tolist(),
-                )
-                for key, path in paths
-            ]
-            at = session.opens_at + first * _SECOND
-            for i in range(part.stop - part.start):
-                ticks = [
-                    Tick(key, at, last[i], volume[i], bid[i], ask[i])
-                    for key, traded, last, volume, bid, ask in rows
-                    if traded[i]
-                ]
-                yield TickBatch(at, ticks) if ticks else Silence(at)
-                at += _SECOND
+    def _listed_since(self, key: InstrumentKey) -> date:
+        if key in self._listings:
+            return date.min
+        if key in self._contracts:
+            contract, contracts = self._contracts[key]
+            return contracts.since(contract)
+        raise UnknownName("symbol of the simulated market", key, [*self._listings, *self._contracts])
 
-    def _in_session(self, at: datetime) -> datetime:
-        session = self.calendar.session(at.date())
-        if session is not None and session.opens_at <= at < session.closes_at:
-            return at
-        return self.calendar.next_open(at)
+    def _path(self, key: InstrumentKey, hours: DayHours) -> DayPath | None:
+        """The instrument's day; None for a contract that is not traded on it."""
+        listing = self._listings.get(key)
+        if listing is not None:
+            return self._walk.path(listing, hours)
+        contract, contracts = self._contracts[key]
+        return contracts.path(contract, hours)
+
+    def _seconds(self, hours: DayHours, since: datetime) -> Iterator[TickBatch | Silence]:
+        """One batch for each second of the day from ``since`` on, while the calendar holds it open."""
+        begin = -((hours.opens_at - since) // _SECOND)  # rounded up: nothing from before ``since``
+        keys = [*self._listings, *self._contracts]
+        paths = [(key, path) for key in keys if (path := self._path(key, hours)) is not None]
+        for first in range(begin, hours.length, _CHUNK):
+            if not self.calendar.is_trading_day(hours.day):
+                return
+            count = min(_CHUNK, hours.length - first)
+            times = [hours.opens_at + second * _SECOND for second in range(first, first + count)]
+            moments: list[list[Tick]] = [[] for _ in times]
+            for key, path in paths:
+                _place(key, path, first, times, moments)
+            for at, ticks in zip(times, moments, strict=True):
+                yield TickBatch(at, ticks) if ticks else Silence(at)
+
+    def _first_day(self) -> date:
+        """The trading day that the market's clock begins on, or the next one."""
+        day = self._start.date()
+        session = self.calendar.session(day)
+        over = session is None or self._start >= session.closes_at
+        return self.calendar.next_trading_day(day) if over else day
 
     def _today(self) -> datetime:
         """Five minutes into the wall clock's day, or into the next trading day."""
         today = datetime.now(IST).date()
         day = today if self.calendar.is_trading_day(today) else self.calendar.next_trading_day(today)
         return datetime.combine(day, time(9, 20), IST)
+
+
+def _place(
+    key: InstrumentKey, path: DayPath, first: int, times: list[datetime], moments: list[list[Tick]]
+) -> None:
+    """Append the ticks of the seconds from ``first`` on to their moments."""
+    at = np.flatnonzero(path.traded[first : first + len(times)]) + first
+    seconds = (at - first).tolist()
+    rows = zip(
+        repeat(key),
+        [times[i] for i in seconds],
+        (path.last[at] / 100).tolist(),
+        path.volume[at].tolist(),
+        (path.bid[at] / 100).tolist(),
+        (path.ask[at] / 100).tolist(),
+        strict=False,  # the key has no end
+    )
+    for second, tick in zip(seconds, map(_tick, rows), strict=True):
+        moments[second].append(tick)

@@ -1,137 +1,178 @@
-"""What an order costs: brokerage, taxes and fees of Zerodha and the NSE.
+"""What a trade costs at Zerodha: an order, an execution, a day.
 
-Rounding: each line of an order is rounded half up to the paisa. The contract note rounds STT to the rupee
-once a day and segment (tradingqna 21903), so a day may differ from it by up to 50 paise. The depository's
-charge for selling delivery is debited per scrip and day, outside the contract note: no part of this.
+Three roundings, each what its user sees: an order's lines go to the paisa, an execution adds what it changes
+in them, and the day's note rounds sums of exact lines, STT to the rupee; ``ContractNote.rounding`` is the
+difference.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 
 from trader.domain.errors import InvalidInput
-from trader.domain.instrument import Segment
+from trader.domain.instrument import Exchange, InstrumentKey
 from trader.domain.money import ZERO, to_paise
 from trader.domain.order import Product, Side
-from trader.market import tables
+from trader.domain.times import ist
+from trader.market.note import DELIVERED, Breakdown, ContractNote, Executed, add_up
+from trader.market.rates import Kind, Rates, Tariff, kind_of
 
-_PERCENT = Decimal(100)
-
-
-@dataclass(frozen=True, slots=True)
-class Breakdown:
-    """The lines of one order's charges, rupees."""
-
-    brokerage: Decimal = ZERO
-    stt: Decimal = ZERO
-    transaction: Decimal = ZERO
-    sebi: Decimal = ZERO
-    stamp: Decimal = ZERO
-    gst: Decimal = ZERO
-
-    @property
-    def total(self) -> Decimal:
-        return self.brokerage + self.stt + self.transaction + self.sebi + self.stamp + self.gst
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """One row of the table; fractions of turnover, caps in rupees an order."""
-
-    kind: str
-    since: date
-    brokerage: Decimal
-    brokerage_cap: Decimal
-    stt_buy: Decimal
-    stt_sell: Decimal
-    transaction: Decimal
-    sebi: Decimal
-    stamp_buy: Decimal
-    gst: Decimal
-
-    def on(self, side: Side, turnover: Decimal) -> Breakdown:
-        buy = side is Side.BUY
-        brokerage = to_paise(min(self.brokerage_cap, turnover * self.brokerage))
-        transaction = to_paise(turnover * self.transaction)
-        sebi = to_paise(turnover * self.sebi)
-        return Breakdown(
-            brokerage=brokerage,
-            stt=to_paise(turnover * (self.stt_buy if buy else self.stt_sell)),
-            transaction=transaction,
-            sebi=sebi,
-            stamp=to_paise(turnover * self.stamp_buy) if buy else to_paise(ZERO),
-            gst=to_paise((brokerage + transaction + sebi) * self.gst),
-        )
+__all__ = ["Breakdown", "Charges", "ContractNote", "Executed"]
 
 
 class Charges:
-    """Dated rates by kind of trade."""
-
-    def __init__(self, rates: Iterable[Rates]) -> None:
-        self._rates: dict[str, list[Rates]] = {}
-        for row in sorted(rates, key=lambda row: row.since):
-            self._rates.setdefault(row.kind, []).append(row)
+    def __init__(self, tariff: Tariff) -> None:
+        self._tariff = tariff
 
     @classmethod
     def load(cls) -> Charges:
-        """The table that ships with Munim."""
-        return cls(
-            Rates(
-                kind=row["kind"],
-                since=row["from"],
-                brokerage_cap=Decimal(row["brokerage_cap"]),
-                **{
-                    name: Decimal(row[name]) / _PERCENT
-                    for name in (
-                        "brokerage",
-                        "stt_buy",
-                        "stt_sell",
-                        "transaction",
-                        "sebi",
-                        "stamp_buy",
-                        "gst",
-                    )
-                },
-            )
-            for row in tables.read("charges")["rates"]
-        )
+        """The rates that ship with Munim."""
+        return cls(Tariff.load())
 
-    def order_charges(
-        self, *, segment: Segment, product: Product, side: Side, turnover: Decimal, on: date
-    ) -> Breakdown:
-        """Charges of one whole executed order; ``turnover`` is price times quantity (premium, for options).
+    def order(self, executed: Executed) -> Breakdown:
+        """One executed order by its own product, each line to the paisa, with the fee where the broker
+        squared off. Nothing is netted and nothing delivered here."""
+        return self._booked(executed, 0)
 
-        Brokerage is capped per order, however many fills it took: give the order's turnover, not a fill's.
+    def exact(self, executed: Executed, matched: int = 0) -> Breakdown:
+        """The contract note's lines of one order, unrounded, as Kite's virtual contract note gives them.
+        ``matched`` units of a delivery order were traded back the same day: charged as intraday."""
+        rates = self._rates(executed, kind_of(executed.segment, executed.product))
+        if not matched:
+            return _lines(rates, executed.side, executed.value, rates.broker(executed.value))
+        intraday = self._rates(executed, Kind.INTRADAY)
+        whole = matched >= executed.quantity
+        part = executed.value if whole else executed.value * matched / executed.quantity
+        rest = executed.value - part
+        if executed.product is Product.MTF:  # its own brokerage, whatever becomes of the shares
+            brokerage = rates.broker(executed.value)
+        else:
+            brokerage = intraday.broker(part) + rates.broker(rest)
+        return _lines(intraday, executed.side, part, ZERO) + _lines(rates, executed.side, rest, brokerage)
+
+    def added(self, before: Executed | None, after: Executed, others: Sequence[Executed]) -> Decimal:
+        """Rupees an execution added to the day's charges; ``before`` and ``after`` are its order without and
+        with it. ``others`` are the day's other executed orders of the same key: delivery bought and sold the
+        same day becomes intraday and the depository charges a scrip once, so it may be negative.
+
+        Added up over a day's executions it is the sum of the orders' own charges in that day's note and the
+        depository's.
         """
-        if turnover < 0:
-            raise InvalidInput(f"Expected a turnover of at least ₹0, was {turnover}")
-        if turnover == 0:
-            return Breakdown()
-        return self._row(segment, product, on).on(side, turnover)
+        if not after.delivery:
+            paid = self.order(before).total if before is not None else ZERO
+            return self.order(after).total - paid
+        rest = [o for o in others if o.tag != after.tag and o.key == after.key and o.delivery]
+        now = self._scrip([*rest, after])
+        return now - self._scrip([*rest, before] if before is not None else rest)
 
-    def fill_charges(
-        self, before: Decimal, after: Decimal, *, segment: Segment, product: Product, side: Side, on: date
-    ) -> Decimal:
-        """What a fill added to its order's charges: ``before`` and ``after`` are the order's turnover without
-        and with it. The parts of an order sum to the charges of the whole."""
-        return max(
-            self.order_charges(segment=segment, product=product, side=side, turnover=after, on=on).total
-            - self.order_charges(segment=segment, product=product, side=side, turnover=before, on=on).total,
-            ZERO,
+    def day(self, orders: Sequence[Executed], on: date | None = None) -> ContractNote:
+        """The note of one day's executed orders, all of them; an empty day needs its name in ``on``."""
+        day = _only_day(orders, on)
+        chapters: defaultdict[str, Breakdown] = defaultdict(Breakdown)
+        booked: list[tuple[Executed, Breakdown]] = []
+        dp = ZERO
+        for order, units in _matched(orders):
+            if order.value:
+                chapters[order.chapter] += self.exact(order, units)
+            booked.append((order, self._booked(order, units)))
+        for scrip in _scrips(orders).values():
+            dp += self._depository(scrip)
+        return ContractNote(
+            day=day,
+            segments={name: exact.noted() for name, exact in chapters.items()},
+            ledger=Breakdown(dp=dp, rms=add_up(b for _, b in booked).rms),
+            orders=booked,
         )
 
-    def _row(self, segment: Segment, product: Product, on: date) -> Rates:
-        rows = self._rates[_kind(segment, product)]
-        return rows[max(bisect_right(rows, on, key=lambda row: row.since) - 1, 0)]
+    def exercised(self, on: date, *, intrinsic: Decimal, settlement: Decimal) -> Decimal:
+        """STT in rupees of the buyer of an option exercised on ``on``. ``intrinsic``: what it was in the
+        money, ``settlement``: the underlying's price, both times quantity; until 31 Aug 2019 the tax was on
+        the latter."""
+        rate, of_intrinsic = self._tariff.exercise(on)
+        return to_paise(rate * (intrinsic if of_intrinsic else settlement))
+
+    def _scrip(self, orders: Sequence[Executed]) -> Decimal:
+        """All charges so far of one key's delivery orders of a day."""
+        booked = sum((self._booked(o, units).total for o, units in _matched(orders)), ZERO)
+        return booked + self._depository(orders)
+
+    def _depository(self, orders: Sequence[Executed]) -> Decimal:
+        """The depository's charge for one scrip's delivery orders of a day: once, if shares left the account,
+        even shares bought yesterday."""
+        for product in DELIVERED:
+            if sum(o.quantity * o.side.sign for o in orders if o.product is product) < 0:
+                return self._tariff.debit("dp", _day(orders[0]))
+        return ZERO
+
+    def _booked(self, order: Executed, matched: int) -> Breakdown:
+        if not order.value:
+            return Breakdown()
+        lines = self.exact(order, matched)
+        if order.by_broker:
+            lines += Breakdown(rms=self._tariff.debit("rms", _day(order)))
+        return lines.rounded()
+
+    def _rates(self, order: Executed, kind: Kind) -> Rates:
+        underlying = order.underlying if order.exchange is Exchange.BFO else ""
+        return self._tariff.rates(order.exchange, kind, underlying, _day(order))
 
 
-def _kind(segment: Segment, product: Product) -> str:
-    if segment is Segment.EQUITY:
-        return "equity intraday" if product is Product.MIS else "equity delivery"
-    if segment is Segment.INDEX:
-        raise InvalidInput("An index is quoted, never traded: there are no charges for it")
-    return segment.value
+def _lines(rates: Rates, side: Side, value: Decimal, brokerage: Decimal) -> Breakdown:
+    transaction, sebi = value * rates.transaction, value * rates.sebi
+    taxed = brokerage + transaction + sebi if rates.gst_on_sebi else brokerage + transaction
+    return Breakdown(
+        brokerage,
+        value * rates.stt(side),
+        transaction,
+        value * rates.ipft,
+        sebi,
+        value * rates.stamp(side),
+        taxed * rates.gst,
+    )
+
+
+def _day(order: Executed) -> date:
+    return ist(order.at).date()
+
+
+def _only_day(orders: Sequence[Executed], on: date | None) -> date:
+    days = {_day(o) for o in orders} | ({on} if on else set())
+    if len(days) != 1:
+        found = ", ".join(str(d) for d in sorted(days)) or "none"
+        raise InvalidInput(f"Expected the orders of one day for a contract note, were of: {found}")
+    return days.pop()
+
+
+def _place(order: Executed) -> tuple[datetime, str]:
+    return order.at, order.tag
+
+
+def _scrips(orders: Sequence[Executed]) -> dict[InstrumentKey, list[Executed]]:
+    """Delivery orders by what they trade."""
+    scrips: defaultdict[InstrumentKey, list[Executed]] = defaultdict(list)
+    for order in orders:
+        if order.delivery:
+            scrips[order.key].append(order)
+    return scrips
+
+
+def _matched(orders: Sequence[Executed]) -> Iterator[tuple[Executed, int]]:
+    """Each order in the day's order, with the units of it that were for delivery but bought and sold the same
+    day: the first bought against the first sold, within a key and product."""
+    units: defaultdict[tuple[InstrumentKey, Product, Side], int] = defaultdict(int)
+    for order in orders:
+        if order.delivery:
+            units[order.key, order.product, order.side] += order.quantity
+    left = {
+        (key, product, side): min(total, units.get((key, product, side.opposite), 0))
+        for (key, product, side), total in units.items()
+    }
+    for order in sorted(orders, key=_place):
+        book = order.key, order.product, order.side
+        part = min(left.get(book, 0), order.quantity)
+        if part:
+            left[book] -= part
+        yield order, part

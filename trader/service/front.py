@@ -6,16 +6,23 @@ import asyncio
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
+from trader.broker.port import Broker
 from trader.desk.commands import Command
+from trader.desk.costs import executed_of
 from trader.desk.desk import Desk
 from trader.desk.effects import Answer
 from trader.desk.view import DeskView, QuoteView
+from trader.domain.funds import Funds
 from trader.domain.instrument import Instrument
 from trader.domain.order import Order
 from trader.domain.position import Fill, Trade
 from trader.domain.records import Alert, AuditEntry, Priority, Setting
 from trader.market.calendar import Calendar
+from trader.market.charges import Charges
+from trader.market.contracts import OptionChain
 from trader.market.instruments import Instruments
+from trader.market.note import ContractNote, Executed
+from trader.market.phases import venue_of
 from trader.ports.clock import Clock
 from trader.ports.store import Store
 from trader.service.desk_service import DeskService
@@ -23,6 +30,8 @@ from trader.service.port import About
 from trader.service.pump import Pump
 from trader.strategy.catalogue import Catalogue
 from trader.strategy.info import ParamInfo, StrategyInfo, option_infos, strategy_info
+
+ALL_ORDERS = 1_000_000  # of a day; the broker takes 5,000
 
 
 class DeskFront:
@@ -34,7 +43,9 @@ class DeskFront:
         store: Store,
         clock: Clock,
         pump: Pump,
+        broker: Broker,
         calendar: Calendar,
+        charges: Charges,
         instruments: Instruments,
         catalogue: Catalogue,
         about: About,
@@ -46,7 +57,9 @@ class DeskFront:
         self._store = store
         self._clock = clock
         self._pump = pump
+        self._broker = broker
         self._calendar = calendar
+        self._charges = charges
         self._instruments = instruments
         self._catalogue = catalogue
         self._about = about
@@ -69,6 +82,18 @@ class DeskFront:
     def instruments(self) -> Sequence[Instrument]:
         return list(self._instruments)
 
+    def calendar(self) -> Calendar:
+        return self._calendar
+
+    def find(self, text: str) -> Instrument:
+        return self._instruments.find(text)
+
+    def chain(self, underlying: str, expiry: date | None = None) -> OptionChain:
+        return self._instruments.chain(underlying, expiry)
+
+    def search(self, text: str, limit: int = 10) -> Sequence[Instrument]:
+        return self._instruments.search(text, limit)
+
     def strategies(self) -> Sequence[StrategyInfo]:
         return [strategy_info(self._catalogue.get(name)) for name in self._catalogue.names()]
 
@@ -86,6 +111,22 @@ class DeskFront:
 
     async def orders(self, day: date | None = None, limit: int = 1000) -> list[Order]:
         return await self._store.orders(day, limit)
+
+    async def note(self, day: date | None = None) -> ContractNote:
+        day = day or self._clock.now().date()
+        orders = await self._store.orders(day, ALL_ORDERS)
+        rows = [self._executed(order, day) for order in orders]
+        return self._charges.day([row for row in rows if row is not None], day)
+
+    def _executed(self, order: Order, day: date) -> Executed | None:
+        instrument = self._instruments.get(order.key)
+        if instrument is None:
+            return None
+        broker_at = self._calendar.deadlines(day, venue_of(instrument)).broker_at
+        return executed_of(order, instrument, broker_at)
+
+    async def funds(self) -> Funds:
+        return await self._broker.funds()
 
     async def audit(self, entry: AuditEntry) -> None:
         await self._store.commit([entry])

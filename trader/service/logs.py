@@ -46,5 +46,5 @@ def configure(folder: Path | None, secrets: Iterable[str]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("httpx", "httpcore", "telegram", "alembic", "asyncio"):
+    for noisy in ("httpx", "httpcore", "telegram", "alembic", "apscheduler", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -10,10 +10,14 @@ from typing import Protocol
 from trader.desk.commands import Command
 from trader.desk.effects import Answer
 from trader.desk.view import DeskView, QuoteView
+from trader.domain.funds import Funds
 from trader.domain.instrument import Instrument
 from trader.domain.order import Order
 from trader.domain.position import Fill, Trade
 from trader.domain.records import AuditEntry
+from trader.market.calendar import Calendar
+from trader.market.contracts import OptionChain
+from trader.market.note import ContractNote
 from trader.strategy.info import ParamInfo, StrategyInfo
 
 
@@ -43,6 +47,21 @@ class DeskPort(Protocol):
 
     def instruments(self) -> Sequence[Instrument]: ...
 
+    def calendar(self) -> Calendar:
+        """The house's own; closures change it, through CloseDay and ReopenDay only."""
+        ...
+
+    def find(self, text: str) -> Instrument:
+        """``RELIANCE``, ``NIFTY 26DEC 26000 CE``. Raises UnknownName with a suggestion, InvalidInput for a
+        contract that is not listed."""
+        ...
+
+    def chain(self, underlying: str, expiry: date | None = None) -> OptionChain:
+        """Of the nearest expiry without one. Raises UnknownName, InvalidInput."""
+        ...
+
+    def search(self, text: str, limit: int = 10) -> Sequence[Instrument]: ...
+
     def strategies(self) -> Sequence[StrategyInfo]:
         """What can be started, by name."""
         ...
@@ -60,6 +79,15 @@ class DeskPort(Protocol):
     async def trades(self, day: date | None = None, limit: int = 1000) -> list[Trade]: ...
 
     async def orders(self, day: date | None = None, limit: int = 1000) -> list[Order]: ...
+
+    async def note(self, day: date | None = None) -> ContractNote:
+        """The contract note of a market day, from the ledger's orders; of today without one. Empty for a day
+        without executions."""
+        ...
+
+    async def funds(self) -> Funds:
+        """Raises BrokerUnavailable."""
+        ...
 
     async def audit(self, entry: AuditEntry) -> None:
         """Write an audit line (once with the verdict, again with the outcome)."""

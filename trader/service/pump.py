@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from trader.desk.events import BarClosed, ClockTicked, RangePassed, TicksArrived
 from trader.domain.errors import MunimError
@@ -23,11 +23,13 @@ from trader.feed.port import BarBatch, Batch, Feed, Silence, TickBatch
 from trader.market.calendar import Calendar
 from trader.service.clock import SteppedClock
 from trader.service.desk_service import DeskService
+from trader.service.schedule import Schedule, first_close, midnight
 
 log = logging.getLogger(__name__)
 
 _SHARE = 0.02  # seconds the market may keep the event loop to itself
 _JUMP = timedelta(minutes=2)  # a silence longer than this is a night, not a pause: nobody waits through it
+_MOMENT = timedelta(microseconds=1)
 
 
 class PaperMarket(Protocol):
@@ -57,7 +59,8 @@ class Pump:
     """``held`` makes the market move only while somebody waits for it (``run_until``): a script's market.
 
     ``every_minute`` is awaited with the market time once a market minute, ``before_next`` after every
-    moment has settled.
+    moment has settled. The jobs of ``schedule`` run at their own times: a night is passed over from one to
+    the next.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Pump:
         aggregator: Aggregator,
         calendar: Calendar,
         *,
+        schedule: Schedule | None = None,
         held: bool = False,
         every_minute: Callable[[datetime], Awaitable[None]] | None = None,
         before_next: Callable[[], Awaitable[None]] | None = None,
@@ -79,6 +83,7 @@ class Pump:
         self._clock = clock
         self._aggregator = aggregator
         self._calendar = calendar
+        self._schedule = schedule
         self._every_minute = every_minute
         self._before_next = before_next
         self._held_until: datetime | None = clock.now() if held else None
@@ -105,16 +110,19 @@ class Pump:
     async def _play(self) -> None:
         yielded = 0.0
         async for batch in self._feed.batches(self._clock.now()):
-            await self._wait_for_release(batch)
-            await self._keep_pace(_begins(batch))
+            begins, ends = _begins(batch), _ends(batch)
+            await self._run_jobs(begins, ends)
+            await self._wait_for_release(begins, ends)
+            await self._keep_pace(begins)
             if self._stopping.is_set():
-                break
+                return
             began = time.perf_counter()
-            await self._show_safely(batch)
+            await self._safely(self._show(batch))
             self.played.seconds += time.perf_counter() - began
             if began - yielded > _SHARE:
                 yielded = began
                 await asyncio.sleep(0)  # a market at full speed would never let the chat speak
+        await self._pass_evening()
 
     async def stop(self) -> None:
         """Show no further moment. Returns when the present one has settled: nothing trades after that."""
@@ -122,11 +130,11 @@ class Pump:
         self._released.set()
         await self._ended.wait()
 
-    async def _show_safely(self, batch: Batch) -> None:
+    async def _safely(self, showing: Coroutine[Any, Any, None]) -> None:
         """A moment the paper exchange could not write down halts the desk; the market goes on, and what was
         not filled in that moment is filled in a later one."""
         try:
-            await self._show(batch)
+            await showing
         except MunimError as e:
             log.exception("the paper exchange failed")
             self._service.fault(self._clock.now(), "exchange_failed", f"The paper exchange failed: {e}")
@@ -179,14 +187,17 @@ class Pump:
         self._put_bars(at, self._aggregator.on_time(at))
         await self._end_day(at)
         self._service.put(ClockTicked(at))
-        await self._service.settle()
-        if self._before_next is not None:
-            await self._before_next()
+        await self._settle()
         minute = at.replace(second=0, microsecond=0)
         if minute != self._minute:
             self._minute = minute
             if self._every_minute is not None:
                 await self._every_minute(at)
+
+    async def _settle(self) -> None:
+        await self._service.settle()
+        if self._before_next is not None:
+            await self._before_next()
 
     def _put_bars(self, at: datetime, bars: Iterable[Bar]) -> None:
         for bar in bars:
@@ -198,6 +209,39 @@ class Pump:
         if session is not None and at >= session.closes_at and at.date() not in self._ended_days:
             self._ended_days = {at.date()}
             await self._floor.end_of_day(at.date())
+
+    # -- the day's jobs --------------------------------------------------------------------------
+
+    async def _run_jobs(self, begins: datetime, ends: datetime) -> None:
+        """What is due before a moment that begins and ends then, each job at its own time."""
+        while self._schedule is not None and not self._stopping.is_set():
+            due, now = self._schedule.next_due(), self._clock.now()
+            if due is None:
+                return
+            # What a start finds overdue is caught up when the market moves on from where it stood.
+            at = max(due, now + _MOMENT)
+            if at > (ends if due <= now else begins):
+                return
+            await self._wait_for_release(at, at)
+            await self._keep_pace(at)
+            # The owner may have closed the day while the market stood.
+            if not self._stopping.is_set() and self._schedule.next_due() == due:
+                await self._safely(self._run_job(self._schedule, max(due, now)))
+
+    async def _run_job(self, schedule: Schedule, at: datetime) -> None:
+        """The desk hears of the time first: the checklist is of the new day, not of the last one."""
+        try:
+            await self._pass_time(at)
+        finally:
+            await schedule.run_due(at)
+        await self._settle()
+
+    async def _pass_evening(self) -> None:
+        """A recording that lasts to a close has an evening behind it; one that breaks off before has none."""
+        day = self._clock.now().date()
+        if self._calendar.is_trading_day(day) and self._clock.now() >= first_close(self._calendar, day):
+            evening = midnight(self._calendar, day)
+            await self._run_jobs(evening, evening)
 
     # -- pace ------------------------------------------------------------------------------------
 
@@ -218,12 +262,10 @@ class Pump:
 
     # -- a held market ---------------------------------------------------------------------------
 
-    async def _wait_for_release(self, batch: Batch) -> None:
+    async def _wait_for_release(self, begins: datetime, ends: datetime) -> None:
         """A candle is shown whole or not at all, so it is held back until it may be over."""
-        self._next = _begins(batch)
-        while (
-            not self._stopping.is_set() and self._held_until is not None and _ends(batch) > self._held_until
-        ):
+        self._next = begins
+        while not self._stopping.is_set() and self._held_until is not None and ends > self._held_until:
             self._released.clear()
             self._standing.set()
             await self._released.wait()

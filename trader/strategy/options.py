@@ -21,7 +21,9 @@ OPTIONS: Final[Mapping[str, Param[Any]]] = {
     "trail": Param(0.0, low=0.0, high=20.0, help="% behind the best price the stop follows; 0: it stays"),
     "risk": Param(1.0, low=0.01, high=RISK_CEILING_PCT, help="% of capital a trade may lose at its stop"),
     "product": Param(
-        Product.MIS.value, choices=(Product.MIS.value, Product.CNC.value), help="MIS intraday, CNC delivery"
+        Product.MIS.value,
+        choices=tuple(product.value for product in Product),
+        help="MIS intraday, CNC delivery, NRML contracts overnight, MTF delivery on margin",
     ),
     "side": Param("both", choices=("both", "long", "short"), help="directions it may enter"),
     "max_positions": Param(5, low=1, high=50, help="positions it may hold at a time"),
@@ -59,10 +61,10 @@ class Options:
             for name, value in (("target", self.target), ("trail", self.trail))
             if 0.0 < value < _LEAST_PCT
         ]
-        if self.product is Product.CNC and self.side != "long":
+        if self.product in (Product.CNC, Product.MTF) and self.side != "long":
             # Delivery must be delivered: shares sold without owning them go to auction (india.md).
             faults.append(
-                f"product is CNC and side is {self.side}: delivery cannot be sold short; "
+                f"product is {self.product} and side is {self.side}: delivery cannot be sold short; "
                 "give side=long, or product=MIS"
             )
         return faults

@@ -82,6 +82,8 @@ class Param(Generic[T]):
         """The value a text stands for. Percentages may carry their sign: ``1.5%``."""
         name, stripped = name or self.name, text.strip()
         value: object = stripped
+        if self.kind in (int, float) and (not stripped.isascii() or "_" in stripped):
+            self._refuse(name, text)  # Python would take other scripts' digits and 1_000 for numbers
         try:
             if self.kind is int:
                 value = int(stripped)

@@ -1,4 +1,4 @@
-"""What the broker's front desk turns away at once, and what its risk desk rejects a moment later."""
+"""What the broker's front desk turns away at once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from decimal import Decimal
 
 from trader.broker.paper.matching import STOPS, would_fire
 from trader.domain.errors import OrderRefused
-from trader.domain.instrument import Exchange, Instrument, Segment
-from trader.domain.order import TAG_LENGTH, OrderType, OrderUpdate, Product, Side
+from trader.domain.instrument import Instrument
+from trader.domain.order import TAG_LENGTH, OrderType, Product, Side, Validity
+from trader.market.phases import Phase
+from trader.market.shaping import order_type_fault, product_fault, validity_fault
 
 MAX_MODIFICATIONS = 25  # an order (kite.md 4); then cancel and place anew
+
+_HOURS = (Phase.OPEN, Phase.AUCTION, Phase.AUCTION_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +35,21 @@ def check_tag(tag: str) -> None:
         raise OrderRefused(f"Invalid `tag`: expected 1 to {TAG_LENGTH} characters, was {tag!r}")
 
 
+def check_hours(instrument: Instrument, order_type: OrderType, validity: Validity, phase: Phase) -> None:
+    """Raise OrderRefused unless an order of this kind is taken in this phase. The paper exchange has no
+    pre-open and no post-close session."""
+    if phase not in _HOURS:
+        raise OrderRefused(f"The paper exchange takes no orders in {instrument.key} now: {phase}")
+    fault = validity_fault(order_type, validity, phase)
+    if fault is not None:
+        raise OrderRefused(f"{instrument.key}: {fault}")
+
+
 def check_terms(terms: Terms, instrument: Instrument, last: float | None) -> None:
     """Raise OrderRefused unless Kite would take these terms; ``last`` is the last price, where known."""
-    _check_product(terms, instrument)
+    fault = product_fault(instrument, terms.product, terms.side, opening=False)  # holdings: the risk desk's
+    if fault is not None:
+        raise OrderRefused(fault)
     _check_quantity(terms.quantity, instrument)
     _check_fields(terms, instrument)
     for name, price in (("price", terms.price), ("trigger price", terms.trigger_price)):
@@ -46,29 +62,6 @@ def check_terms(terms: Terms, instrument: Instrument, last: float | None) -> Non
         _check_trigger(terms, terms.trigger_price, last)
 
 
-def risk_rejection(order: OrderUpdate, instrument: Instrument, sellable: int) -> str | None:
-    """Why the broker's risk desk or the exchange rejects an order that was taken in, or None.
-
-    ``sellable``: units held for delivery and not promised to another order; shares that are not there
-    cannot be sold for delivery.
-    """
-    freeze = instrument.freeze_quantity
-    if freeze is not None and order.quantity > freeze:
-        return f"Quantity freeze: at most {freeze} units an order in {instrument.key}, was {order.quantity}"
-    if order.product is Product.CNC and order.side is Side.SELL and order.quantity > sellable:
-        return f"RMS:Rule: Check holdings for {instrument.key}: {max(sellable, 0)} free, was {order.quantity}"
-    return None
-
-
-def _check_product(terms: Terms, instrument: Instrument) -> None:
-    if instrument.segment is Segment.INDEX:
-        raise OrderRefused(f"{instrument.key} is an index: it is quoted, not traded")
-    derivative = instrument.segment is not Segment.EQUITY
-    if terms.product is (Product.CNC if derivative else Product.NRML):
-        allowed = "MIS or NRML" if derivative else "MIS or CNC"
-        raise OrderRefused(f"{instrument.key} trades as {allowed}, was {terms.product}")
-
-
 def _check_quantity(quantity: int, instrument: Instrument) -> None:
     if quantity <= 0 or quantity % instrument.lot_size:
         raise OrderRefused(
@@ -77,7 +70,7 @@ def _check_quantity(quantity: int, instrument: Instrument) -> None:
 
 
 def _check_fields(terms: Terms, instrument: Instrument) -> None:
-    """Each type has its own prices, and some markets refuse stop-market orders (india.md 4)."""
+    """Each type has its own prices, and some markets refuse stop-market orders."""
     kind = terms.order_type
     wanted = (kind in (OrderType.LIMIT, OrderType.SL), kind in STOPS)
     if (terms.price is not None, terms.trigger_price is not None) != wanted:
@@ -85,9 +78,9 @@ def _check_fields(terms: Terms, instrument: Instrument) -> None:
             f"A {kind} order takes {'a' if wanted[0] else 'no'} price and {'a' if wanted[1] else 'no'} "
             f"trigger price, was price {terms.price} and trigger price {terms.trigger_price}"
         )
-    bse = instrument.exchange in (Exchange.BSE, Exchange.BFO)
-    if kind is OrderType.SL_M and (bse or instrument.segment is Segment.OPTIONS):
-        raise OrderRefused(f"SL-M orders are not taken in {instrument.key}: use SL with a limit price")
+    fault = order_type_fault(instrument, kind)
+    if fault is not None:
+        raise OrderRefused(fault)
 
 
 def _check_trigger(terms: Terms, trigger: Decimal, last: float | None) -> None:

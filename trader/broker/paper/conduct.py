@@ -16,7 +16,8 @@ class Conduct:
 
     ``slippage_bps`` is lost by every market execution, in hundredths of a percent. ``latency`` is market
     time until a request reaches the exchange. ``liquidity`` is the largest share of a tick's traded units
-    one execution may take (0.1: a tenth); None takes whatever is wanted.
+    one execution may take (0.1: a tenth); None takes whatever is wanted. ``squareoff``: intraday positions
+    still open at the broker's deadline are closed by the broker, for a fee.
 
     Chance is drawn from the seed and the order's own id, so one order's luck depends on no other order and
     survives a restart.
@@ -28,6 +29,7 @@ class Conduct:
     reject_probability: float = 0.0
     seed: int = 0
     liquidity: float | None = None
+    squareoff: bool = True
 
     def __post_init__(self) -> None:
         for name in ("partial_fill_probability", "reject_probability"):

@@ -7,9 +7,10 @@ and told; a step that could not be written has not happened.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
+from trader.broker.paper.account import Account
 from trader.broker.paper.journal import PaperExecution, PaperJournal
 from trader.broker.paper.tally import Tally
 from trader.broker.paper.working import WorkingOrder
@@ -20,8 +21,11 @@ from trader.domain.times import ist
 
 
 class Floor:
-    def __init__(self, journal: PaperJournal) -> None:
+    """``new_account`` opens the account as it was before anything traded."""
+
+    def __init__(self, journal: PaperJournal, new_account: Callable[[], Account]) -> None:
         self._journal = journal
+        self._new_account = new_account
         self._forget()
 
     def _forget(self) -> None:
@@ -31,6 +35,7 @@ class Floor:
         self.in_transit: set[OrderId] = set()
         self.tags: set[Tag] = set()
         self.tally = Tally()
+        self.account = self._new_account()
         self._serial = 0
 
     async def load(self) -> None:
@@ -41,21 +46,24 @@ class Floor:
             executions[execution.order_id].append(execution)
         for order in sorted(state.orders, key=lambda o: o.update.order_id):
             self._take(WorkingOrder.recorded(order, executions[order.update.order_id]))
-        for execution in state.executions:
-            self.tally.add(self.orders[execution.order_id].update, execution)
+        self._count(state.executions)
         self._serial = max(state.serial, *(_serial_of(i) for i in self.orders), 0)
         self.loaded = True
 
-    def next_id(self, day: date) -> OrderId:
+    def next_id(self, day: date, step: Step) -> OrderId:
         """19 digits like Kite's (kite.md 5): the day, then how many there ever were. The number is used
         up once the order is in the journal."""
-        return OrderId(f"{day:%y%m%d}{self._serial + 1:013d}")
+        new = sum(order_id not in self.orders for order_id in step.orders)
+        return OrderId(f"{day:%y%m%d}{self._serial + 1 + new:013d}")
 
     def ids_at(self, key: InstrumentKey) -> list[OrderId]:
         return list(self.working.get(key, ()))
 
+    def working_ids(self) -> list[OrderId]:
+        return [order_id for ids in self.working.values() for order_id in ids]
+
     def all_working(self) -> list[OrderId]:
-        return [order_id for order_id, order in self.orders.items() if not order.final]
+        return sorted(self.working_ids())
 
     async def commit(self, step: Step, tell: Callable[[OrderUpdate], None]) -> None:
         """Write, remember, tell. Raises CommitFailed when nothing was written; after any other failure
@@ -74,27 +82,42 @@ class Floor:
             raise
         for order in step.orders.values():
             self._take(order)
-        for execution in step.executions:
-            self.tally.add(self.orders[execution.order_id].update, execution)
+        self._count(step.executions)
         for update in step.told:
             tell(update)
 
     def prune(self, today: date) -> None:
-        """Forget finished orders of earlier days; their executions are in the tally."""
+        """Forget finished orders of earlier days; their executions are in the tally and the account."""
         for order_id in [i for i, o in self.orders.items() if o.final and o.day < today]:
             self.tags.discard(self.orders.pop(order_id).update.tag or Tag(""))
+        self.tally.forget(today)
 
-    def sellable(self, key: InstrumentKey, at: datetime, step: Step, asking: OrderId) -> int:
+    def pending(self, order: WorkingOrder) -> int:
+        """Units of ``order`` that are not in the tally: those it may still trade, and those it traded in a
+        step that is not committed."""
+        known = self.orders.get(order.order_id)
+        counted = known.update.filled_quantity if known is not None else 0
+        return (order.update.filled_quantity if order.final else order.update.quantity) - counted
+
+    def sellable(
+        self, key: InstrumentKey, product: Product, at: datetime, step: Step, asking: OrderId
+    ) -> int:
         """Units held for delivery that no working order but the asking one has promised already."""
-        held = self.tally.quantity(key, Product.CNC, ist(at).date())
+        held = self.tally.quantity(key, product, ist(at).date())
         for order_id in self.ids_at(key):
             order = step.get(order_id)
             if order_id == asking:
                 continue
             update = order.update
-            if update.product is Product.CNC and update.side is Side.SELL and not order.in_transit:
-                held -= update.quantity - update.filled_quantity
+            if update.product is product and update.side is Side.SELL and not order.in_transit:
+                held -= self.pending(order)
         return held
+
+    def _count(self, executions: Iterable[PaperExecution]) -> None:
+        for execution in executions:
+            order = self.orders[execution.order_id].update
+            self.tally.add(order, execution)
+            self.account.add(order, execution)
 
     def _take(self, order: WorkingOrder) -> None:
         order_id, key = order.order_id, order.update.key

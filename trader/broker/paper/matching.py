@@ -1,7 +1,7 @@
 """At what price an order trades, if at all. Pure; every doubt is resolved against the trader.
 
-An order faces three things: a quote, the range of a recorded candle between its open and its close, and,
-when it was changed into a limit inside that range, the price it asks for.
+An order faces four things: a quote, the closing auction's price, the range of a recorded candle between its
+open and its close, and, when it was changed into a limit inside that range, the price it asks for.
 """
 
 from __future__ import annotations
@@ -73,6 +73,15 @@ def in_range(terms: OrderUpdate, bar: Bar, instrument: Instrument, bps: float) -
         if _within(decimal_of(best), _limit(terms), terms.side):
             return Match(price=_limit(terms))
     return NOTHING
+
+
+def in_auction(terms: OrderUpdate, tick: Tick, instrument: Instrument) -> Match:
+    """The closing auction's one price, for every order that it satisfies. Stops take no part."""
+    if waiting(terms):
+        return NOTHING
+    price = _on_tick(decimal_of(tick.last), terms.side, instrument)
+    limited = terms.order_type in (OrderType.LIMIT, OrderType.SL)
+    return NOTHING if limited and not _within(price, _limit(terms), terms.side) else Match(price=price)
 
 
 def on_conversion(terms: OrderUpdate, bar: Bar) -> Match:

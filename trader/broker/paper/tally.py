@@ -1,4 +1,4 @@
-"""What executions add up to: net positions and cash."""
+"""What executions add up to: net positions."""
 
 from __future__ import annotations
 
@@ -38,13 +38,16 @@ class Tally:
     """Intraday positions live for one day; the others until they are sold."""
 
     def __init__(self) -> None:
-        self.realised = ZERO
         self._nets: dict[tuple[InstrumentKey, Product, date | None], Net] = {}
 
     def add(self, order: OrderUpdate, execution: PaperExecution) -> None:
         day = ist(execution.at).date() if order.product is Product.MIS else None
         net = self._nets.setdefault((order.key, order.product, day), Net())
-        self.realised += net.add(order.side.sign * execution.quantity, execution.price)
+        net.add(order.side.sign * execution.quantity, execution.price)
+
+    def forget(self, before: date) -> None:
+        """Intraday positions of the days before ``before``: nobody will ask for them again."""
+        self._nets = {slot: net for slot, net in self._nets.items() if slot[2] is None or slot[2] >= before}
 
     def positions(self, today: date) -> list[BrokerPosition]:
         return [
@@ -56,7 +59,3 @@ class Tally:
     def quantity(self, key: InstrumentKey, product: Product, today: date) -> int:
         net = self._nets.get((key, product, today if product is Product.MIS else None))
         return net.quantity if net else 0
-
-    def blocked(self, today: date) -> Decimal:
-        """Rupees of open positions at their entry prices."""
-        return sum((net.cost for (_, _, day), net in self._nets.items() if day in (None, today)), ZERO)

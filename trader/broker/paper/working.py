@@ -9,9 +9,19 @@ from decimal import Decimal
 from trader.broker.paper.journal import PaperExecution, PaperOrder
 from trader.broker.paper.matching import STOPS
 from trader.domain.money import ZERO
-from trader.domain.order import BrokerStatus, OrderChange, OrderId, OrderType, OrderUpdate
+from trader.domain.order import (
+    BrokerStatus,
+    OrderChange,
+    OrderId,
+    OrderRequest,
+    OrderType,
+    OrderUpdate,
+    Validity,
+)
 from trader.domain.times import ist
 
+IOC = "IOC"  # the message of such an order while it lives: the journal has no other place for its validity
+BY_RMS = "RMS: intraday square-off by the broker"  # the message of such an order: it is charged a fee
 _FIRED = {OrderType.SL: OrderType.LIMIT, OrderType.SL_M: OrderType.MARKET}
 
 
@@ -32,6 +42,29 @@ class WorkingOrder:
     executions: int = 0
     modifications: int = 0
     before: OrderUpdate | None = None
+    validity: Validity = Validity.DAY
+
+    @classmethod
+    def taken(
+        cls, request: OrderRequest, order_id: OrderId, now: datetime, active_at: datetime
+    ) -> WorkingOrder:
+        update = OrderUpdate(
+            order_id=order_id,
+            tag=request.tag,
+            key=request.key,
+            side=request.side,
+            product=request.product,
+            order_type=request.order_type,
+            status=BrokerStatus.PENDING,
+            quantity=request.quantity,
+            filled_quantity=0,
+            average_price=ZERO,
+            at=now,
+            price=request.price,
+            trigger_price=request.trigger_price,
+            message=IOC if request.validity is Validity.IOC else "",
+        )
+        return cls(update, placed_at=now, active_at=active_at, validity=request.validity)
 
     @classmethod
     def recorded(cls, order: PaperOrder, executions: list[PaperExecution]) -> WorkingOrder:
@@ -42,7 +75,10 @@ class WorkingOrder:
         if unmet and arrived:
             update = replace(update, status=BrokerStatus.OPEN)
         value = sum((e.price * e.quantity for e in executions), ZERO)
-        return cls(update, order.placed_at, order.active_at, not unmet, value, len(executions))
+        validity = Validity.IOC if update.message == IOC else Validity.DAY
+        return cls(
+            update, order.placed_at, order.active_at, not unmet, value, len(executions), validity=validity
+        )
 
     @property
     def record(self) -> PaperOrder:
@@ -67,9 +103,6 @@ class WorkingOrder:
     @property
     def day(self) -> date:
         return ist(self.placed_at).date()
-
-    def wanting(self, quantity: int) -> OrderUpdate:
-        return replace(self.update, quantity=quantity)
 
     def terms_at(self, at: datetime) -> OrderUpdate | None:
         """The terms the exchange works by at ``at``; None while the order is on its way."""
@@ -108,6 +141,7 @@ class WorkingOrder:
             average_price=value / filled,
             status=BrokerStatus.COMPLETE if done else terms.status,
             at=at,
+            message="" if done and terms.message == IOC else terms.message,
         )
         order = replace(self, update=terms, before=before, value=value, executions=self.executions + 1)
         return order, PaperExecution(

@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from trader.broker.paper.checks import risk_rejection
 from trader.broker.paper.conduct import Conduct
 from trader.broker.paper.floor import Floor, Step
-from trader.broker.paper.matching import STOPS, Match, in_range, on_conversion, on_quote, sane
+from trader.broker.paper.matching import STOPS, Match, in_auction, in_range, on_conversion, on_quote, sane
 from trader.broker.paper.working import WorkingOrder
 from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.market import Bar, Tick
-from trader.domain.order import BrokerStatus
+from trader.domain.order import BrokerStatus, Validity
+from trader.domain.times import ist
+from trader.market.calendar import Calendar
+from trader.market.phases import Phase, venue_of
 
-EXPIRED = "Day order cancelled at the end of its session"
 DRAWN = "RMS:Margin Exceeds (a rejection the paper exchange was told to make)"
+NOT_AT_ONCE = "IOC: what did not trade at once is cancelled"
+RANDOM_END = timedelta(minutes=2)  # the auction's order entry may end that much early (NSE/CMTR/73362)
 
 Hit = tuple[Tick, int | None]  # a quote some order may trade on, and the units traded since the one before
+Rejection = Callable[[Step, WorkingOrder, datetime], str | None]
 
 
-class Venue:
+class Pit:
+    """``rejection`` is the risk desk's word on an order that arrives."""
+
     def __init__(
-        self, floor: Floor, instruments: Callable[[InstrumentKey], Instrument], conduct: Conduct
+        self,
+        floor: Floor,
+        instruments: Callable[[InstrumentKey], Instrument],
+        calendar: Calendar,
+        conduct: Conduct,
+        rejection: Rejection,
     ) -> None:
         self._floor = floor
         self._instruments = instruments
+        self._calendar = calendar
         self._conduct = conduct
+        self._rejection = rejection
         self._quotes: dict[InstrumentKey, Tick] = {}
         self._ranges: dict[InstrumentKey, Bar] = {}  # candles between their range and their close
+        self._closed: set[InstrumentKey] = set()  # candles behind their close: the quote is no present one
+        self._auctioned: dict[InstrumentKey, date] = {}  # whose closing auction was held, and when
 
     # -- what the market shows ------------------------------------------------------------------------
 
@@ -40,9 +55,10 @@ class Venue:
             if tick.key in working:
                 hits.append((tick, _traded(tick, quotes.get(tick.key))))
             quotes[tick.key] = tick
-        if self._ranges:
+        if self._ranges or self._closed:
             for tick in ticks:
                 self._ranges.pop(tick.key, None)
+                self._closed.discard(tick.key)
         return hits
 
     def begin_range(self, bar: Bar) -> None:
@@ -52,11 +68,16 @@ class Venue:
         """The close becomes the last price, dated so early that no order can trade on it."""
         if self._ranges.pop(bar.key, None) is not None:
             self._quotes[bar.key] = Tick(bar.key, bar.start, bar.close)
+            self._closed.add(bar.key)
 
     def last(self, key: InstrumentKey) -> float | None:
         """The last price, where there is one: none is known while a candle's range passes."""
+        return self.seen(key) if key not in self._ranges else None
+
+    def seen(self, key: InstrumentKey) -> float | None:
+        """The last price, however old it may be."""
         quote = self._quotes.get(key)
-        return quote.last if quote and sane(quote.last) and key not in self._ranges else None
+        return quote.last if quote and sane(quote.last) else None
 
     def range_of(self, key: InstrumentKey) -> Bar | None:
         return self._ranges.get(key)
@@ -65,10 +86,7 @@ class Venue:
 
     def arrive(self, step: Step, order: WorkingOrder, at: datetime) -> WorkingOrder:
         """The risk desk looks at it, then it rests."""
-        update = order.update
-        reason = risk_rejection(
-            update, self._instruments(update.key), self._floor.sellable(update.key, at, step, order.order_id)
-        )
+        reason = self._rejection(step, order, at)
         if reason is None and self._conduct.rejects(order.order_id):
             reason = DRAWN
         if reason is not None:
@@ -77,25 +95,42 @@ class Venue:
 
     def meet_present(self, step: Step, order: WorkingOrder) -> WorkingOrder:
         """Let an order that just arrived trade on the quote of this very instant, if there is one. Under a
-        liquidity bound it gets one lot: who else traded on that quote is unknown."""
+        liquidity bound it gets one lot: who else traded on that quote is unknown.
+
+        An IOC order takes the quote that stands, however long: the book does not wait for it. Where only
+        candles are known it waits for the next one's open.
+        """
         key = order.update.key
         quote = self._quotes.get(key)
-        if order.final or quote is None or quote.at < order.active_at or key in self._ranges:
+        if order.final or quote is None or key in self._ranges:
+            return order
+        at_once = order.validity is Validity.IOC and self._stands(quote, order.active_at)
+        if at_once:
+            quote = quote._replace(at=max(quote.at, order.active_at))
+        if quote.at < order.active_at or self._phase(key, quote.at) is not Phase.OPEN:
             return order
         return self._meet(step, order, quote, 0)
 
     def quote(self, step: Step, hits: Sequence[Hit]) -> None:
         """Let every order of these instruments meet the quotes."""
         for tick, traded in hits:
+            phase = self._phase(tick.key, tick.at)
+            if phase is not Phase.OPEN and not self._is_print(tick, phase, traded):
+                continue
             for order_id in self._floor.ids_at(tick.key):
                 order = step.get(order_id)
-                met = self._meet(step, order, tick, traded)
+                if phase is Phase.OPEN:
+                    met = self._meet(step, order, tick, traded)
+                else:
+                    met = self._auction(step, order, tick, traded)
                 if met is not order:
                     step.put(met, told=order.update)
 
     def pass_range(self, step: Step, bar: Bar) -> None:
         """Stops go first; where one of a position was reached its limits are passed over, for nobody
         knows which came first."""
+        if self._phase(bar.key, bar.start) is not Phase.OPEN:
+            return
         orders = [step.get(order_id) for order_id in self._floor.ids_at(bar.key)]
         orders.sort(key=lambda order: order.update.order_type not in STOPS)
         stopped = set()
@@ -122,14 +157,38 @@ class Venue:
         for order_id in sorted(self._floor.in_transit):
             order = step.get(order_id)
             if order.in_transit and order.active_at <= now:
-                step.put(self.arrive(step, order, order.active_at), told=order.update)
+                arrived = self.arrive(step, order, order.active_at)
+                if order.validity is Validity.IOC:
+                    arrived = self.meet_present(step, arrived)
+                step.put(arrived, told=order.update)
 
-    def expire(self, step: Step, day: date, now: datetime) -> None:
-        """End every order placed on ``day`` or before."""
-        for order_id in self._floor.all_working():
-            order = step.get(order_id)
-            if order.day <= day and not order.final:
-                step.put(order.ended(BrokerStatus.CANCELLED, EXPIRED, now), told=order.update)
+    # -- within ---------------------------------------------------------------------------------------
+
+    def _phase(self, key: InstrumentKey, at: datetime) -> Phase:
+        return self._calendar.phase(at, venue_of(self._instruments(key)))
+
+    def _stands(self, quote: Tick, at: datetime) -> bool:
+        """Whether it is a present quote: of today's continuous trading, and not a candle's close."""
+        return quote.key not in self._closed and ist(quote.at).date() == ist(at).date()
+
+    def _is_print(self, tick: Tick, phase: Phase, traded: int | None) -> bool:
+        """Whether this is the closing auction's price: the first quote after order entry may have ended.
+        Where the feed counts volume something must have traded, or it repeats an old price."""
+        if phase is Phase.AUCTION_LIMIT:
+            phase = self._phase(tick.key, tick.at + RANDOM_END)
+        today = ist(tick.at).date()
+        if phase is not Phase.AUCTION_MATCHING or traded == 0 or not sane(tick.last):
+            return False
+        if self._auctioned.get(tick.key) == today:
+            return False
+        self._auctioned[tick.key] = today
+        return True
+
+    def _auction(self, step: Step, order: WorkingOrder, tick: Tick, traded: int | None) -> WorkingOrder:
+        terms = order.terms_at(tick.at)
+        if order.final or order.in_transit or terms is None:
+            return order
+        return self._trade(step, order, in_auction(terms, tick, self._instruments(tick.key)), tick.at, traded)
 
     def _meet(self, step: Step, order: WorkingOrder, tick: Tick, traded: int | None) -> WorkingOrder:
         if order.final:
@@ -141,11 +200,13 @@ class Venue:
             return order
         match = on_quote(terms, order.met, tick, self._instruments(tick.key), self._conduct.slippage_bps)
         order = self._trade(step, order, match, tick.at, traded)
+        if order.validity is Validity.IOC and not order.final and tick.at >= order.active_at:
+            return order.ended(BrokerStatus.CANCELLED, NOT_AT_ONCE, tick.at)
         return order.rested() if tick.at >= order.active_at else order
 
     def _live_through(self, step: Step, order: WorkingOrder, bar: Bar) -> WorkingOrder:
         """A stop that arrived inside the candle counts from its open, against the trader; a limit must have
-        been there at the open."""
+        been there at the open, and an IOC order waits for the next one's."""
         stop = order.update.order_type in STOPS
         if order.final or (order.active_at >= bar.end if stop else order.active_at > bar.start):
             return order

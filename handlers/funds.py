@@ -1,0 +1,41 @@
+"""/funds: what the account can pay for."""
+
+from __future__ import annotations
+
+from handlers.common import money_tag, refresh
+from handlers.days import day_words
+from handlers.message import Line, Pre, Reply, say
+from handlers.registry import Call, Danger, Role, command
+from handlers.render.table import ends
+from handlers.typed import no_more
+from trader.domain.errors import BrokerUnavailable
+from trader.domain.money import rupees
+from trader.domain.times import clock_text
+from trader.service.port import DeskPort
+
+
+@command(
+    "funds",
+    help="Cash, what is free, what is blocked, what is owed",
+    role=Role.VIEWER,
+    danger=Danger.READ,
+    more="Used is what open positions and orders block. Receivable is owed to the account, and free from the "
+    "day it settles.",
+)
+async def funds(desk: DeskPort, call: Call) -> Reply:
+    no_more(call.args, "/funds")
+    try:
+        found = await desk.funds()
+    except BrokerUnavailable as silent:
+        return say(f"The broker did not say: {silent}", "Nothing follows from that; ask again in a moment.")
+    lines = [
+        ends("Cash", rupees(found.cash)),
+        ends("Available", rupees(found.available)),
+        ends("Used", rupees(found.used)),
+    ]
+    if found.receivable or found.settles_on:
+        lines.append(ends("Receivable", rupees(found.receivable)))
+    if found.settles_on:
+        lines.append(ends(" settles", day_words(found.settles_on)))
+    head = Line(f"{money_tag(desk.about())} · funds at {clock_text(desk.now())}", bold=True)
+    return Reply((head, Pre("\n".join(lines))), refresh("/funds"))

@@ -1,0 +1,99 @@
+"""What /start_strategy would start, before it does: sizes, exits, and who trades there already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+
+from handlers.common import money_tag
+from handlers.message import Line, Pre, Reply
+from handlers.render.table import pairs
+from trader.domain.instrument import Instrument, symbol_of
+from trader.domain.money import rupees
+from trader.domain.order import Product
+from trader.domain.records import DeskMode
+from trader.domain.times import ist
+from trader.market.phases import venue_of
+from trader.service.port import DeskPort
+
+_PERCENT = {"stop": "from entry", "target": "from entry", "trail": "behind the best"}
+_SHOWN = (*_PERCENT, "product", "risk")
+
+
+def preview(
+    desk: DeskPort, strategy: str, symbols: Sequence[str], interval: str, settings: Mapping[str, str]
+) -> Reply:
+    """Without buttons. A typing mistake in a symbol shows here, not after Start: raises InvalidInput."""
+    instruments = [desk.find(symbol) for symbol in symbols]
+    rows = [("Strategy", strategy), ("Symbols", ", ".join(i.symbol for i in instruments))]
+    if interval:
+        rows.append(("Candles", interval))
+    rows += [(key, value) for key, value in sorted(settings.items()) if key not in _SHOWN]
+    rows += _exits(desk, settings)
+    product = _option(desk, settings, "product").upper() or Product.MIS
+    leaves = f", square-off {_squareoff(desk, instruments)}" if product == Product.MIS else ""
+    rows.append(("Product", f"{product}{leaves}"))
+    if risk := risk_text(desk, settings):
+        rows.append(("Risk", f"{risk} a trade"))
+    head = Line(f"{money_tag(desk.about())} · start this?", bold=True)
+    return Reply((head, Pre(pairs(rows)), *(Line(text) for text in _warnings(desk, strategy, instruments))))
+
+
+def _exits(desk: DeskPort, settings: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Stop and target always, a trailing stop when there is one; as typed, else as the desk has it."""
+    rows = []
+    for name, what in _PERCENT.items():
+        value = _option(desk, settings, name).removesuffix("%").strip()
+        none = _number(value) == 0
+        if value and not (none and name == "trail"):
+            rows.append((name.capitalize(), "none" if none else f"{value} % {what}"))
+    return rows
+
+
+def _option(desk: DeskPort, settings: Mapping[str, str], name: str) -> str:
+    return settings.get(name) or next((o.default for o in desk.options() if o.name == name), "")
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
+
+
+def _squareoff(desk: DeskPort, instruments: Sequence[Instrument]) -> str:
+    """Of the trading day at hand, or of the next one when today is none."""
+    calendar, today = desk.calendar(), ist(desk.now()).date()
+    day = today if calendar.is_trading_day(today) else calendar.next_trading_day(today)
+    times = {calendar.deadlines(day, venue_of(i)).squareoff_at for i in instruments}
+    return " / ".join(f"{at:%H:%M}" for at in sorted(times))
+
+
+def _warnings(desk: DeskPort, strategy: str, instruments: Sequence[Instrument]) -> list[str]:
+    view = desk.view()
+    wanted = {i.key for i in instruments}
+    lines = []
+    for item in view.instances:
+        running = item.instance
+        both = [symbol_of(key) for key in running.symbols if key in wanted]
+        if running.strategy.casefold() == strategy.casefold() and running.status.alive and both:
+            state = running.status.lower()
+            lines.append(
+                f"{running.name} is {state} on {', '.join(both)} already: this would be a second one "
+                "beside it, with positions and risk of its own."
+            )
+    if view.latch.mode is not DeskMode.ACTIVE:
+        lines.append(f"The desk is {view.latch.mode}: it will not enter before /resume.")
+    return lines
+
+
+def risk_text(desk: DeskPort, settings: Mapping[str, str]) -> str:
+    """Rupees one trade may lose to its stop, as far as the options tell; empty if they don't."""
+    if settings.get("quantity", "0") != "0":
+        return ""  # then the size is the owner's, not the risk's
+    percent = _number(_option(desk, settings, "risk").rstrip("%"))
+    if percent is None:
+        return ""
+    capital = desk.view().capital
+    return f"{rupees(capital * percent / 100, paise=False)} ({percent}% of {rupees(capital, paise=False)})"

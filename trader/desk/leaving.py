@@ -1,0 +1,198 @@
+"""Leaving a position: one step towards flat a second, until it is.
+
+An exit of any kind is the resting stop changed to sell at the market, so the position is never unprotected
+and never sold twice. Only where no stop rests is a separate exit order made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from trader.desk.exposure import CLOSING, closing_quantity
+from trader.desk.limits import MODIFICATIONS_PER_ORDER
+from trader.desk.orderflow import OrderFlow
+from trader.desk.plans import closing_side, resting_exit
+from trader.desk.portfolio import Slot
+from trader.desk.state import DeskState, Turn
+from trader.domain.money import decimal_of
+from trader.domain.order import Denied, Order, OrderRequest, OrderType, Product, Purpose
+from trader.domain.position import Position
+from trader.market import shaping
+from trader.market.phases import Phase
+
+# How long an exit may wait for an order in flight before it goes its own way, and how long a market order
+# may rest before its protection price (kite.md 4) is taken from the market anew.
+PATIENCE = timedelta(seconds=10)
+# Pauses between attempts to leave: what the broker refuses every second would use up the day's orders.
+PAUSES = tuple(timedelta(seconds=s) for s in (0, 1, 2, 4, 8, 15, 30, 60, 120, 300))
+
+
+@dataclass(slots=True)
+class _Exit:
+    """A slot on its way out. Not recorded: what asked for it (kill, square-off, a stopping strategy, a
+    strategy's exit signal on the next bar) asks again after a restart."""
+
+    purpose: Purpose
+    since: datetime
+    limit: Decimal | None = None  # a target taken inside a replayed candle
+    attempts: int = 0
+    again_at: datetime | None = None
+
+    def tried(self, at: datetime) -> None:
+        self.again_at = at + PAUSES[min(self.attempts, len(PAUSES) - 1)]
+        self.attempts += 1
+
+
+class Leaving:
+    def __init__(self, state: DeskState, flow: OrderFlow) -> None:
+        self._state = state
+        self._flow = flow
+        self._slots: dict[Slot, _Exit] = {}
+
+    def __contains__(self, slot: Slot) -> bool:
+        return slot in self._slots
+
+    def done(self, slot: Slot) -> None:
+        self._slots.pop(slot, None)
+
+    def progress(self, slot: Slot) -> None:
+        """Part of it was closed: it is getting somewhere."""
+        leaving = self._slots[slot]
+        leaving.attempts, leaving.again_at = 0, None
+
+    def on_clock(self, turn: Turn) -> None:
+        for slot in list(self._slots):
+            if self._state.portfolio.position(slot).quantity:
+                self.pursue(turn, slot)
+            else:
+                del self._slots[slot]
+
+    def leave(self, turn: Turn, slot: Slot, purpose: Purpose, limit: Decimal | None = None) -> None:
+        """Close the slot's position. Kill overrides a reason given before; others keep the first."""
+        if not self._state.portfolio.position(slot).quantity:
+            return
+        known = self._slots.get(slot)
+        if known is None or purpose is Purpose.KILL:
+            self._slots[slot] = _Exit(purpose, turn.at, limit)
+        self.pursue(turn, slot)
+
+    def pursue(self, turn: Turn, slot: Slot) -> None:
+        """One step towards flat; called again every second until it is."""
+        leaving = self._slots[slot]
+        position = self._state.portfolio.position(slot)
+        if not self._takes_exits(turn, slot, leaving.purpose):
+            return  # the exchange takes nothing now; kill reports it, the next session tries again
+        if not self._state.reconciled and leaving.purpose is not Purpose.KILL:
+            return  # it may have been closed while nobody was here; the book is being read
+        for order in self._state.working_in(slot):
+            if order.purpose is Purpose.ENTRY:
+                self._flow.withdraw(turn, order, "the position is being closed", leaving.purpose)
+        resting = resting_exit(self._state, slot)
+        if resting is not None and self._convert(turn, resting, position, leaving):
+            return
+        for order in self._state.working_in(slot):
+            if order.purpose in CLOSING and order.tag != (resting.tag if resting else None):
+                self._press(turn, order, order.quantity, order.purpose, leaving)
+        rest = abs(position.quantity) - closing_quantity(self._state, slot)
+        if leaving.purpose is not Purpose.KILL:
+            rest -= self._closed_by_broker(turn, slot, position)
+        if rest <= 0 or (leaving.again_at is not None and turn.at < leaving.again_at):
+            return
+        leaving.tried(turn.at)
+        for quantity in self._slices(slot, rest):
+            if isinstance(self._flow.submit(turn, self._order(turn, slot, quantity, leaving)), Denied):
+                break  # what the second has no room for follows in the next
+
+    def _takes_exits(self, turn: Turn, slot: Slot, purpose: Purpose) -> bool:
+        phase = self._state.calendar.phase(turn.at, self._state.venue(slot.key))
+        # The auction is the day's last chance to be flat; a decision less grave waits for real prices.
+        return phase is Phase.OPEN or (phase is Phase.AUCTION and purpose is Purpose.KILL)
+
+    def _closed_by_broker(self, turn: Turn, slot: Slot, position: Position) -> int:
+        """Units the broker's own square-off is closing already: a second order would turn the position
+        round (faults.md 56)."""
+        if slot.product is not Product.MIS:
+            return 0
+        state = self._state
+        deadline = state.calendar.deadlines(state.trading_day(turn.at), state.venue(slot.key)).broker_at
+        return sum(
+            order.pending_quantity
+            for order in state.working.values()
+            if order.purpose is Purpose.EXTERNAL
+            and (order.key, order.product) == (slot.key, slot.product)
+            and order.side is closing_side(position)
+            and order.request.at >= deadline
+        )
+
+    def _slices(self, slot: Slot, quantity: int) -> list[int]:
+        """Above the freeze quantity the exchange takes several orders; what ten of them leave follows."""
+        instrument = self._state.instrument(slot.key)
+        if instrument is None or not instrument.freeze_quantity:
+            return [quantity]
+        most = shaping.MAX_SLICES * shaping.lots(instrument, instrument.freeze_quantity)
+        return shaping.slices(min(quantity, most), instrument.lot_size, instrument.freeze_quantity)
+
+    def _order(self, turn: Turn, slot: Slot, quantity: int, leaving: _Exit) -> OrderRequest:
+        quote = self._state.quotes.get(slot.key)
+        return OrderRequest(
+            tag=self._state.next_tag(turn.at),
+            owner=slot.owner,
+            key=slot.key,
+            side=closing_side(self._state.portfolio.position(slot)),
+            quantity=quantity,
+            order_type=OrderType.MARKET,
+            product=slot.product,
+            purpose=leaving.purpose if leaving.purpose in CLOSING else Purpose.EXIT,
+            at=turn.at,
+            reference_price=decimal_of(quote.last) if quote else None,
+            note=f"leave: {leaving.purpose}",
+        )
+
+    def _convert(self, turn: Turn, order: Order, position: Position, leaving: _Exit) -> bool:
+        """Turn the resting stop into the exit. True when the exit is in its hands."""
+        if order.order_id is None:
+            # Nothing can be asked of it before the broker names it or the book proves it absent. Should it
+            # turn up after the exit has gone its own way, it is cancelled (``_sweep``).
+            return turn.at - leaving.since < PATIENCE
+        quantity = abs(position.quantity) + order.filled_quantity
+        if order.order_type is OrderType.MARKET and order.quantity == quantity:
+            self._press(turn, order, quantity, order.purpose, leaving)
+            return order.purpose in CLOSING
+        limit = leaving.limit if order.purpose is Purpose.STOP else None
+        purpose = leaving.purpose if leaving.purpose in CLOSING else Purpose.EXIT
+        self._reshape(turn, order, quantity, purpose, leaving, limit)
+        return True  # as long as it has an id and works, a second order could sell the position twice
+
+    def _press(self, turn: Turn, order: Order, quantity: int, purpose: Purpose, leaving: _Exit) -> None:
+        """A market order that rests: at Kite it is a limit at its protection price, which the market has
+        left behind. The same change again takes the price anew."""
+        if turn.at - order.updated_at >= PATIENCE:
+            self._reshape(turn, order, quantity, purpose, leaving, None)
+
+    def _reshape(
+        self,
+        turn: Turn,
+        order: Order,
+        quantity: int,
+        purpose: Purpose,
+        leaving: _Exit,
+        limit: Decimal | None,
+    ) -> None:
+        if leaving.again_at is not None and turn.at < leaving.again_at:
+            return
+        if order.modifications >= MODIFICATIONS_PER_ORDER:
+            self._flow.cancel(turn, order, "its changes are used up")
+            return
+        changed = self._flow.change(
+            turn,
+            order,
+            quantity=quantity,
+            order_type=OrderType.LIMIT if limit is not None else OrderType.MARKET,
+            price=limit,
+            trigger_price=None,
+            purpose=purpose,
+        )
+        if changed:
+            leaving.tried(turn.at)

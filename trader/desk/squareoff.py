@@ -1,0 +1,163 @@
+"""Leaving intraday positions before the broker does it, at its price and for its fee (india.md 5).
+
+Every instrument has its own deadline. The rule is looked at with every tick of the clock instead of once at
+an hour: a desk that starts, or is resumed, after the deadline does at once what is still to be done. A
+contract on its last day is treated as an intraday position whatever its product: what is held at expiry of a
+stock contract would have to be delivered (india.md 9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+
+from trader.desk.exits import Exits
+from trader.desk.exposure import day_pnl
+from trader.desk.orderflow import OrderFlow
+from trader.desk.portfolio import Slot
+from trader.desk.state import DeskState, Turn
+from trader.domain.instrument import InstrumentKey, symbol_of
+from trader.domain.money import rupees
+from trader.domain.order import EXTERNAL, Product, Purpose
+from trader.domain.records import Priority
+from trader.domain.times import IST, clock_text
+from trader.market.calendar import Deadlines
+from trader.market.phases import Venue
+
+_NEVER = datetime.combine(date.max, time(), IST)
+
+
+@dataclass(slots=True)
+class _Round:
+    """One venue's square-off of the day. Not recorded: after a restart it begins anew with what is left."""
+
+    began: datetime
+    slots: set[Slot] = field(default_factory=set)
+    done: bool = False
+    late: bool = False
+
+
+class Squareoff:
+    def __init__(self, state: DeskState, flow: OrderFlow, exits: Exits) -> None:
+        self._state = state
+        self._flow = flow
+        self._exits = exits
+        self._day = date.min
+        self._deadlines: dict[Venue, Deadlines] = {}
+        self._first = _NEVER  # the day's earliest deadline: before it there is nothing to look at
+        self._rounds: dict[Venue, _Round] = {}
+        self._warned: date | None = None
+
+    def on_clock(self, turn: Turn) -> None:
+        self._roll(turn)
+        if turn.at < self._first:
+            return
+        for venue, deadlines in self._deadlines.items():
+            if turn.at >= deadlines.squareoff_at:
+                self._leave(turn, venue, deadlines)
+        self._warn_unprotected(turn)
+
+    def _roll(self, turn: Turn) -> None:
+        day = self._state.trading_day(turn.at)
+        if day == self._day:
+            return
+        calendar = self._state.calendar
+        self._day, self._rounds = day, {}
+        self._deadlines = (
+            {v: calendar.deadlines(day, v) for v in Venue} if calendar.is_trading_day(day) else {}
+        )
+        self._first = min((d.squareoff_at for d in self._deadlines.values()), default=_NEVER)
+
+    def _due(self, slot: Slot, venue: Venue) -> bool:
+        state = self._state
+        instrument = state.instrument(slot.key)
+        if slot.owner == EXTERNAL or state.venue(slot.key) is not venue:
+            return False
+        return slot.product is Product.MIS or (instrument is not None and instrument.expiry == self._day)
+
+    def _leave(self, turn: Turn, venue: Venue, deadlines: Deadlines) -> None:
+        state = self._state
+        for order in list(state.working.values()):
+            slot = Slot(order.owner, order.key, order.product)
+            if order.purpose is Purpose.ENTRY and self._due(slot, venue):
+                self._flow.withdraw(turn, order, "intraday entries are over", Purpose.SQUAREOFF)
+        held = [slot for slot in state.portfolio.open_slots() if self._due(slot, venue)]
+        known = self._rounds.get(venue)
+        if known is None and not held:
+            return
+        if known is None or (known.done and held):
+            known = self._rounds[venue] = _Round(turn.at)
+            self._tell_begin(turn, venue, held, deadlines)
+        known.slots.update(held)
+        opening = [s for s in held if not self._exits.leaving(s) and state.trades_now(s.key, turn.at)]
+        self._exits.leave_all(turn, opening, Purpose.SQUAREOFF)
+        self._report(turn, venue, known, deadlines)
+
+    def _tell_begin(self, turn: Turn, venue: Venue, held: Iterable[Slot], deadlines: Deadlines) -> None:
+        keys = sorted({slot.key for slot in held})
+        turn.alert(
+            f"squareoff:{self._day}:{venue.name}:{turn.at:%H%M%S}",
+            Priority.FILL,
+            "squareoff",
+            f"Square-off: closing {_positions(len(list(held)))}",
+            f"{_names(keys)}\nThe broker would do it at {deadlines.broker_at:%H:%M}, for a fee.",
+        )
+
+    def _report(self, turn: Turn, venue: Venue, known: _Round, deadlines: Deadlines) -> None:
+        """Once everything is closed, and once if it is not when the broker begins."""
+        open_slots = self._state.portfolio.open_slots()
+        left = sorted(slot.key for slot in known.slots if slot in open_slots)
+        if not left and not known.done:
+            known.done = True
+            turn.alert(
+                f"squaredoff:{self._day}:{venue.name}:{known.began:%H%M%S}",
+                Priority.FILL,
+                "squareoff",
+                f"Squared off {clock_text(turn.at)}: {_positions(len(known.slots))} closed",
+                f"Net today {rupees(day_pnl(self._state), signed=True)}.",
+            )
+        elif left and not known.late and turn.at >= deadlines.broker_at:
+            known.late = True
+            turn.alert(
+                f"squareofflate:{self._day}:{venue.name}",
+                Priority.CRITICAL,
+                "squareoff",
+                f"NOT squared off: {_positions(len(left))} open",
+                f"{_names(left)}\nThe broker closes intraday positions from {deadlines.broker_at:%H:%M},"
+                " at its own price and for a fee. Look into its app.",
+            )
+
+    def _warn_unprotected(self, turn: Turn) -> None:
+        """At the start of the closing auction the exchange cancels every stop in its stocks; positions that
+        stay overnight are without one until the next opening."""
+        ends = self._deadlines[Venue.AUCTION_STOCK].stops_end
+        if ends is None or turn.at < ends or self._warned == self._day:
+            return
+        self._warned = self._day
+        state = self._state
+        bare = sorted(
+            {
+                slot.key
+                for slot in state.portfolio.open_slots()
+                if slot.owner != EXTERNAL and state.venue(slot.key) is Venue.AUCTION_STOCK
+            }
+        )
+        if bare:
+            opens = state.calendar.next_open(turn.at)
+            turn.alert(
+                f"stopsended:{self._day}",
+                Priority.CRITICAL,
+                "squareoff",
+                f"No stops until {opens:%a %H:%M}: {_positions(len(bare))}",
+                f"{_names(bare)}\nThe closing auction takes no stop orders; they are placed again at the"
+                " next opening.",
+            )
+
+
+def _positions(count: int) -> str:
+    return f"{count} position{'' if count == 1 else 's'}"
+
+
+def _names(keys: Iterable[InstrumentKey]) -> str:
+    return ", ".join(symbol_of(key) for key in keys)

@@ -1,0 +1,140 @@
+"""The stop that rests at the broker: placed with the entry's fill, moved by changing it in place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from trader.desk.leaving import Leaving
+from trader.desk.limits import MODIFICATIONS_PER_ORDER
+from trader.desk.orderflow import OrderFlow
+from trader.desk.plans import closing_side, keep_plan, resting_exit
+from trader.desk.portfolio import Slot
+from trader.desk.state import DeskState, Turn
+from trader.domain.instrument import symbol_of
+from trader.domain.money import decimal_of
+from trader.domain.order import Denied, Order, OrderRequest, OrderState, OrderType, Purpose, Side
+from trader.domain.position import Position
+from trader.domain.records import ExitPlan, Priority
+from trader.market import shaping
+
+STOP_ATTEMPTS = 3
+# How long a stop-limit that fired may look for a buyer inside its limit before it is sold at the market.
+FIRED_PATIENCE = timedelta(seconds=2)
+_FIRED = (OrderState.OPEN, OrderState.PARTIAL)
+
+
+class Stops:
+    def __init__(self, state: DeskState, flow: OrderFlow, leaving: Leaving) -> None:
+        self._state = state
+        self._flow = flow
+        self._leaving = leaving
+        self._failures: dict[Slot, int] = {}
+
+    def forget(self, slot: Slot) -> None:
+        self._failures.pop(slot, None)
+
+    def refused(self, slot: Slot) -> None:
+        """The broker rejected a stop; after a few the position is closed instead."""
+        self._failures[slot] = self._failures.get(slot, 0) + 1
+
+    def protected(self, slot: Slot) -> bool:
+        order = resting_exit(self._state, slot)
+        return order is not None and order.state in (
+            OrderState.INTENT,  # on its way since the same moment
+            OrderState.ACKED,
+            OrderState.TRIGGER_PENDING,
+            OrderState.OPEN,
+            OrderState.PENDING_MODIFY,
+            OrderState.PARTIAL,
+        )
+
+    def protect(self, turn: Turn, slot: Slot) -> None:
+        """Make the resting stop equal the plan: its quantity, its trigger, its existence."""
+        plan = self._state.plans.get(slot)
+        position = self._state.portfolio.position(slot)
+        if plan is None or plan.stop is None or not position.quantity or slot in self._leaving:
+            return
+        if not self._state.trades_now(slot.key, turn.at) or not self._state.reconciled:
+            return  # the exchange cancels stops when continuous trading ends (india.md 6)
+        order = resting_exit(self._state, slot)
+        if order is None:
+            self._place_stop(turn, slot, plan, position)
+        elif order.purpose is Purpose.STOP:
+            self._adjust_stop(turn, slot, order, plan.stop, position)
+
+    def _adjust_stop(
+        self, turn: Turn, slot: Slot, order: Order, trigger: Decimal, position: Position
+    ) -> None:
+        if order.order_type is OrderType.SL and order.state in _FIRED:
+            # The market went through its limit: what it left of the position is sold at the market.
+            if turn.at - order.updated_at >= FIRED_PATIENCE:
+                self._leaving.leave(turn, slot, Purpose.STOP)
+            return
+        wanted = abs(position.quantity) + order.filled_quantity
+        if order.quantity != wanted and order.modifications >= MODIFICATIONS_PER_ORDER:
+            self._flow.cancel(turn, order, "its changes are used up; a new one follows")
+        elif order.quantity != wanted or order.trigger_price != trigger:
+            self._flow.change(
+                turn,
+                order,
+                quantity=wanted,
+                order_type=order.order_type,
+                price=self._stop_limit(slot, order.order_type, order.side, trigger),
+                trigger_price=trigger,
+                purpose=Purpose.STOP,
+            )
+
+    def _stop_limit(self, slot: Slot, kind: OrderType, side: Side, trigger: Decimal) -> Decimal | None:
+        instrument = self._state.instrument(slot.key)
+        if kind is not OrderType.SL or instrument is None:
+            return None
+        return shaping.stop_limit(instrument, side, trigger)
+
+    def _place_stop(self, turn: Turn, slot: Slot, plan: ExitPlan, position: Position) -> None:
+        if self._failures.get(slot, 0) >= STOP_ATTEMPTS:
+            self._tell_unprotected(turn, slot)
+            self._leaving.leave(turn, slot, Purpose.EXIT)
+            return
+        side = closing_side(position)
+        quote = self._state.quotes.get(slot.key)
+        if quote is not None and plan.stop is not None:
+            beyond = (
+                decimal_of(quote.last) <= plan.stop
+                if side is Side.SELL
+                else decimal_of(quote.last) >= plan.stop
+            )
+            if beyond:  # the exchange would refuse the trigger: the market is already past it
+                self._leaving.leave(turn, slot, Purpose.STOP)
+                return
+        instrument = self._state.instrument(slot.key)
+        # SL-M is barred in options and at the BSE (india.md 4); there an SL with a wide limit stands in.
+        kind = shaping.stop_type(instrument) if instrument is not None else OrderType.SL_M
+        assert plan.stop is not None  # noqa: S101 - without a stop nobody comes here
+        request = OrderRequest(
+            tag=self._state.next_tag(turn.at),
+            owner=slot.owner,
+            key=slot.key,
+            side=side,
+            quantity=abs(position.quantity),
+            order_type=kind,
+            price=self._stop_limit(slot, kind, side, plan.stop),
+            product=slot.product,
+            purpose=Purpose.STOP,
+            at=turn.at,
+            trigger_price=plan.stop,
+            note="protective stop",
+        )
+        outcome = self._flow.submit(turn, request)
+        if not isinstance(outcome, Denied):
+            keep_plan(self._state, turn, replace(plan, stop_tag=outcome.tag))
+
+    def _tell_unprotected(self, turn: Turn, slot: Slot) -> None:
+        turn.alert(
+            f"unprotected:{slot.owner}:{slot.key}:{turn.at:%Y%m%d%H%M%S}",
+            Priority.CRITICAL,
+            "order",
+            f"Unprotected: {symbol_of(slot.key)} ({slot.owner})",
+            f"The broker refused the stop {STOP_ATTEMPTS} times. The position is being closed.",
+        )

@@ -1,0 +1,82 @@
+"""What the schedule starts: each job becomes an event for the desk, with what only the shell can know."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from trader.broker.port import Broker
+from trader.desk.events import CheckLine, Job, JobDue
+from trader.domain.errors import InstrumentsStale, MunimError
+from trader.domain.money import rupees
+from trader.domain.position import DayResult
+from trader.market.instruments import Instruments
+from trader.ports.clock import Clock
+from trader.ports.store import Store
+from trader.service.desk_service import DeskService
+
+log = logging.getLogger(__name__)
+
+
+class DayJobs:
+    """``made`` says where instruments without a date of their own are from: ``made for today``."""
+
+    def __init__(
+        self,
+        service: DeskService,
+        store: Store,
+        broker: Broker,
+        instruments: Instruments,
+        clock: Clock,
+        made: str,
+    ) -> None:
+        self._service = service
+        self._store = store
+        self._broker = broker
+        self._instruments = instruments
+        self._clock = clock
+        self._made = made
+
+    async def run(self, job: Job, day: date) -> None:
+        """Put the job into the desk's queue; the desk writes down that it ran."""
+        lines = await self._checks(day) if job is Job.CHECKLIST else ()
+        week = await self._week(day) if job is Job.WEEKLY else ()
+        self._service.put(JobDue(self._clock.now(), job, day, lines, week))
+
+    async def _checks(self, day: date) -> Sequence[CheckLine]:
+        return (self._session(), self._fresh(day), await self._funds())
+
+    def _session(self) -> CheckLine:
+        if not self._broker.live:
+            return CheckLine("Broker", True, f"{self._broker.name} account")
+        return CheckLine("Broker", False, f"nobody knows whether {self._broker.name} is logged in")
+
+    def _fresh(self, day: date) -> CheckLine:
+        count, as_of = len(self._instruments), self._instruments.as_of
+        if as_of is None:
+            return CheckLine("Instruments", count > 0, f"{count}, {self._made}")
+        try:
+            self._instruments.require_fresh(day)
+        except InstrumentsStale as stale:
+            return CheckLine("Instruments", False, str(stale))
+        return CheckLine("Instruments", True, f"{count} of {as_of:%d %b}")
+
+    async def _funds(self) -> CheckLine:
+        try:
+            funds = await self._broker.funds()
+        except MunimError as error:
+            return CheckLine("Funds", False, f"cannot be read: {error}")
+        except Exception as error:
+            log.exception("reading the funds failed")
+            return CheckLine("Funds", False, f"cannot be read: {type(error).__name__}")
+        text = f"{rupees(funds.available, paise=False)} free"
+        if funds.available != funds.cash:
+            text += f" of {rupees(funds.cash, paise=False)}"
+        return CheckLine("Funds", funds.available > 0, text)
+
+    async def _week(self, day: date) -> Sequence[DayResult]:
+        """The ISO week's results before ``day``, oldest first."""
+        monday = day - timedelta(days=day.weekday())
+        days = [monday + timedelta(days=n) for n in range(day.weekday())]
+        return [result for one in days for result in await self._store.day_results(one)]

@@ -53,6 +53,7 @@ def entry() -> Case:
         at=MORNING,
         limits=RiskLimits(),
         latch=Latch(DeskMode.ACTIVE, "", "trading", MORNING, "start-up"),
+        armed=True,
         paused=False,
         reconciled=True,
         phase=Phase.OPEN,
@@ -124,6 +125,7 @@ LIMITS = RiskLimits()
 DENIALS: list[tuple[str, Callable[[Case], Case]]] = [
     ("mode", knowing(latch=HALTED)),
     ("mode", knowing(latch=REDUCING)),
+    ("disarmed", knowing(armed=False)),
     ("book_unread", knowing(reconciled=False)),
     ("paused", knowing(paused=True)),
     ("unknown_instrument", knowing(instrument=None)),
@@ -258,6 +260,7 @@ def exit_of(held: int = 10, quantity: int = 10, purpose: Purpose = Purpose.EXIT,
 
 WORST = knowing(
     latch=HALTED,
+    armed=False,
     paused=True,
     reconciled=False,
     entries_until=later(-999),

@@ -26,8 +26,16 @@ def test_nothing_set_is_a_paper_desk_in_the_terminal() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("MARKET", "moon", "expected simulated or replay"),
-        ("TRADING", "live", "expected paper"),
+        ("MARKET", "moon", "expected simulated, replay or zerodha"),
+        ("TRADING", "live", "live needs MARKET=zerodha"),
+        ("TRADING", "real", "expected paper or live"),
+        ("KITE_API_KEI", "x", "did you mean KITE_API_KEY?"),
+        ("KITE_USER_ID", "AB1234", "go together"),
+        ("KITE_TOTP_SECRET", "secret!", "base32"),
+        ("OWNER_TOTP_SECRET", "123", "base32"),
+        ("KITE_STREAM_URL", "https://x", "ws(s)"),
+        ("KITE_LOGIN_AT", "early", "time like"),
+        ("KITE_RECORD", "maybe", "yes or no"),
         ("REPLAY_SPEED", "fast", "or max"),
         ("REPLAY_SPEED", "-1", "above 0"),
         ("RISK_CAPITAL", "lots", "expected a number"),

@@ -26,6 +26,7 @@ class Case:
     at: datetime
     limits: RiskLimits
     latch: Latch
+    armed: bool
     paused: bool  # the strategy instance is
     reconciled: bool  # the broker's book was read since the start
     phase: Phase  # of the instrument's own timetable

@@ -168,6 +168,12 @@ def trading_state(case: Case) -> Denied | None:
     return Denied("mode", f"The desk is {latch.mode} since {clock_text(latch.since)}: {latch.reason}")
 
 
+def armed(case: Case) -> Denied | None:
+    if case.armed:
+        return None
+    return Denied("disarmed", "The desk trades live money only after /live with a one-time code.")
+
+
 def book_read(case: Case) -> Denied | None:
     if case.reconciled:
         return None
@@ -422,7 +428,7 @@ _SHAPE: tuple[Check, ...] = (
 )  # fmt: skip
 
 ENTRY_CHECKS: tuple[Check, ...] = (
-    trading_state, book_read, strategy_state, *_SHAPE, entries_open, fresh_quote, price_collar,
+    trading_state, armed, book_read, strategy_state, *_SHAPE, entries_open, fresh_quote, price_collar,
     price_band, not_expired, settled_outcomes, order_value, position_size, risk_per_trade, open_positions,
     strategy_positions, gross_exposure, capital, daily_loss, drawdown, trades_per_day, cooldown,
     entry_pace, duplicate_signal,

@@ -57,4 +57,14 @@ class ReopenDay:
     day: date
 
 
-Command = StartStrategy | StopStrategy | Pause | Resume | Kill | CloseDay | ReopenDay
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Let a live desk enter positions. Whoever sends it has asked the owner for a one-time code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disarm:
+    """Take that back at once. Positions keep their stops, exits go on."""
+
+
+Command = StartStrategy | StopStrategy | Pause | Resume | Kill | CloseDay | ReopenDay | Arm | Disarm

@@ -94,6 +94,7 @@ class Desk:
             catalogue,
             latch=Latch(DeskMode.ACTIVE, "", "trading", at, "start-up"),
             counters=RiskCounters(date.min, peak_equity=config.limits.capital),
+            armed=not config.live,
         )
         self._flow = OrderFlow(self._state, RiskGate())
         self._exits = Exits(self._state, self._flow)

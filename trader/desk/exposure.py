@@ -34,6 +34,7 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
         at=at,
         limits=state.limits,
         latch=state.latch,
+        armed=state.armed,
         paused=running is not None and running.instance.status is not InstanceStatus.RUNNING,
         phase=phase,
         reconciled=state.reconciled,

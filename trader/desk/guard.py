@@ -46,9 +46,9 @@ class Guard:
             return
         self._set(turn, Latch(mode, code, reason, turn.at, by))
         if mode is DeskMode.HALTED:
-            self._withdraw_entries(turn, reason, None)
+            self.withdraw_entries(turn, reason, None)
 
-    def _withdraw_entries(self, turn: Turn, why: str, fate: Purpose | None) -> None:
+    def withdraw_entries(self, turn: Turn, why: str, fate: Purpose | None) -> None:
         for order in list(self._state.working.values()):
             if order.purpose is Purpose.ENTRY:
                 self._flow.withdraw(turn, order, why, fate)
@@ -101,7 +101,7 @@ class Guard:
         if over or state.latch.code in BREACHES:
             # Every time, not only when it is thrown: a restart, or an entry filled a moment later, must not
             # leave a position behind. What others hold is closed with the breach and not again.
-            self._withdraw_entries(turn, "a limit was reached", Purpose.KILL)
+            self.withdraw_entries(turn, "a limit was reached", Purpose.KILL)
             slots = [
                 slot
                 for slot in state.portfolio.open_slots()
@@ -185,7 +185,7 @@ class Guard:
             state.opening_mark = {slot: marks[slot] for slot in state.portfolio.open_slots() if slot in marks}
         self.roll_day(turn)
         if state.halted:
-            self._withdraw_entries(turn, f"the desk is HALTED: {state.latch.reason}", None)
+            self.withdraw_entries(turn, f"the desk is HALTED: {state.latch.reason}", None)
 
     def on_clock(self, turn: Turn) -> None:
         self.roll_day(turn)

@@ -38,8 +38,8 @@ from trader.domain.records import OrderEvent, Priority
 
 TELL_DENIAL_EVERY = timedelta(minutes=15)
 DESK_WIDE = frozenset({
-    "mode", "paused", "session_closed", "entries_over", "open_positions", "strategy_positions", "exposure",
-    "capital", "book_unread", "daily_loss", "drawdown", "trades_per_day", "cooldown", "rate_day",
+    "mode", "disarmed", "paused", "session_closed", "entries_over", "open_positions", "strategy_positions",
+    "exposure", "capital", "book_unread", "daily_loss", "drawdown", "trades_per_day", "cooldown", "rate_day",
 })  # fmt: skip
 # ACKED too: Kite tells nothing of an order that comes to rest (kite.md 11.1), so waiting to hear of it could
 # last for ever. The broker refuses what comes too early, and it is asked again.

@@ -7,8 +7,10 @@ from decimal import Decimal
 
 from trader.desk.closures import Closures
 from trader.desk.commands import (
+    Arm,
     CloseDay,
     Command,
+    Disarm,
     Kill,
     Pause,
     ReopenDay,
@@ -27,7 +29,7 @@ from trader.domain.instrument import InstrumentKey, Segment, symbol_of
 from trader.domain.market import Interval
 from trader.domain.money import rupees
 from trader.domain.order import EXTERNAL, HOUSE, Owner, Product, Side
-from trader.domain.records import CommandDone, DeskMode, InstanceStatus, StrategyInstance
+from trader.domain.records import CommandDone, DeskMode, InstanceStatus, Priority, StrategyInstance
 from trader.domain.times import clock_text
 from trader.market import shaping
 from trader.strategy.options import Options
@@ -74,6 +76,10 @@ class OwnerDesk:
                 return self._resume(turn, name)
             case Kill(flatten=True):
                 return self._kill.begin(turn, event.source_id, event.actor)
+            case Arm():
+                return self._arm(turn, event.actor)
+            case Disarm():
+                return self._disarm(turn)
             case CloseDay():
                 return self._closures.close(turn, command)
             case ReopenDay():
@@ -231,6 +237,34 @@ class OwnerDesk:
             raise InvalidInput(f"The desk is {latch.mode} already: {latch.reason}")
         self._guard.latch(turn, DeskMode.REDUCING, "paused", "paused by the owner", actor)
         return "REDUCING: no entries; exits and stops go on. /resume ends it."
+
+    def _arm(self, turn: Turn, actor: str) -> str:
+        state = self._state
+        if not state.config.live:
+            raise InvalidInput("This desk trades on paper: there is nothing to arm. TRADING=live is needed.")
+        if state.armed:
+            raise InvalidInput("The desk is armed already.")
+        if not state.reconciled:
+            raise InvalidInput("The broker's book has not been read yet; try again in a moment.")
+        state.armed = True
+        turn.alert(
+            f"armed:{turn.at:%Y%m%d%H%M%S}",
+            Priority.CRITICAL,
+            "desk",
+            "LIVE: the desk is armed",
+            f"By {actor} at {clock_text(turn.at)}. Entries use real money. /paper takes it back.",
+        )
+        return "LIVE: armed. Entries use real money from now on; /paper takes it back at once."
+
+    def _disarm(self, turn: Turn) -> str:
+        state = self._state
+        if not state.config.live:
+            raise InvalidInput("This desk trades on paper already.")
+        if not state.armed:
+            return "Not armed already: no live entries. Positions keep their stops."
+        state.armed = False
+        self._guard.withdraw_entries(turn, "the desk was disarmed", None)
+        return "Disarmed: no live entries from now on. Positions keep their stops; /kill closes them."
 
     def _resume_desk(self, turn: Turn, actor: str) -> str:
         latch = self._state.latch

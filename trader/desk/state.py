@@ -40,6 +40,7 @@ class DeskConfig:
 
     limits: RiskLimits
     ledger_code: str = "AAA"
+    live: bool = False  # real money: nothing is entered before the owner has armed the desk
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class DeskState:
     # False from a restore until the broker's book was read: what is held is hearsay until then.
     reconciled: bool = True
     opening_mark: dict[Slot, float] = field(default_factory=dict)  # see guard.py: carried positions
+    armed: bool = True
     ran: dict[str, str] = field(default_factory=dict)  # the day's jobs and the day each ran last
 
     @property

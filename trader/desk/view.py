@@ -81,6 +81,7 @@ class DeskView:
     quotes: int  # instruments with a price
     last_tick_at: datetime | None
     killing: bool  # a flatten is under way
+    armed: bool = True  # a live desk may enter positions
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ def view(state: DeskState, exits: Exits, at: datetime, *, killing: bool) -> Desk
         quotes=len(state.quotes),
         last_tick_at=state.last_tick_at,
         killing=killing,
+        armed=state.armed,
     )
 
 

@@ -7,7 +7,8 @@ MunimError
 ├── BrokerError
 │   ├── OrderRefused        the broker provably did not take it: the order is REJECTED
 │   ├── OutcomeUnknown      nobody knows: the order is UNKNOWN and is never sent again
-│   └── BrokerUnavailable   a read failed: absence proves nothing, try again later
+│   ├── BrokerUnavailable   a read failed: absence proves nothing, try again later
+│   └── LoginNeeded         the broker's session is over or was never begun: ask the owner to log in
 ├── LedgerError
 │   ├── CommitFailed        nothing was recorded, so nothing may be sent: the desk halts
 │   └── LedgerTooNew        the database is newer than this code: refuse to start
@@ -73,6 +74,10 @@ class OutcomeUnknown(BrokerError):
 
 class BrokerUnavailable(BrokerError):
     """A read did not come back; nothing follows from it."""
+
+
+class LoginNeeded(BrokerError):
+    """The broker wants a new login; nothing else of it answers before."""
 
 
 class LedgerError(MunimError):

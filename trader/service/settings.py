@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import datetime, time, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from urllib.parse import urlsplit
 
 from trader.desk.limits import (
     BROKER_ORDERS_PER_DAY,
@@ -18,9 +18,21 @@ from trader.desk.limits import (
     RiskLimits,
 )
 from trader.domain.errors import SettingsError, nearest
-from trader.domain.times import IST
-
-T = TypeVar("T")
+from trader.service.reading import (
+    Reader,
+    Secret,
+    base32,
+    clock_time,
+    ids,
+    moment,
+    one_of,
+    secret,
+    socket_url,
+    speed,
+    token,
+    url,
+    yes_or_no,
+)
 
 _USUAL_SPEED: float | None = 60.0  # market seconds a second; None is flat out
 
@@ -28,15 +40,12 @@ _USUAL_SPEED: float | None = 60.0  # market seconds a second; None is flat out
 class Market(StrEnum):
     SIMULATED = "simulated"
     REPLAY = "replay"
+    ZERODHA = "zerodha"
 
 
-class Secret(str):
-    """Text that does not show itself."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "<secret>"
+class Trading(StrEnum):
+    PAPER = "paper"
+    LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +59,45 @@ class PaperSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class KiteSettings:
+    """The way to Zerodha. With user, password and TOTP secret the desk logs in by itself at ``login_at``."""
+
+    api_key: str = ""
+    api_secret: Secret = field(default=Secret(""), repr=False)
+    user_id: str = ""
+    password: Secret = field(default=Secret(""), repr=False)
+    totp_secret: Secret = field(default=Secret(""), repr=False)
+    api_url: str = "https://api.kite.trade"
+    login_url: str = "https://kite.zerodha.com"
+    stream_url: str = "wss://ws.kite.trade"
+    proxy: Secret = field(default=Secret(""), repr=False)  # it may carry a password
+    static_ip: str = ""
+    login_at: time = time(8, 10)
+    record: bool = True
+
+    @property
+    def real(self) -> bool:
+        """Whether this is Zerodha itself, and no server of somebody's own."""
+        hosts = (
+            urlsplit(address).hostname or "" for address in (self.api_url, self.login_url, self.stream_url)
+        )
+        return any(host.endswith(("kite.trade", "zerodha.com")) for host in hosts)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        found = (self.api_secret, self.password, self.totp_secret, self.proxy)
+        return tuple(str(text) for text in found if text)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     bot_token: Secret = field(default=Secret(""), repr=False)
     owner_ids: tuple[int, ...] = ()
     viewer_ids: tuple[int, ...] = ()
     telegram_api_url: str = "https://api.telegram.org"
     market: Market = Market.SIMULATED
+    trading: Trading = Trading.PAPER
+    owner_totp: Secret = field(default=Secret(""), repr=False)
     replay_path: str = ""
     speed: float | None = 60.0  # market seconds a second; None: flat out
     seed: int = 20_261_121
@@ -64,65 +106,31 @@ class Settings:
     clock_start: datetime | None = None
     limits: RiskLimits = field(default_factory=RiskLimits)
     paper: PaperSettings = field(default_factory=PaperSettings)
+    kite: KiteSettings = field(default_factory=KiteSettings)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return (str(self.bot_token),) if self.bot_token else ()
-
-
-class _Reader:
-    """Takes values out of a mapping and collects what is wrong with them."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-        self.faults: list[str] = []
-        self.known: set[str] = set()
-
-    def take(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        self.known.add(name)
-        text = self._values.get(name, "").strip()
-        if not text:
-            return default
-        try:
-            return parse(text)
-        except (ValueError, InvalidOperation) as e:
-            self.faults.append(f"{name}: {e}")
-            return default
-
-    def number(self, name: str, default: Decimal | int, low: str, high: str) -> Decimal:
-        def parse(text: str) -> Decimal:
-            try:
-                value = Decimal(text)
-            except InvalidOperation:
-                raise ValueError(f"expected a number, was {text!r}") from None
-            if not (value.is_finite() and Decimal(low) <= value <= Decimal(high)):
-                raise ValueError(f"expected {low} to {high}, was {text}")
-            return value
-
-        return self.take(name, parse, Decimal(default))
-
-    def count(self, name: str, default: int, low: int, high: int) -> int:
-        value = self.number(name, default, str(low), str(high))
-        if value != value.to_integral_value():
-            self.faults.append(f"{name}: expected a whole number, was {value}")
-        return int(value)
+        found = (self.bot_token, self.owner_totp)
+        return (*(str(text) for text in found if text), *self.kite.secrets)
 
 
 def read_settings(values: Mapping[str, str]) -> Settings:
     """Settings from environment variables. Raises SettingsError naming every fault."""
-    read = _Reader(values)
+    read = Reader(values)
     settings = Settings(
-        bot_token=read.take("TELEGRAM_BOT_TOKEN", _token, Secret("")),
-        owner_ids=read.take("TELEGRAM_OWNER_IDS", _ids, ()),
-        viewer_ids=read.take("TELEGRAM_VIEWER_IDS", _ids, ()),
-        telegram_api_url=read.take("TELEGRAM_API_URL", _url, "https://api.telegram.org"),
-        market=read.take("MARKET", _market, Market.SIMULATED),
+        bot_token=read.take("TELEGRAM_BOT_TOKEN", token, Secret("")),
+        owner_ids=read.take("TELEGRAM_OWNER_IDS", ids, ()),
+        viewer_ids=read.take("TELEGRAM_VIEWER_IDS", ids, ()),
+        telegram_api_url=read.take("TELEGRAM_API_URL", url, "https://api.telegram.org"),
+        market=read.take("MARKET", one_of(Market), Market.SIMULATED),
+        trading=read.take("TRADING", one_of(Trading), Trading.PAPER),
+        owner_totp=read.take("OWNER_TOTP_SECRET", base32, Secret("")),
         replay_path=read.take("REPLAY_PATH", str, ""),
-        speed=read.take("REPLAY_SPEED", _speed, _USUAL_SPEED),
+        speed=read.take("REPLAY_SPEED", speed, _USUAL_SPEED),
         seed=read.count("SIMULATION_SEED", 20_261_121, 0, 2**31 - 1),
         database_url=read.take("DATABASE_URL", str, ""),
         data_dir=read.take("DATA_DIR", Path, Path("data")),
-        clock_start=read.take("CLOCK_START", _moment, None),
+        clock_start=read.take("CLOCK_START", moment, None),
         limits=_limits(read),
         paper=PaperSettings(
             slippage_bps=read.number("PAPER_SLIPPAGE_BPS", 2, "0", "500"),
@@ -130,16 +138,16 @@ def read_settings(values: Mapping[str, str]) -> Settings:
             partial_pct=read.number("PAPER_PARTIAL_PCT", 0, "0", "100"),
             reject_pct=read.number("PAPER_REJECT_PCT", 0, "0", "100"),
         ),
+        kite=_kite(read),
     )
     _cross_check(read, settings)
-    read.take("TRADING", _paper_only, "paper")
     _unknown(read, values)
     if read.faults:
         raise SettingsError(read.faults)
     return settings
 
 
-def _limits(read: _Reader) -> RiskLimits:
+def _limits(read: Reader) -> RiskLimits:
     return RiskLimits(
         capital=read.number("RISK_CAPITAL", 100_000, "1000", "1000000000"),
         risk_per_trade_pct=read.number("RISK_PER_TRADE_PCT", 1, "0.01", str(RISK_PER_TRADE_CEILING_PCT)),
@@ -160,7 +168,25 @@ def _limits(read: _Reader) -> RiskLimits:
     )
 
 
-def _cross_check(read: _Reader, settings: Settings) -> None:
+def _kite(read: Reader) -> KiteSettings:
+    usual = KiteSettings()
+    return KiteSettings(
+        api_key=read.take("KITE_API_KEY", str, ""),
+        api_secret=read.take("KITE_API_SECRET", secret, Secret("")),
+        user_id=read.take("KITE_USER_ID", str, ""),
+        password=read.take("KITE_PASSWORD", secret, Secret("")),
+        totp_secret=read.take("KITE_TOTP_SECRET", base32, Secret("")),
+        api_url=read.take("KITE_API_URL", url, usual.api_url),
+        login_url=read.take("KITE_LOGIN_URL", url, usual.login_url),
+        stream_url=read.take("KITE_STREAM_URL", socket_url, usual.stream_url),
+        proxy=read.take("KITE_PROXY", secret, Secret("")),
+        static_ip=read.take("KITE_STATIC_IP", str, ""),
+        login_at=read.take("KITE_LOGIN_AT", clock_time, usual.login_at),
+        record=read.take("KITE_RECORD", yes_or_no, usual.record),
+    )
+
+
+def _cross_check(read: Reader, settings: Settings) -> None:
     if settings.bot_token and not settings.owner_ids:
         read.faults.append(
             "TELEGRAM_OWNER_IDS: needed with a bot token, or nobody could command it."
@@ -169,67 +195,33 @@ def _cross_check(read: _Reader, settings: Settings) -> None:
     both = set(settings.owner_ids) & set(settings.viewer_ids)
     if both:
         read.faults.append(f"TELEGRAM_VIEWER_IDS: {min(both)} is an owner already")
+    _cross_check_kite(read, settings)
     if settings.market is Market.REPLAY and not settings.replay_path:
         read.faults.append("REPLAY_PATH: needed with MARKET=replay; docs/sample holds a small recording")
 
 
-def _unknown(read: _Reader, values: Mapping[str, str]) -> None:
+def _cross_check_kite(read: Reader, settings: Settings) -> None:
+    kite = settings.kite
+    if settings.trading is Trading.LIVE and settings.market is not Market.ZERODHA:
+        read.faults.append("TRADING: live needs MARKET=zerodha")
+    if settings.market is Market.ZERODHA and not (kite.api_key and kite.api_secret):
+        read.faults.append(
+            "KITE_API_KEY: with KITE_API_SECRET needed for MARKET=zerodha; see docs/zerodha.md"
+        )
+    login = (kite.user_id, kite.password, kite.totp_secret)
+    if any(login) and not all(login):
+        read.faults.append(
+            "KITE_USER_ID: KITE_PASSWORD and KITE_TOTP_SECRET go together with it;"
+            " without all three you log in by link"
+        )
+    if settings.clock_start is not None and settings.market is Market.ZERODHA and kite.real:
+        read.faults.append("CLOCK_START: not with Zerodha's own servers; their clock is the world's")
+
+
+def _unknown(read: Reader, values: Mapping[str, str]) -> None:
     """A misspelt limit is a limit that does not hold."""
-    prefixes = ("TELEGRAM_", "RISK_", "PAPER_", "REPLAY_")
+    prefixes = ("TELEGRAM_", "RISK_", "PAPER_", "REPLAY_", "KITE_")
     for name in sorted(values):
         if name.startswith(prefixes) and name not in read.known:
             near = nearest(name, read.known)
             read.faults.append(f"{name}: no such setting{f'; did you mean {near}?' if near else ''}")
-
-
-def _token(text: str) -> Secret:
-    number, _, rest = text.partition(":")
-    if not (number.isascii() and number.isdigit() and len(rest) >= 10):
-        raise ValueError("expected the token @BotFather gave, like 123456:ABC…")
-    return Secret(text)
-
-
-def _ids(text: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise ValueError(f"expected numeric user ids separated by commas, was {text!r}")
-    return tuple(dict.fromkeys(int(part) for part in parts))
-
-
-def _url(text: str) -> str:
-    if not text.startswith(("https://", "http://")):
-        raise ValueError(f"expected an http(s) address, was {text!r}")
-    return text.rstrip("/")
-
-
-def _market(text: str) -> Market:
-    try:
-        return Market(text.lower())
-    except ValueError:
-        raise ValueError(f"expected {' or '.join(Market)}, was {text!r}") from None
-
-
-def _paper_only(text: str) -> str:
-    if text.lower() != "paper":
-        raise ValueError(f"expected paper, was {text!r}; there is no live broker in this version")
-    return text
-
-
-def _speed(text: str) -> float | None:
-    if text.lower() == "max":
-        return None
-    try:
-        speed = float(text)
-    except ValueError:
-        raise ValueError(f"expected market seconds per second, or max, was {text!r}") from None
-    if not 0 < speed <= 100_000:
-        raise ValueError(f"expected a speed above 0, was {text}")
-    return speed
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"expected an ISO time like 2026-11-23T09:20, was {text!r}") from None
-    return at.replace(tzinfo=IST) if at.tzinfo is None else at.astimezone(IST)

@@ -78,7 +78,8 @@ def test_whatever_is_sized_is_approved_and_risks_no_more_than_allowed(
         assert not asked
         return
     (entry,) = asked
-    assert entry.quantity == min(room, instrument.freeze_quantity or room)
+    freeze = instrument.freeze_quantity or room
+    assert entry.quantity == min(room, freeze // instrument.lot_size * instrument.lot_size)
     allowed = some.capital * risk / 100
     assert entry.stop_distance is not None
     assert entry.stop_distance * entry.quantity <= allowed

@@ -1,11 +1,21 @@
-"""Market time, stepped by the feed that is played to us."""
+"""Market time: stepped by the feed that is played to us, or the wall's."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
+from typing import Protocol
+
+from trader.domain.times import IST
+from trader.ports.clock import Clock
+
+
+class MarketClock(Clock, Protocol):
+    def advance(self, at: datetime) -> None:
+        """The feed has come to ``at``."""
+        ...
 
 
 class SteppedClock:
@@ -39,3 +49,21 @@ class SteppedClock:
         sleeper = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (at, next(self._order), sleeper))
         await sleeper
+
+
+class WallClock:
+    """The world's time, or, to rehearse another hour, the world's time moved to begin at ``start``."""
+
+    speed = 1.0
+
+    def __init__(self, start: datetime | None = None) -> None:
+        self._ahead = timedelta(0) if start is None else start - datetime.now(IST)
+
+    def now(self) -> datetime:
+        return datetime.now(IST) + self._ahead
+
+    def advance(self, at: datetime) -> None:
+        """It moves by itself."""
+
+    async def sleep_until(self, at: datetime) -> None:
+        await asyncio.sleep(max((at - self.now()).total_seconds(), 0))

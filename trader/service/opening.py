@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from trader import VERSION
-from trader.broker.paper.broker import PaperBroker
-from trader.broker.paper.conduct import Conduct
 from trader.broker.paper.journal import PaperJournal
 from trader.desk.closures import apply_closures
 from trader.desk.desk import Desk
@@ -23,26 +21,23 @@ from trader.domain.errors import CommitFailed
 from trader.domain.instrument import InstrumentKey
 from trader.domain.position import Fill
 from trader.domain.records import Alert, LedgerState, Priority, SessionRecord, Setting
-from trader.domain.times import IST, ist
+from trader.domain.times import IST
 from trader.feed.aggregator import Aggregator
-from trader.feed.port import Feed
 from trader.market.calendar import Calendar
-from trader.market.charges import Charges
 from trader.market.instruments import Instruments
-from trader.market.margins import Margins
 from trader.market.phases import Venue, venue_of
 from trader.ports.store import Store
-from trader.service.clock import SteppedClock
+from trader.service.clock import MarketClock
 from trader.service.desk_service import DeskService
 from trader.service.front import DeskFront
 from trader.service.jobs import DayJobs
+from trader.service.markets import MARKET_TIME, made_up
 from trader.service.port import About
 from trader.service.pump import Pump
 from trader.service.schedule import Schedule
-from trader.service.settings import Market, PaperSettings, Settings
+from trader.service.settings import Market, Settings
 from trader.strategy.catalogue import Catalogue
 
-MARKET_TIME = "market_time"  # how far the simulated market had come
 LEDGER_CODE = "ledger_code"
 LAST_MOMENT = 1.5  # seconds the market gets to finish the moment it is showing
 _CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that is mistaken for something else
@@ -56,7 +51,7 @@ class House:
     service: DeskService
     pump: Pump
     front: DeskFront
-    clock: SteppedClock
+    clock: MarketClock
     session: SessionRecord
     store: Store
 
@@ -90,43 +85,30 @@ async def open_house(
     ledger = await store.load()
     calendar = Calendar.load()
     apply_closures(calendar, ledger.settings)
-    feed, calendar = _market(settings, _resume_at(settings, ledger), calendar)
-    clock = SteppedClock(_start(settings, ledger, feed), settings.speed)
+    place = await made_up(settings, ledger, journal, calendar)
+    calendar, clock, instruments, broker = place.calendar, place.clock, place.instruments, place.broker
     start = clock.now()
-    instruments = Instruments(feed.instruments())
     instruments.today = start.date()
-    charges, margins = Charges.load(), Margins.load()
-    broker = PaperBroker(
-        instruments=lambda key: instruments.find(key),
-        journal=journal,
-        clock=clock,
-        conduct=_conduct(settings.paper, settings.seed),
-        cash=settings.limits.capital,
-        calendar=calendar,
-        charges=charges,
-        margins=margins,
-    )
     await broker.open()
     code = ledger.settings.get(LEDGER_CODE) or _new_code(settings)
     session = _session(settings, start)
     closed = _closed_today(calendar, start)
     await store.commit([session, Setting(LEDGER_CODE, code), *closed])
     config = DeskConfig(settings.limits, code)
-    desk = Desk(config, instruments, calendar, charges, catalogue, margins, at=start)
+    desk = Desk(config, instruments, calendar, place.charges, catalogue, place.margins, at=start)
     aggregator = Aggregator(calendar, _venues(instruments))
-    service = DeskService(desk, store, broker, feed, clock, aggregator, on_alert)
-    jobs = DayJobs(service, store, broker, instruments, clock, _made(settings))
-    keep_time = settings.market is Market.SIMULATED
+    service = DeskService(desk, store, broker, place.feed, clock, aggregator, on_alert)
+    jobs = DayJobs(service, store, broker, instruments, clock, place.made)
     pump = Pump(
         service,
-        feed,
-        broker,
+        place.feed,
+        place.floor,
         clock,
         aggregator,
         calendar,
         schedule=Schedule(calendar, clock, jobs.run, _ran(ledger)),
         held=held,
-        every_minute=_minutes(instruments, store if keep_time else None),
+        every_minute=_minutes(instruments, store if place.keeps_time else None),
         before_next=before_next,
     )
     clean = ledger.last_session is None or ledger.last_session.ended_at is not None
@@ -142,7 +124,7 @@ async def open_house(
         pump=pump,
         broker=broker,
         calendar=calendar,
-        charges=charges,
+        charges=place.charges,
         instruments=instruments,
         catalogue=catalogue,
         about=About(VERSION, settings.market, "paper", settings.speed, datetime.now(IST)),
@@ -150,31 +132,6 @@ async def open_house(
         risk_pct=f"{settings.limits.risk_per_trade_pct.normalize():f}",
     )
     return House(desk, service, pump, front, clock, session, store)
-
-
-def _market(settings: Settings, resume_at: datetime | None, calendar: Calendar) -> tuple[Feed, Calendar]:
-    """The feed and the calendar that goes with it: a recording knows the sessions it holds."""
-    if settings.market is Market.REPLAY:
-        from trader.feed.replay import ReplayMarket  # reads Parquet; the simulated market does without
-
-        replayed = ReplayMarket.from_path(settings.replay_path, calendar)
-        return replayed, replayed.calendar
-    from trader.feed.simulated import SimulatedMarket
-
-    return SimulatedMarket(settings.seed, resume_at, calendar), calendar
-
-
-def _start(settings: Settings, ledger: LedgerState, feed: Feed) -> datetime:
-    """Where the market's clock begins. A simulated market goes on where it is told to or where it stopped, at
-    night or on a holiday too: what is due before the next session is to run at its own time."""
-    resume_at = _resume_at(settings, ledger)
-    if settings.market is Market.REPLAY:
-        resume_at = max(feed.starts_at, _last_moment(ledger) or feed.starts_at)
-    return ist(resume_at or feed.starts_at)
-
-
-def _made(settings: Settings) -> str:
-    return "made for today" if settings.market is Market.SIMULATED else "as recorded"
 
 
 def _ran(ledger: LedgerState) -> dict[Job, date]:
@@ -221,24 +178,6 @@ def _minutes(instruments: Instruments, store: Store | None) -> Callable[[datetim
     return minute
 
 
-def _resume_at(settings: Settings, ledger: LedgerState) -> datetime | None:
-    """Where a simulated market goes on: where it is told to, but never before what the ledger knows."""
-    moments = [at for at in (_last_moment(ledger), settings.clock_start) if at is not None]
-    return max(moments, default=None)
-
-
-def _last_moment(ledger: LedgerState) -> datetime | None:
-    """The latest market time in the ledger; after a crash the records are ahead of the kept time."""
-    moments = [order.updated_at for order in ledger.orders]
-    moments += [p.updated_at for p in ledger.positions if p.updated_at is not None]
-    moments += [instance.updated_at for instance in ledger.instances]
-    if ledger.latch is not None:
-        moments.append(ledger.latch.since)
-    if kept := ledger.settings.get(MARKET_TIME):
-        moments.append(datetime.fromisoformat(kept))
-    return max(moments, default=None)
-
-
 async def _open_fills(store: Store, ledger: LedgerState) -> Sequence[Fill]:
     """Fills since the oldest open position was opened, oldest first."""
     since = min((p.opened_at for p in ledger.positions if p.quantity and p.opened_at), default=None)
@@ -264,13 +203,3 @@ def _new_code(settings: Settings) -> str:
     if settings.market is Market.REPLAY:
         return "RPL"  # a replay must come out the same every time
     return "".join(secrets.choice(_CODE_LETTERS) for _ in range(3))
-
-
-def _conduct(paper: PaperSettings, seed: int) -> Conduct:
-    return Conduct(
-        slippage_bps=float(paper.slippage_bps),
-        latency=paper.latency,
-        partial_fill_probability=float(paper.partial_pct) / 100,
-        reject_probability=float(paper.reject_pct) / 100,
-        seed=seed,
-    )

@@ -21,7 +21,7 @@ from trader.domain.market import Bar, Tick
 from trader.feed.aggregator import Aggregator
 from trader.feed.port import BarBatch, Batch, Feed, Silence, TickBatch
 from trader.market.calendar import Calendar
-from trader.service.clock import SteppedClock
+from trader.service.clock import MarketClock
 from trader.service.desk_service import DeskService
 from trader.service.schedule import Schedule, first_close, midnight
 
@@ -68,7 +68,7 @@ class Pump:
         service: DeskService,
         feed: Feed,
         floor: PaperMarket,
-        clock: SteppedClock,
+        clock: MarketClock,
         aggregator: Aggregator,
         calendar: Calendar,
         *,

@@ -1,0 +1,125 @@
+"""The markets a desk can trade in, each with what belongs to it: feed, clock, instruments, broker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from trader.broker.paper.broker import PaperBroker
+from trader.broker.paper.conduct import Conduct
+from trader.broker.paper.journal import PaperJournal
+from trader.broker.port import Broker
+from trader.domain.records import LedgerState
+from trader.domain.times import ist
+from trader.feed.port import Feed
+from trader.market.calendar import Calendar
+from trader.market.charges import Charges
+from trader.market.instruments import Instruments
+from trader.market.margins import Margins
+from trader.service.clock import MarketClock, SteppedClock
+from trader.service.pump import PaperMarket
+from trader.service.settings import Market, PaperSettings, Settings
+
+MARKET_TIME = "market_time"  # how far the simulated market had come
+
+
+@dataclass(slots=True)
+class Marketplace:
+    """``floor`` is shown the market before the desk is; ``made`` says where the instruments are from."""
+
+    feed: Feed
+    calendar: Calendar
+    clock: MarketClock
+    instruments: Instruments
+    charges: Charges
+    margins: Margins
+    broker: Broker
+    floor: PaperMarket
+    made: str
+    keeps_time: bool  # the next start goes on from where this one stops
+
+
+async def made_up(
+    settings: Settings, ledger: LedgerState, journal: PaperJournal, calendar: Calendar
+) -> Marketplace:
+    """A simulated or a replayed market, traded on paper."""
+    feed, calendar = _market(settings, _resume_at(settings, ledger), calendar)
+    clock = SteppedClock(_start(settings, ledger, feed), settings.speed)
+    instruments = Instruments(feed.instruments())
+    charges, margins = Charges.load(), Margins.load()
+    broker = paper_broker(settings, journal, clock, instruments, calendar, charges, margins)
+    simulated = settings.market is Market.SIMULATED
+    made = "made for today" if simulated else "as recorded"
+    return Marketplace(
+        feed, calendar, clock, instruments, charges, margins, broker, broker, made, keeps_time=simulated
+    )
+
+
+def paper_broker(
+    settings: Settings,
+    journal: PaperJournal,
+    clock: MarketClock,
+    instruments: Instruments,
+    calendar: Calendar,
+    charges: Charges,
+    margins: Margins,
+) -> PaperBroker:
+    return PaperBroker(
+        instruments=lambda key: instruments.find(key),
+        journal=journal,
+        clock=clock,
+        conduct=_conduct(settings.paper, settings.seed),
+        cash=settings.limits.capital,
+        calendar=calendar,
+        charges=charges,
+        margins=margins,
+    )
+
+
+def _market(settings: Settings, resume_at: datetime | None, calendar: Calendar) -> tuple[Feed, Calendar]:
+    """The feed and the calendar that goes with it: a recording knows the sessions it holds."""
+    if settings.market is Market.REPLAY:
+        from trader.feed.replay import ReplayMarket  # reads Parquet; the simulated market does without
+
+        replayed = ReplayMarket.from_path(settings.replay_path, calendar)
+        return replayed, replayed.calendar
+    from trader.feed.simulated import SimulatedMarket
+
+    return SimulatedMarket(settings.seed, resume_at, calendar), calendar
+
+
+def _start(settings: Settings, ledger: LedgerState, feed: Feed) -> datetime:
+    """Where the market's clock begins. A simulated market goes on where it is told to or where it stopped, at
+    night or on a holiday too: what is due before the next session is to run at its own time."""
+    resume_at = _resume_at(settings, ledger)
+    if settings.market is Market.REPLAY:
+        resume_at = max(feed.starts_at, _last_moment(ledger) or feed.starts_at)
+    return ist(resume_at or feed.starts_at)
+
+
+def _resume_at(settings: Settings, ledger: LedgerState) -> datetime | None:
+    """Where a simulated market goes on: where it is told to, but never before what the ledger knows."""
+    moments = [at for at in (_last_moment(ledger), settings.clock_start) if at is not None]
+    return max(moments, default=None)
+
+
+def _last_moment(ledger: LedgerState) -> datetime | None:
+    """The latest market time in the ledger; after a crash the records are ahead of the kept time."""
+    moments = [order.updated_at for order in ledger.orders]
+    moments += [p.updated_at for p in ledger.positions if p.updated_at is not None]
+    moments += [instance.updated_at for instance in ledger.instances]
+    if ledger.latch is not None:
+        moments.append(ledger.latch.since)
+    if kept := ledger.settings.get(MARKET_TIME):
+        moments.append(datetime.fromisoformat(kept))
+    return max(moments, default=None)
+
+
+def _conduct(paper: PaperSettings, seed: int) -> Conduct:
+    return Conduct(
+        slippage_bps=float(paper.slippage_bps),
+        latency=paper.latency,
+        partial_fill_probability=float(paper.partial_pct) / 100,
+        reject_probability=float(paper.reject_pct) / 100,
+        seed=seed,
+    )

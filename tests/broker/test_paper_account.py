@@ -24,10 +24,9 @@ from tests.broker.paperhouse import (
     trades,
 )
 from trader.broker.paper.account import Account
-from trader.broker.paper.delivery import Holding
 from trader.broker.paper.journal import PaperExecution
 from trader.domain.errors import OrderRefused
-from trader.domain.funds import Funds
+from trader.domain.funds import Funds, Holding
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Tick
 from trader.domain.order import BrokerStatus, OrderId, OrderType, OrderUpdate, Product, Side, Tag

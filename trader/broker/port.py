@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from trader.domain.funds import Funds
+from trader.domain.funds import Funds, Holding
 from trader.domain.order import Approved, ApprovedChange, BrokerPosition, OrderId, OrderUpdate
 
 UpdateSink = Callable[[OrderUpdate], None]
@@ -55,6 +55,10 @@ class Broker(Protocol):
         ...
 
     async def funds(self) -> Funds: ...
+
+    async def holdings(self) -> Sequence[Holding]:
+        """Shares held for delivery."""
+        ...
 
 
 __all__ = ["Book", "Broker", "Funds", "UpdateSink"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from trader.domain.instrument import InstrumentKey
 from trader.domain.money import ZERO
 
 
@@ -22,3 +23,14 @@ class Funds:
     used: Decimal = ZERO
     receivable: Decimal = ZERO
     settles_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Shares held for delivery at the start of a day less what was sold since: ``quantity`` settled units,
+    ``t1_quantity`` still to be delivered, ``average_price`` paid for them."""
+
+    key: InstrumentKey
+    quantity: int
+    t1_quantity: int
+    average_price: Decimal

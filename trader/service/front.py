@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from trader.broker.port import Broker
-from trader.desk.commands import Command
+from trader.desk.commands import Arm, Command
 from trader.desk.costs import executed_of
 from trader.desk.desk import Desk
 from trader.desk.effects import Answer
 from trader.desk.view import DeskView, QuoteView
-from trader.domain.funds import Funds
+from trader.domain.errors import InvalidInput
+from trader.domain.funds import Funds, Holding
 from trader.domain.instrument import Instrument
 from trader.domain.order import Order
 from trader.domain.position import Fill, Trade
@@ -25,8 +26,9 @@ from trader.market.note import ContractNote, Executed
 from trader.market.phases import venue_of
 from trader.ports.clock import Clock
 from trader.ports.store import Store
+from trader.service.codes import OneTimeCodes
 from trader.service.desk_service import DeskService
-from trader.service.port import About
+from trader.service.port import About, AccountPort
 from trader.service.pump import Pump
 from trader.strategy.catalogue import Catalogue
 from trader.strategy.info import ParamInfo, StrategyInfo, option_infos, strategy_info
@@ -51,6 +53,8 @@ class DeskFront:
         about: About,
         settings: dict[str, str],
         risk_pct: str,
+        codes: OneTimeCodes | None = None,
+        account: AccountPort | None = None,
     ) -> None:
         self._desk = desk
         self._service = service
@@ -65,6 +69,8 @@ class DeskFront:
         self._about = about
         self._settings = settings
         self._risk_pct = risk_pct
+        self._codes = codes
+        self._account = account
         self._told = 0
 
     def about(self) -> About:
@@ -127,6 +133,28 @@ class DeskFront:
 
     async def funds(self) -> Funds:
         return await self._broker.funds()
+
+    async def holdings(self) -> Sequence[Holding]:
+        return await self._broker.holdings()
+
+    def account(self) -> AccountPort:
+        if self._account is None:
+            raise InvalidInput(
+                f"A {self._about.market} market has no broker to log in to. MARKET=zerodha has."
+            )
+        return self._account
+
+    async def arm(self, code: str, *, source_id: str, actor: str) -> Answer:
+        """The preflight first: a code is good for one use, and would be wasted on a desk that is not ready."""
+        lines = await self.account().preflight()
+        wrong = [line for line in lines if not line.ok]
+        if wrong:
+            faults = "\n".join(f"✗ {line.label}: {line.detail}" for line in wrong)
+            return Answer(source_id, False, f"Not armed.\n{faults}")
+        if self._codes is None:
+            raise InvalidInput("OWNER_TOTP_SECRET is not set: without one-time codes a desk cannot be armed.")
+        self._codes.check(code)
+        return await self.ask(Arm(), source_id=source_id, actor=actor)
 
     async def audit(self, entry: AuditEntry) -> None:
         await self._store.commit([entry])

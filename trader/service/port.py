@@ -9,8 +9,9 @@ from typing import Protocol
 
 from trader.desk.commands import Command
 from trader.desk.effects import Answer
+from trader.desk.events import CheckLine
 from trader.desk.view import DeskView, QuoteView
-from trader.domain.funds import Funds
+from trader.domain.funds import Funds, Holding
 from trader.domain.instrument import Instrument
 from trader.domain.order import Order
 from trader.domain.position import Fill, Trade
@@ -28,6 +29,25 @@ class About:
     trading: str  # "paper", "live"
     speed: float | None  # market seconds a second; None: flat out
     started_at: datetime  # wall clock
+
+
+class AccountPort(Protocol):
+    """The account at a broker elsewhere: who is logged in, and whether the desk may use real money."""
+
+    def link(self) -> str:
+        """The address at which the owner logs in."""
+        ...
+
+    async def login(self, pasted: str = "") -> str:
+        """With what was pasted after logging in at the link, or by the desk itself; what came of it. Raises
+        LoginNeeded, InvalidInput with the sentence that helps."""
+        ...
+
+    async def logout(self) -> str: ...
+
+    async def preflight(self) -> Sequence[CheckLine]:
+        """What must be right before real money is used."""
+        ...
 
 
 class DeskPort(Protocol):
@@ -89,6 +109,18 @@ class DeskPort(Protocol):
         """Raises BrokerUnavailable."""
         ...
 
+    async def holdings(self) -> Sequence[Holding]:
+        """Shares held for delivery. Raises BrokerUnavailable."""
+        ...
+
+    def account(self) -> AccountPort:
+        """Raises InvalidInput in a market that has none."""
+        ...
+
+    async def arm(self, code: str, *, source_id: str, actor: str) -> Answer:
+        """Let the desk use real money: checks the one-time code and the preflight first."""
+        ...
+
     async def audit(self, entry: AuditEntry) -> None:
         """Write an audit line (once with the verdict, again with the outcome)."""
         ...
@@ -105,4 +137,4 @@ class DeskPort(Protocol):
         ...
 
 
-__all__ = ["About", "DeskPort", "ParamInfo", "StrategyInfo"]
+__all__ = ["About", "AccountPort", "DeskPort", "ParamInfo", "StrategyInfo"]

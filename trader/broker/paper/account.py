@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from trader.broker.paper.delivery import Credit, Delivered, Deliveries, Holding
+from trader.broker.paper.delivery import Credit, Delivered, Deliveries
 from trader.broker.paper.journal import PaperExecution
 from trader.broker.paper.tally import Net
 from trader.broker.paper.working import BY_RMS
+from trader.domain.funds import Holding
 from trader.domain.instrument import Instrument, InstrumentKey, Segment
 from trader.domain.money import ZERO
 from trader.domain.order import OrderId, OrderUpdate, Product, Side

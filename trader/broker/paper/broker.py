@@ -22,7 +22,6 @@ from trader.broker.paper.agenda import Agenda
 from trader.broker.paper.blocked import Blocked
 from trader.broker.paper.closing import Closing
 from trader.broker.paper.conduct import Conduct
-from trader.broker.paper.delivery import Holding
 from trader.broker.paper.entry import Entry
 from trader.broker.paper.floor import Floor, Step
 from trader.broker.paper.journal import PaperJournal
@@ -32,6 +31,7 @@ from trader.broker.paper.riskdesk import RiskDesk
 from trader.broker.paper.working import WorkingOrder
 from trader.broker.port import Book, Funds, UpdateSink
 from trader.domain.errors import BrokerUnavailable, CommitFailed, OrderRefused
+from trader.domain.funds import Holding
 from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.market import Bar, Tick
 from trader.domain.money import to_paise

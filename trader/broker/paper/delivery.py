@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from trader.domain.funds import Holding
 from trader.domain.instrument import InstrumentKey
 from trader.domain.money import ZERO, to_paise
 from trader.domain.order import Side
@@ -21,17 +22,6 @@ class Credit(NamedTuple):
     amount: Decimal
     usable_on: date
     settles_on: date
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """Shares held for delivery at the start of a day less what was sold since: ``quantity`` settled units,
-    ``t1_quantity`` still to be delivered, ``average_price`` paid for them."""
-
-    key: InstrumentKey
-    quantity: int
-    t1_quantity: int
-    average_price: Decimal
 
 
 class _Lot(NamedTuple):

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from trader.domain.errors import InvalidInput
 
 STEP = 30  # seconds a code is shown (RFC 6238)
-MOST_WRONG = 5  # guesses …
-LOCKED_FOR = timedelta(minutes=10)  # … in this time, and then none for as long
+MOST_WRONG = 5  # guesses in a row, and then none for a while
+LOCKED_FOR = timedelta(minutes=10)
 
 
 class OneTimeCodes:
@@ -28,9 +28,11 @@ class OneTimeCodes:
         import pyotp  # needed by live desks only
 
         now = self._now()
-        if len(self._wrong) == MOST_WRONG and now - self._wrong[0] < LOCKED_FOR:
+        if len(self._wrong) == MOST_WRONG:
             until = self._wrong[-1] + LOCKED_FOR
-            raise InvalidInput(f"{MOST_WRONG} wrong codes: none is taken before {until:%H:%M}.")
+            if now < until:
+                raise InvalidInput(f"{MOST_WRONG} wrong codes: none is taken before {until:%H:%M}.")
+            self._wrong.clear()
         plain = code.replace(" ", "")
         totp = pyotp.TOTP(self._secret)
         step = int(now.timestamp()) // STEP

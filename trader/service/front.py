@@ -145,7 +145,7 @@ class DeskFront:
         return self._account
 
     async def arm(self, code: str, *, source_id: str, actor: str) -> Answer:
-        """The preflight first: a code is good for one use, and would be wasted on a desk that is not ready."""
+        """The preflight first: a code is good once, and would be wasted on a desk that is not ready."""
         lines = await self.account().preflight()
         wrong = [line for line in lines if not line.ok]
         if wrong:

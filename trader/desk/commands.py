@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 
 from trader.domain.order import Owner
 
@@ -67,4 +68,37 @@ class Disarm:
     """Take that back at once. Positions keep their stops, exits go on."""
 
 
-Command = StartStrategy | StopStrategy | Pause | Resume | Kill | CloseDay | ReopenDay | Arm | Disarm
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Read the broker's book now and compare."""
+
+
+class Verdict(StrEnum):
+    """What the owner decides about a position the desk did not make."""
+
+    ADOPT = "adopt"  # the desk looks after it: a stop, the square-off
+    IGNORE = "ignore"  # the owner looks after it; it counts in the exposure
+    FLATTEN = "flatten"  # close it now
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The owner's verdict on the external position in an instrument; unlocks the instrument."""
+
+    symbol: str
+    verdict: Verdict
+
+
+Command = (
+    StartStrategy
+    | StopStrategy
+    | Pause
+    | Resume
+    | Kill
+    | CloseDay
+    | ReopenDay
+    | Arm
+    | Disarm
+    | Reconcile
+    | Judge
+)

@@ -16,6 +16,7 @@ from trader.desk.events import (
     BookFailed,
     BookPurpose,
     BookRead,
+    BrokerReached,
     ChangeAnswered,
     ClockTicked,
     CommandGiven,
@@ -163,6 +164,8 @@ class Desk:
                 self._kill.on_reconciled(turn)
                 if event.purpose is BookPurpose.KILL:
                     self._kill.on_book(turn, event)
+            case BrokerReached():
+                turn.send(ReadBook(BookPurpose.RECONCILE))
             case BookFailed(purpose=purpose, reason=reason):
                 if purpose is BookPurpose.KILL:
                     self._kill.on_book_failed(turn, reason)

@@ -124,6 +124,13 @@ class BookRead:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerReached:
+    """The way to the broker stands again (a login, a reconnected stream): what was missed is in its book."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BookFailed:
     at: datetime
     purpose: BookPurpose
@@ -195,6 +202,7 @@ Event = (
     | OrderUpdated
     | BookRead
     | BookFailed
+    | BrokerReached
     | CommandGiven
     | JobDue
     | HouseFault

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -56,6 +56,10 @@ class Feed(Protocol):
         ...
 
     def instruments(self) -> Sequence[Instrument]: ...
+
+    def watch(self, keys: Iterable[InstrumentKey]) -> None:
+        """From now on show these too; a market that shows everything has nothing to do."""
+        ...
 
     def batches(self, since: datetime) -> AsyncIterator[Batch]:
         """Everything from ``since`` on, as fast as it is asked for; pacing is the caller's. A finite

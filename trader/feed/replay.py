@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import repeat
 from pathlib import Path
@@ -89,6 +89,9 @@ class ReplayMarket:
 
     def instruments(self) -> Sequence[Instrument]:
         return [one.instrument for one in self._series.values()]
+
+    def watch(self, keys: Iterable[InstrumentKey]) -> None:
+        """Everything is shown already."""
 
     async def batches(self, since: datetime) -> AsyncIterator[Batch]:
         """Each day's rows and a Silence when its last venue closes; a Silence at a day's first row jumps over

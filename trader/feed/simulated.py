@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from itertools import repeat
@@ -64,6 +64,9 @@ class SimulatedMarket:
     def instruments(self) -> Sequence[Instrument]:
         contracts = [contract for contract, _ in self._contracts.values()]
         return [*(listing.instrument for listing in self._listings.values()), *contracts]
+
+    def watch(self, keys: Iterable[InstrumentKey]) -> None:
+        """Everything is shown already."""
 
     async def batches(self, since: datetime) -> AsyncIterator[Batch]:
         """Never ends. A Silence when the last venue has closed, and another at the next opening, jump over

@@ -52,10 +52,15 @@ class Instruments:
         """Everything of the NSE and BSE and their derivatives in Kite's dump; each Instrument is made when it
         is first looked up."""
         made = cls()
-        made._shelf = DumpShelf(table)
-        made.by_key = made._shelf.by_key
-        made.as_of = made.today = table.as_of
+        made.load(table)
         return made
+
+    def load(self, table: DumpTable) -> None:
+        """The dump in place of everything known: a new day's list, for all who hold this object."""
+        self._shelf = DumpShelf(table)
+        self.by_key = self._shelf.by_key
+        self.as_of = self.today = table.as_of
+        self._forget()
 
     def add(self, instrument: Instrument) -> None:
         """Take it in, in place of one with the same key."""

@@ -188,6 +188,7 @@ class DeskService:
                 self._start(self._load_history(effect))
             case Watch(key=key, interval=interval):
                 self._aggregator.watch(key, interval)
+                self._feed.watch((key,))
             case Answer():
                 waiting = self._answers.pop(effect.source_id, None)
                 if waiting is not None and not waiting.done():

@@ -18,6 +18,7 @@ from trader.domain.instrument import Instrument
 from trader.domain.order import Order
 from trader.domain.position import Fill, Trade
 from trader.domain.records import Alert, AuditEntry, Priority, Setting
+from trader.feed.port import Feed
 from trader.market.calendar import Calendar
 from trader.market.charges import Charges
 from trader.market.contracts import OptionChain
@@ -45,6 +46,7 @@ class DeskFront:
         store: Store,
         clock: Clock,
         pump: Pump,
+        feed: Feed,
         broker: Broker,
         calendar: Calendar,
         charges: Charges,
@@ -61,6 +63,7 @@ class DeskFront:
         self._store = store
         self._clock = clock
         self._pump = pump
+        self._feed = feed
         self._broker = broker
         self._calendar = calendar
         self._charges = charges
@@ -83,7 +86,9 @@ class DeskFront:
         return self._desk.view(self._clock.now())
 
     def quote(self, symbol: str) -> QuoteView:
-        return self._desk.quote(symbol)
+        found = self._desk.quote(symbol)
+        self._feed.watch((found.key,))  # a live market shows what is asked for, from the next moment on
+        return found
 
     def instruments(self) -> Sequence[Instrument]:
         return list(self._instruments)

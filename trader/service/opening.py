@@ -122,6 +122,7 @@ async def open_house(
         store=store,
         clock=clock,
         pump=pump,
+        feed=place.feed,
         broker=broker,
         calendar=calendar,
         charges=place.charges,

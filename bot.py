@@ -125,6 +125,11 @@ async def _live(house: House, chat: _Chat) -> None:
         _watched(house, "market", house.pump.run()),
         _watched(house, "notifier", chat.notifier.run()),
     ]
+    if house.kite is not None:
+        tasks += [
+            _watched(house, "zerodha", house.kite.keep()),
+            _watched(house, "orders", house.kite.follow()),
+        ]
     try:
         await house.service.settle()
         await chat.converse(house, stop)

@@ -52,14 +52,16 @@ class Instruments:
         """Everything of the NSE and BSE and their derivatives in Kite's dump; each Instrument is made when it
         is first looked up."""
         made = cls()
-        made.load(table)
+        made._shelf = DumpShelf(table)
+        made.by_key = made._shelf.by_key
+        made.as_of = made.today = table.as_of
         return made
 
-    def load(self, table: DumpTable) -> None:
-        """The dump in place of everything known: a new day's list, for all who hold this object."""
-        self._shelf = DumpShelf(table)
+    def become(self, other: Instruments) -> None:
+        """What ``other`` is, for all who hold this object: a new day's list."""
+        self._shelf = other._shelf
         self.by_key = self._shelf.by_key
-        self.as_of = self.today = table.as_of
+        self.as_of, self.today = other.as_of, other.today
         self._forget()
 
     def add(self, instrument: Instrument) -> None:

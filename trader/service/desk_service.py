@@ -188,7 +188,10 @@ class DeskService:
                 self._start(self._load_history(effect))
             case Watch(key=key, interval=interval):
                 self._aggregator.watch(key, interval)
-                self._feed.watch((key,))
+                try:
+                    self._feed.watch((key,))
+                except MunimError as e:  # it has no prices, and the gate enters nothing without one
+                    log.warning("%s is not watched: %s", key, e)
             case Answer():
                 waiting = self._answers.pop(effect.source_id, None)
                 if waiting is not None and not waiting.done():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
@@ -12,7 +13,7 @@ from trader.desk.costs import executed_of
 from trader.desk.desk import Desk
 from trader.desk.effects import Answer
 from trader.desk.view import DeskView, QuoteView
-from trader.domain.errors import InvalidInput
+from trader.domain.errors import InvalidInput, MunimError
 from trader.domain.funds import Funds, Holding
 from trader.domain.instrument import Instrument
 from trader.domain.order import Order
@@ -87,7 +88,8 @@ class DeskFront:
 
     def quote(self, symbol: str) -> QuoteView:
         found = self._desk.quote(symbol)
-        self._feed.watch((found.key,))  # a live market shows what is asked for, from the next moment on
+        with contextlib.suppress(MunimError):  # it has no price then, which the answer shows
+            self._feed.watch((found.key,))  # a live market shows it from the next moment on
         return found
 
     def instruments(self) -> Sequence[Instrument]:

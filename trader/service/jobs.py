@@ -15,6 +15,7 @@ from trader.market.instruments import Instruments
 from trader.ports.clock import Clock
 from trader.ports.store import Store
 from trader.service.desk_service import DeskService
+from trader.service.port import AccountPort
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class DayJobs:
         instruments: Instruments,
         clock: Clock,
         made: str,
+        account: AccountPort | None = None,
     ) -> None:
         self._service = service
         self._store = store
@@ -37,6 +39,7 @@ class DayJobs:
         self._instruments = instruments
         self._clock = clock
         self._made = made
+        self._account = account
 
     async def run(self, job: Job, day: date) -> None:
         """Put the job into the desk's queue; the desk writes down that it ran."""
@@ -45,12 +48,10 @@ class DayJobs:
         self._service.put(JobDue(self._clock.now(), job, day, lines, week))
 
     async def _checks(self, day: date) -> Sequence[CheckLine]:
-        return (self._session(), self._fresh(day), await self._funds())
-
-    def _session(self) -> CheckLine:
-        if not self._broker.live:
-            return CheckLine("Broker", True, f"{self._broker.name} account")
-        return CheckLine("Broker", False, f"nobody knows whether {self._broker.name} is logged in")
+        if self._account is not None:
+            return (*await self._account.preflight(), await self._funds())
+        broker = CheckLine("Broker", True, f"{self._broker.name} account")
+        return (broker, self._fresh(day), await self._funds())
 
     def _fresh(self, day: date) -> CheckLine:
         count, as_of = len(self._instruments), self._instruments.as_of

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from trader.broker.paper.broker import PaperBroker
 from trader.broker.paper.conduct import Conduct
 from trader.broker.paper.journal import PaperJournal
 from trader.broker.port import Broker
+from trader.domain.market import Bar, Tick
 from trader.domain.records import LedgerState
 from trader.domain.times import ist
 from trader.feed.port import Feed
@@ -16,9 +19,13 @@ from trader.market.calendar import Calendar
 from trader.market.charges import Charges
 from trader.market.instruments import Instruments
 from trader.market.margins import Margins
-from trader.service.clock import MarketClock, SteppedClock
+from trader.ports.store import Store
+from trader.service.clock import MarketClock, SteppedClock, WallClock
 from trader.service.pump import PaperMarket
-from trader.service.settings import Market, PaperSettings, Settings
+from trader.service.settings import Market, PaperSettings, Settings, Trading
+
+if TYPE_CHECKING:
+    from trader.service.kite import KiteHouse
 
 MARKET_TIME = "market_time"  # how far the simulated market had come
 
@@ -36,7 +43,8 @@ class Marketplace:
     broker: Broker
     floor: PaperMarket
     made: str
-    keeps_time: bool  # the next start goes on from where this one stops
+    keeps_time: bool = False  # the next start goes on from where this one stops
+    kite: KiteHouse | None = None
 
 
 async def made_up(
@@ -53,6 +61,41 @@ async def made_up(
     return Marketplace(
         feed, calendar, clock, instruments, charges, margins, broker, broker, made, keeps_time=simulated
     )
+
+
+async def zerodha(
+    settings: Settings, ledger: LedgerState, store: Store, journal: PaperJournal, calendar: Calendar
+) -> Marketplace:
+    """The live market. A paper desk makes no broker that could place an order."""
+    from trader.service.kite import SESSION, KiteHouse  # Zerodha's package comes with it
+
+    clock = WallClock(settings.clock_start)
+    charges, margins = Charges.load(), Margins.load()
+    kite = KiteHouse(settings, store, ledger.settings.get(SESSION), clock, calendar)
+    await kite.open()
+    if settings.trading is Trading.LIVE:
+        live = kite.live_broker()
+        return Marketplace(
+            kite.feed, calendar, clock, kite.instruments, charges, margins, live, NoFloor(), "", kite=kite
+        )
+    paper = paper_broker(settings, journal, clock, kite.instruments, calendar, charges, margins)
+    return Marketplace(
+        kite.feed, calendar, clock, kite.instruments, charges, margins, paper, paper, "", kite=kite
+    )
+
+
+class NoFloor:
+    """In place of the paper exchange where orders go to a real one."""
+
+    async def on_ticks(self, ticks: Sequence[Tick]) -> None: ...
+
+    async def on_range(self, bar: Bar) -> None: ...
+
+    async def on_bar_closed(self, bar: Bar) -> None: ...
+
+    async def on_time(self, now: datetime) -> None: ...
+
+    async def end_of_day(self, day: date) -> None: ...
 
 
 def paper_broker(

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from trader import VERSION
 from trader.broker.paper.journal import PaperJournal
@@ -17,7 +18,7 @@ from trader.desk.desk import Desk
 from trader.desk.events import Job
 from trader.desk.restoring import RAN
 from trader.desk.state import DeskConfig
-from trader.domain.errors import CommitFailed
+from trader.domain.errors import CommitFailed, MunimError
 from trader.domain.instrument import InstrumentKey
 from trader.domain.position import Fill
 from trader.domain.records import Alert, LedgerState, Priority, SessionRecord, Setting
@@ -28,15 +29,19 @@ from trader.market.instruments import Instruments
 from trader.market.phases import Venue, venue_of
 from trader.ports.store import Store
 from trader.service.clock import MarketClock
+from trader.service.codes import OneTimeCodes
 from trader.service.desk_service import DeskService
 from trader.service.front import DeskFront
 from trader.service.jobs import DayJobs
-from trader.service.markets import MARKET_TIME, made_up
+from trader.service.markets import MARKET_TIME, made_up, zerodha
 from trader.service.port import About
 from trader.service.pump import Pump
 from trader.service.schedule import Schedule
-from trader.service.settings import Market, Settings
+from trader.service.settings import Market, Settings, Trading
 from trader.strategy.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from trader.service.kite import KiteHouse
 
 LEDGER_CODE = "ledger_code"
 LAST_MOMENT = 1.5  # seconds the market gets to finish the moment it is showing
@@ -54,6 +59,7 @@ class House:
     clock: MarketClock
     session: SessionRecord
     store: Store
+    kite: KiteHouse | None = None
 
     async def close(self) -> None:
         """An orderly end: the next start will not ask the owner what happened. The market stops first, or
@@ -62,6 +68,8 @@ class House:
             async with asyncio.timeout(LAST_MOMENT):
                 await self.pump.stop()
         await self.service.close()
+        if self.kite is not None:
+            await self.kite.close()
         ended = [replace(self.session, ended_at=self.clock.now())]
         market_time = Setting(MARKET_TIME, self.clock.now().isoformat())
         await self.store.commit([*ended, market_time])
@@ -85,7 +93,10 @@ async def open_house(
     ledger = await store.load()
     calendar = Calendar.load()
     apply_closures(calendar, ledger.settings)
-    place = await made_up(settings, ledger, journal, calendar)
+    if settings.market is Market.ZERODHA:
+        place = await zerodha(settings, ledger, store, journal, calendar)
+    else:
+        place = await made_up(settings, ledger, journal, calendar)
     calendar, clock, instruments, broker = place.calendar, place.clock, place.instruments, place.broker
     start = clock.now()
     instruments.today = start.date()
@@ -94,11 +105,11 @@ async def open_house(
     session = _session(settings, start)
     closed = _closed_today(calendar, start)
     await store.commit([session, Setting(LEDGER_CODE, code), *closed])
-    config = DeskConfig(settings.limits, code)
+    config = DeskConfig(settings.limits, code, live=settings.trading is Trading.LIVE)
     desk = Desk(config, instruments, calendar, place.charges, catalogue, place.margins, at=start)
     aggregator = Aggregator(calendar, _venues(instruments))
     service = DeskService(desk, store, broker, place.feed, clock, aggregator, on_alert)
-    jobs = DayJobs(service, store, broker, instruments, clock, place.made)
+    jobs = DayJobs(service, store, broker, instruments, clock, place.made, place.kite)
     pump = Pump(
         service,
         place.feed,
@@ -128,11 +139,19 @@ async def open_house(
         charges=place.charges,
         instruments=instruments,
         catalogue=catalogue,
-        about=About(VERSION, settings.market, "paper", settings.speed, datetime.now(IST)),
+        about=About(VERSION, settings.market, settings.trading, clock.speed, datetime.now(IST)),
         settings=dict(ledger.settings),
         risk_pct=f"{settings.limits.risk_per_trade_pct.normalize():f}",
+        codes=OneTimeCodes(str(settings.owner_totp), _world_now) if settings.owner_totp else None,
+        account=place.kite,
     )
-    return House(desk, service, pump, front, clock, session, store)
+    held = sorted({p.key for p in ledger.positions if p.quantity})
+    if held:
+        with contextlib.suppress(MunimError):  # without a list of instruments, or one of them in it
+            place.feed.watch(held)
+    if place.kite is not None:
+        place.kite.join(service, front.tell)
+    return House(desk, service, pump, front, clock, session, store, place.kite)
 
 
 def _ran(ledger: LedgerState) -> dict[Job, date]:
@@ -187,6 +206,10 @@ async def _open_fills(store: Store, ledger: LedgerState) -> Sequence[Fill]:
     return [fill for fill in await store.fills(limit=1_000_000) if fill.at >= since]
 
 
+def _world_now() -> datetime:
+    return datetime.now(IST)
+
+
 def _session(settings: Settings, at: datetime) -> SessionRecord:
     started = datetime.now(IST)
     shown = repr(settings).encode()  # secrets do not show themselves
@@ -194,7 +217,7 @@ def _session(settings: Settings, at: datetime) -> SessionRecord:
         session_id=f"{started:%Y%m%d%H%M%S%f}",
         started_at=at,
         market=settings.market,
-        trading="paper",
+        trading=settings.trading,
         version=VERSION,
         config_hash=hashlib.sha256(shown).hexdigest()[:16],
     )

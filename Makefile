@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run test lint soak bench sample clean
+.PHONY: help run rehearse test lint soak bench sample clean
 
 help: ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,9 @@ lint: .venv/.ready
 
 soak: .venv/.ready ## Long fault runs: 200 kills at random moments
 	$(BIN)/pytest -q -m soak -s
+
+rehearse: .venv/.ready ## Practise the live desk against a local broker
+	@$(BIN)/python bot.py rehearse
 
 bench: .venv/.ready ## Benchmarks
 	$(BIN)/python -m bench

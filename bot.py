@@ -1,6 +1,7 @@
 """Munim's composition root and command line.
 
     python bot.py            run the desk (settings from the environment and .env)
+    python bot.py rehearse   practise the live desk against a local broker
     python bot.py --version
 
 Nothing is decided here: the parts are made, joined, started, and stopped in order.
@@ -15,10 +16,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trader import VERSION
 from trader.domain.errors import MunimError
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from handlers.console import Console
     from handlers.dispatch import Dispatcher
     from handlers.notifier import Notifier
-    from handlers.registry import Registry
+    from handlers.registry import Command, Registry
     from handlers.screen import Screen
     from handlers.telegram.supervisor import TelegramService
     from trader.broker.paper.journal import PaperJournal
@@ -52,14 +53,19 @@ KILL_PATIENCE = timedelta(minutes=3)  # of market time a script's end waits for 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bot.py", description="Munim, a trading desk run from a phone.")
-    parser.add_argument("command", nargs="?", default="run", choices=["run"], help="what to do (run)")
+    parser.add_argument(
+        "command", nargs="?", default="run", choices=["run", "rehearse"], help="what to do (run)"
+    )
     parser.add_argument("--version", action="version", version=f"Munim {VERSION}")
-    parser.parse_args(argv)
+    given = parser.parse_args(argv)
     try:
         settings = read_settings(_environment())
+        work: Callable[[Settings], Coroutine[Any, Any, int]] = run
+        if given.command == "rehearse":
+            work = _rehearse
         logs.configure(None if settings.bot_token else settings.data_dir / "logs", settings.secrets)
         with FolderLock(settings.data_dir):
-            return asyncio.run(run(settings))
+            return asyncio.run(work(settings))
     except MunimError as e:
         print(e, file=sys.stderr)  # noqa: T201 - the command line's own answer
         return 2
@@ -78,8 +84,19 @@ def _environment() -> Mapping[str, str]:
     return {**filed, **os.environ}
 
 
-async def run(settings: Settings) -> int:
-    """Open the ledger, the desk and the chat, until asked to stop or the input ends."""
+async def _rehearse(settings: Settings) -> int:
+    from rehearsal.rehearse import rehearse
+
+    async def practise(local: Settings, commands: Sequence[Command]) -> int:
+        local.data_dir.mkdir(parents=True, exist_ok=True)
+        return await run(local, commands)
+
+    return await rehearse(settings, practise)
+
+
+async def run(settings: Settings, commands: Sequence[Command] = ()) -> int:
+    """Open the ledger, the desk and the chat, until asked to stop or the input ends. ``commands`` join the
+    usual ones."""
     from handlers.recipients import welcome
     from trader.service.opening import open_house
     from trader.strategy.catalogue import Catalogue
@@ -90,7 +107,7 @@ async def run(settings: Settings) -> int:
         catalogue = Catalogue.discover(HERE / "strategies")
         for file, fault in catalogue.faults.items():
             log.warning("strategies/%s is not used: %s", file, fault)
-        chat = _Chat(settings)
+        chat = _Chat(settings, commands)
         await welcome(store, chat.recipients, _wall_now())
         house = await open_house(
             settings,
@@ -191,8 +208,9 @@ class _Chat:
     _dispatcher: Dispatcher
     _registry: Registry
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, commands: Sequence[Command] = ()) -> None:
         self._settings = settings
+        self._commands = commands
         self._telegram: TelegramService | None = None
         self._console: Console | None = None
         self._screen: Screen | None = None
@@ -238,7 +256,7 @@ class _Chat:
         from handlers.policy import Policy
 
         settings = self._settings
-        self._registry = build_registry(ChatHouse(mute=self._mute, now=_wall_now))
+        self._registry = build_registry(ChatHouse(mute=self._mute, now=_wall_now), self._commands)
         policy = Policy(
             frozenset(settings.owner_ids), frozenset(settings.viewer_ids), terminal=self._screen is not None
         )
@@ -306,9 +324,8 @@ class _Chat:
         assert self._screen is not None  # noqa: S101 - and its screen
         from handlers.banner import banner
 
-        symbols = ",".join(i.symbol for i in house.front.instruments() if i.symbol in FAMILIAR) or next(
-            (i.symbol for i in house.front.instruments()), ""
-        )
+        known = [name for name in FAMILIAR if house.front.search(name, 1)]
+        symbols = ",".join(known) or next((i.symbol for i in house.front.instruments()), "")
         tries = (f"/start_strategy ema_crossover {symbols} 1m", "/positions", "/kill")
         self._screen.show(banner(house.front.about(), house.front.view(), tries))
         if self.scripted:

@@ -23,7 +23,7 @@ def banner(about: About, view: DeskView, try_: Sequence[str] = TRY) -> Reply:
     """Mode, market and clock, and three commands to begin with."""
     clock = f"{day_text(view.at)} {clock_text(view.at)} IST {speed_text(about.speed)}".rstrip()
     lines = [
-        Line(f"Munim {about.version} · {money_tag(about)} · {view.latch.mode}", bold=True),
+        Line(f"Munim {about.version} · {money_tag(about, view)} · {view.latch.mode}", bold=True),
         Line(f"Market: {about.market}, {view.session}"),
         Line(f"Clock: {clock}"),
     ]

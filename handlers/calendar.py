@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import islice
 
 from handlers.days import day_of, day_words
@@ -14,6 +15,7 @@ from handlers.symbols import one_symbol
 from handlers.timetable import day_table, deadline_lines, kind_text, timetable
 from trader.domain.errors import InvalidInput
 from trader.domain.times import ist
+from trader.market import tables
 from trader.market.calendar import Calendar
 from trader.service.port import DeskPort
 
@@ -21,6 +23,7 @@ USAGE = "/calendar [day or symbol]"
 _HOLIDAYS, _FEW = 5, 3
 _YEAR_AHEAD = 366  # days
 _YEARS = (2000, 2099)
+NOT_RECORDED = "nothing recorded"  # Calendar.with_sessions: a weekday that a recording lacks
 
 
 @command(
@@ -55,7 +58,9 @@ def _today(found: Calendar, now: datetime) -> Reply:
     ):
         if days:
             blocks += [Line(title, bold=True), Pre(pairs([(_short(at, day), name) for at, name in days]))]
-    if not found.holidays(day.year + 1):
+    if not found.covers(day.year):
+        blocks += _caveat(found, day)
+    elif not found.covers(day.year + 1):
         blocks.append(Line(f"The holidays of {day.year + 1} are not in the calendar yet."))
     return Reply(blocks, ((Button("Refresh", "/calendar"),),))
 
@@ -73,26 +78,46 @@ def _one_day(found: Calendar, day: date, now: datetime) -> Reply:
     head = Line(day_words(day), bold=True)
     if why := found.why_closed(day):
         after = found.next_trading_day(day)
-        return Reply((head, Line(f"Closed: {why}. The next trading day is {day_words(after)}.")))
+        closed = Line(f"Closed: {why}. The next trading day is {day_words(after)}.")
+        return Reply((head, closed, *_caveat(found, day, after)))
     special = found.special(day)
-    settles = f"Trades settle {day_words(found.settles_on(day))}."
+    settles_on = found.settles_on(day)
+    settles = f"Trades settle {day_words(settles_on)}."
     if not found.is_settlement_day(day):
         settles += " No settlement on the day itself."
     lines = [Line(text) for text in (f"Special session: {special}" if special else "", settles) if text]
-    return Reply((head, Pre(day_table(found, day)), *lines))
+    if special and day in _unverified():
+        lines.insert(1, Line("Its hour is not verified: look it up at the exchange before you rely on it."))
+    return Reply((head, Pre(day_table(found, day)), *lines, *_caveat(found, day, settles_on)))
+
+
+def _caveat(found: Calendar, *days: date) -> list[Line]:
+    """What is said of days in years without holidays; nothing of others."""
+    years = sorted({day.year for day in days if not found.covers(day.year)})
+    return [
+        Line(f"The holidays of {year} are not in the calendar: any weekday of it may turn out to be one.")
+        for year in years
+    ]
+
+
+@cache
+def _unverified() -> frozenset[date]:
+    """The special sessions whose hours the table does not vouch for."""
+    rows = tables.read("calendar")["session"]
+    return frozenset(row["day"] for row in rows if row["certainty"] == "not verified")
 
 
 def _instrument(desk: DeskPort, call: Call, now: datetime) -> Reply:
     instrument, found = desk.find(one_symbol(call.raw)), desk.calendar()
     day = now.date() if found.is_trading_day(now.date()) else found.next_trading_day(now.date())
     blocks: list[Line | Pre] = [
-        Line(f"{instrument.symbol} · {kind_text(instrument)}", bold=True),
+        Line(f"{instrument.symbol} · {kind_text(found, instrument, day)}", bold=True),
         Line(day_words(day)),
         Pre(timetable(found, instrument, day, now)),
     ]
     if lines := deadline_lines(found, instrument, day):
         blocks.append(Pre(lines))
-    return Reply(blocks)
+    return Reply([*blocks, *_caveat(found, day)])
 
 
 # -- what is coming -------------------------------------------------------------------------------------
@@ -103,10 +128,18 @@ def _short(day: date, today: date) -> str:
 
 
 def _holidays(found: Calendar, today: date) -> list[tuple[date, str]]:
-    """The exchange's, and the owner's closures among them."""
+    """The exchange's, and the owner's closures among them. A recording closes weekends too, and days that it
+    lacks: those are no holidays."""
     named = {day: name for year in (today.year, today.year + 1) for day, name in found.holidays(year)}
     coming = sorted((day, name) for day, name in {**named, **found.closures()}.items() if day > today)
-    return [(day, name) for day, name in coming if not found.is_trading_day(day)][:_HOLIDAYS]
+    closed = [(day, name) for day, name in coming if not found.is_trading_day(day)]
+    return [(day, name) for day, name in closed if _is_holiday(found, day, name)][:_HOLIDAYS]
+
+
+def _is_holiday(found: Calendar, day: date, name: str) -> bool:
+    if day in found.closures():
+        return True
+    return day.weekday() < 5 and (name != NOT_RECORDED or not found.covers(day.year))
 
 
 def _specials(found: Calendar, today: date) -> list[tuple[date, str]]:

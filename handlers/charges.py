@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
-from handlers.common import money_tag
+from handlers.common import tag_of
 from handlers.days import day_asked, day_of, day_words
 from handlers.message import Button, Line, Pre, Reply
+from handlers.orders import sent
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.figures import counted, price
 from handlers.render.table import ends, table
@@ -16,11 +17,13 @@ from handlers.whatif import what_if
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import symbol_of
 from trader.domain.money import ZERO, rupees
+from trader.domain.order import Order, Tag
 from trader.domain.times import ist
 from trader.market.note import Breakdown, ContractNote, Executed
 from trader.service.port import DeskPort
 
 USAGE = "/charges [order] [day], or /charges SYMBOL QUANTITY [PRICE] [PRODUCT]"
+_ALL = 1_000_000  # orders of a day: their times are looked up by tag
 MOST_ORDERS = 40  # in one answer; the sums are of all
 _BY_ORDER = ("order", "orders")
 _SHORT = {"Brokerage": "brok", "Exchange": "exch", "SEBI fee": "SEBI", "Stamp duty": "stamp"}
@@ -46,8 +49,12 @@ async def charges(desk: DeskPort, call: Call) -> Reply:
     if day > today:
         raise InvalidInput(f"{day_words(day)} lies ahead; it has no charges yet. Nothing was done.")
     note = await desk.note(None if day == today else day)
-    screen = _orders if by_order else _note
-    return Reply((Line(_head(desk, note), bold=True), *screen(desk, note)), _buttons(desk, note, by_order))
+    if by_order:
+        latest = {order.tag: order for order in await desk.orders(note.day, _ALL)}
+        shown = _orders(desk, note, latest)
+    else:
+        shown = _note(desk, note)
+    return Reply((Line(_head(desk, note), bold=True), *shown), _buttons(desk, note, by_order))
 
 
 def _day(words: str, today: date, *, only_days: bool) -> date | None:
@@ -61,7 +68,7 @@ def _day(words: str, today: date, *, only_days: bool) -> date | None:
 
 
 def _head(desk: DeskPort, note: ContractNote) -> str:
-    return f"{money_tag(desk.about())} · charges of {day_words(note.day)}"
+    return f"{tag_of(desk)} · charges of {day_words(note.day)}"
 
 
 def _buttons(desk: DeskPort, note: ContractNote, by_order: bool) -> tuple[tuple[Button, ...], ...]:
@@ -114,7 +121,7 @@ def percent_of(part: Decimal, whole: Decimal) -> str:
 # -- by order -------------------------------------------------------------------------------------------
 
 
-def _orders(desk: DeskPort, note: ContractNote) -> list[Line | Pre]:
+def _orders(desk: DeskPort, note: ContractNote, found: Mapping[Tag, Order]) -> list[Line | Pre]:
     if not note.orders:
         return [_nothing(desk, note)]
     latest = note.orders[-MOST_ORDERS:]
@@ -123,7 +130,8 @@ def _orders(desk: DeskPort, note: ContractNote) -> list[Line | Pre]:
         rows,
         ("Symbol", "Side", "Qty", "Charges"),
         "<<>>",
-        details=[_details(executed, lines) for executed, lines in latest],
+        details=[_details(executed, lines, found) for executed, lines in latest],
+        whole=True,
     )
     booked = sum((lines.total for _, lines in note.orders), ZERO)
     earlier = [f"{len(note.orders) - len(latest)} earlier orders"] if len(latest) < len(note.orders) else []
@@ -135,7 +143,8 @@ def _orders(desk: DeskPort, note: ContractNote) -> list[Line | Pre]:
     return [Pre("\n".join([*lines, ends("Total", rupees(note.total))]))]
 
 
-def _details(executed: Executed, lines: Breakdown) -> Sequence[str]:
-    of = f"{executed.product} sent {ist(executed.at):%H:%M}, value {price(executed.value)}"
+def _details(executed: Executed, lines: Breakdown, found: Mapping[Tag, Order]) -> Sequence[str]:
+    times = sent(executed.at, found.get(Tag(executed.tag)))
+    of = f"{executed.product} {times}, value {price(executed.value)}"
     parts = ", ".join(f"{_SHORT.get(label, label)} {price(amount)}" for label, amount in lines.lines())
     return [of, parts]

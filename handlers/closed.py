@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from handlers.common import money_tag, tell
+from handlers.common import tag_of, tell
 from handlers.days import EXPECTED, day_words, leading_day
 from handlers.message import Button, Line, Reply, Style, say
 from handlers.registry import Call, Danger, command
@@ -71,7 +71,7 @@ def _are_you_sure(desk: DeskPort, day: date, reason: str) -> Reply:
     if known := calendar.why_closed(day):
         return say(f"{day_words(day)} is closed already: {known}. Nothing was done.")
     blocks = [
-        Line(f"{money_tag(desk.about())} · note the exchange as closed?", bold=True),
+        Line(f"{tag_of(desk)} · note the exchange as closed?", bold=True),
         Line(f"{day_words(day)}: {reason}"),
     ]
     if special := calendar.special(day):

@@ -11,9 +11,19 @@ from trader.domain.errors import UnknownName
 from trader.service.port import About, DeskPort
 
 
-def money_tag(about: About) -> str:
-    """``PAPER`` or ``LIVE``: every screen with money on it says which."""
-    return about.trading.upper()
+def money_tag(about: About, view: DeskView) -> str:
+    """``PAPER``, ``LIVE · ARMED`` or ``LIVE · DISARMED``: every screen with money on it says which."""
+    tag = about.trading.upper()
+    return f"{tag} · {'ARMED' if view.armed else 'DISARMED'}" if is_live(about) else tag
+
+
+def is_live(about: About) -> bool:
+    return about.trading.casefold() == "live"
+
+
+def tag_of(desk: DeskPort) -> str:
+    """The money tag, for screens that need nothing else of the desk's view."""
+    return money_tag(desk.about(), desk.view())
 
 
 def refresh(command: str) -> tuple[tuple[Button, ...], ...]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from handlers.confidential import holds_secret
+from handlers.locks import name_of_key
 from handlers.registry import Registry
 from handlers.symbols import name_of
 from trader.service.port import DeskPort
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import Completer
+    from prompt_toolkit.history import History
 
 MOST = 50
+_LOCKED = ("locks", "adopt", "ignore", "flatten")
 _SYMBOLS = ("start_strategy", "quote", "chain", "calendar", "charges")
 
 Words = Callable[[str], list[tuple[str, str]]]
@@ -32,6 +36,8 @@ def words_of(registry: Registry, desk: DeskPort) -> Words:
             begun = last.rpartition(",")[0]
             symbols = desk.search(last.removeprefix(f"{begun},"), MOST) if last else ()
             return [(f"{begun}{',' if begun else ''}{name_of(i)}", i.name) for i in symbols]
+        if found.name in _LOCKED:
+            return [(name_of_key(lock.key), lock.text) for lock in desk.view().locks]
         if found.name == "reopened":
             return [(day.isoformat(), why) for day, why in sorted(desk.calendar().closures().items())]
         if found.name in ("stop_strategy", "pause", "resume"):
@@ -62,3 +68,15 @@ def completer(words: Words) -> Completer:
                 yield Completion(word, start_position=start, display_meta=help_)
 
     return Commands()
+
+
+def history() -> History:
+    """What the arrow keys bring back: everything that was typed, but for what held a secret."""
+    from prompt_toolkit.history import InMemoryHistory
+
+    class Remembered(InMemoryHistory):
+        def append_string(self, string: str) -> None:
+            if not holds_secret(string):
+                super().append_string(string)
+
+    return Remembered()

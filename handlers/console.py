@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
+from handlers.confidential import for_show
 from handlers.lines import lines_of
 from handlers.message import Incoming, Kind, Outgoing, say
 from handlers.policy import TERMINAL_USER
@@ -68,7 +69,7 @@ class Console:
             text = line.strip()
             if not text or text.startswith("#"):
                 continue
-            self._screen.note(f"> {text}")
+            self._screen.note(f"> {for_show(text)}")  # what a script prints is kept by whoever runs it
             if text.casefold() in _QUIT:
                 return
             await self._answer(text)
@@ -79,10 +80,10 @@ class Console:
         from prompt_toolkit import PromptSession
         from prompt_toolkit.patch_stdout import patch_stdout
 
-        from handlers.completion import completer
+        from handlers.completion import completer, history
 
         session: PromptSession[str] = PromptSession(
-            completer=completer(self._words), complete_while_typing=True
+            history=history(), completer=completer(self._words), complete_while_typing=True
         )
         running: set[asyncio.Task[None]] = set()
         with patch_stdout(raw=True):  # raw: Rich's colours pass

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from itertools import groupby
 
-from handlers.message import Block, Line, Pre, Reply
-from handlers.render.text import WIDTH, columns
+from handlers.locks import VERDICTS, verdicts
+from handlers.message import Block, Button, Line, Pre, Reply
+from handlers.render.text import WIDTH, columns, cut
+from trader.domain.instrument import InstrumentKey
 from trader.domain.records import Alert, Priority
 from trader.domain.times import clock_text, ist
 
@@ -21,7 +24,10 @@ _BEFORE_ALL = ("kill", "breach")  # topics
 # Reports: each is a message of its own, however many wait; told by their titles they would say nothing.
 DAY = frozenset(("day", "checklist", "digest", "weekly"))  # topics
 
-_NOUNS = {"fill": "fills", "breach": "breaches"}  # other topics: "order messages"
+DIFFERENCE = "difference"  # topic of what the broker shows and the desk did not make
+
+_NOUNS = {"fill": "fills", "breach": "breaches", DIFFERENCE: "differences"}  # other topics: "order messages"
+_ASKS = re.compile(rf"{DIFFERENCE}:([A-Z]{{3}}:[A-Z0-9&_.-]+):[A-Z]+:.+")  # an alert that wants a verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +44,27 @@ class Message:
 
 
 def choose(waiting: Sequence[Alert], *, alone: Collection[str] = ()) -> tuple[Alert, ...]:
-    """What to send next: the most urgent alert, of those the oldest. Critical ones, the day's reports and
-    those whose ids are in ``alone`` go by themselves; the others take along what waits of their topic.
+    """What to send next: the most urgent alert, of those the oldest. Critical ones, the day's reports, those
+    that ask something and those whose ids are in ``alone`` go by themselves; the others take along what waits
+    of their topic.
 
     At one message a second a burst of rejected orders takes its time; nobody waits behind it to hear that
     the desk is flat, or halted."""
     if not waiting:
         return ()
     first = min(waiting, key=lambda alert: (alert.priority, alert.topic not in _BEFORE_ALL, alert.at))
-    if first.priority is Priority.CRITICAL or first.topic in DAY or first.alert_id in alone:
+    if (
+        first.priority is Priority.CRITICAL
+        or first.topic in DAY
+        or first.alert_id in alone
+        or asked_for(first)
+    ):
         return (first,)
-    like = [alert for alert in waiting if alert.topic == first.topic and alert.alert_id not in alone]
+    like = [
+        alert
+        for alert in waiting
+        if alert.topic == first.topic and alert.alert_id not in alone and not asked_for(alert)
+    ]
     return tuple(sorted(like, key=lambda alert: alert.at))
 
 
@@ -71,7 +87,17 @@ def render_alert(alert: Alert, *, raised: str = "", repeat: bool = False) -> Rep
         lines.append(Line(f"From {raised}"))
     if repeat:
         lines.append(Line(f"id {short_id(alert)}"))
-    return Reply(tuple(lines))
+    return Reply(tuple(lines), asked_for(alert))
+
+
+def asked_for(alert: Alert) -> tuple[tuple[Button, ...], ...]:
+    """The buttons of an alert that waits for the owner's word: of a difference, whose id names the
+    instrument, the verdicts it speaks of."""
+    match = _ASKS.fullmatch(alert.alert_id) if alert.topic == DIFFERENCE else None
+    if match is None:
+        return ()
+    named = {word for word, _ in VERDICTS if f"/{word}" in alert.body}
+    return (verdicts(InstrumentKey(match[1]), lambda word: not named or word in named),)
 
 
 def figures(texts: Sequence[str]) -> list[Block]:
@@ -91,6 +117,9 @@ def render_digest(alerts: Sequence[Alert], now: datetime) -> Reply:
     late = any(_raised(alert, now) for alert in alerts)
     for alert in alerts[:LINES]:
         lines.append(Line(f"{_moment(alert.at, now)} {alert.title}" if late else alert.title))
+        reason = next((text.strip() for text in alert.body.splitlines() if text.strip()), "")
+        if reason and topic != "fill":  # a fill's title says it all
+            lines.append(Line(cut(reason, WIDTH)))
     if len(alerts) > LINES:
         lines.append(Line(f"…and {len(alerts) - LINES} more"))
     return Reply(tuple(lines))

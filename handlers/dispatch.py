@@ -14,20 +14,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from handlers.message import Button, Incoming, Kind, Outgoing, Reply, say
-from handlers.nonces import Nonces
+from handlers.confidential import has_token, holds_secret, is_code, is_pasted_login, redacted, tells
+from handlers.message import Button, Incoming, Kind, Line, Outgoing, Reply, say
+from handlers.nonces import Nonces, later_of
 from handlers.policy import Policy, Strangers, TellOwner, Timeliness, timeliness
 from handlers.registry import Call, Command, Danger, Registry, Role
 from handlers.render.figures import ago
-from handlers.render.text import clean, one_line
+from handlers.render.text import one_line
+from handlers.troubles import EXPECTED, answer_to, where
 from handlers.typed import MESSAGE_LENGTH, Typed, typed
-from trader.domain.errors import InvalidInput
 from trader.domain.records import AuditEntry
 from trader.service.port import DeskPort
 
 log = logging.getLogger(__name__)
 
 EXPIRED = "This button has expired; send the command again."
+OLD = "That button is old, so it did nothing. This is how things stand now:"
+MISPLACED = "That holds a login's token, which is nothing for /{}: send it alone, or behind /login."
 A_BUTTON = "(a button)"
 AUDIT_PATIENCE = 1.0  # seconds a command that reduces risk waits for the ledger before it goes ahead
 ANSWER_WITHIN = 60.0  # seconds a handler may take in Telegram; the terminal may wait
@@ -43,11 +46,17 @@ class _Asked:
     typed: Typed
     command: Command | None
     seen_before: bool  # accepted once already, but never answered
+    old: bool = False  # an old button: only a look
 
     @property
     def actor(self) -> str:
         incoming = self.incoming
         return "terminal" if incoming.chat_type == "terminal" else f"{self.role} {incoming.user_id}"
+
+    @property
+    def misplaced(self) -> bool:
+        """A login's token behind a command that is none of the login."""
+        return self.command is not None and not self.command.secret and has_token(self.text)
 
     @property
     def danger(self) -> Danger:
@@ -105,9 +114,9 @@ class Dispatcher:
             self._in_flight.discard(incoming.source_id)
         if reply is None:
             return None
-        return self._nonces.issue(
-            self._for_role(reply, role), user_id=incoming.user_id, chat_id=incoming.chat_id
-        )
+        shown = self._for_role(reply, role)
+        outgoing = self._nonces.issue(shown, user_id=incoming.user_id, chat_id=incoming.chat_id)
+        return replace(outgoing, erase=self._erases(incoming))
 
     def offer(self, user_id: int, reply: Reply) -> Outgoing:
         """An alert's buttons made single-use for one person in the private chat, where ids are alike."""
@@ -126,15 +135,28 @@ class Dispatcher:
         before = await self._audited(incoming.source_id)
         if before is not None and before.outcome:
             return None  # a repeated delivery; it has its answer
-        text = incoming.text
+        text, old = f"/login {incoming.text}" if is_pasted_login(incoming.text) else incoming.text, False
         if incoming.kind is Kind.PRESS:
-            button = self._nonces.take(text, user_id=incoming.user_id, chat_id=incoming.chat_id)
-            if button is None:
+            button = self._nonces.take(incoming.text, user_id=incoming.user_id, chat_id=incoming.chat_id)
+            text, old = (button.command, False) if button else (self._look(incoming.text), True)
+            if not text:
                 return await self._expired(incoming, role)
-            text = button.command
         words = typed(text)
-        asked = _Asked(incoming, role, text, words, self._registry.find(words.name), before is not None)
-        return await self._judged(asked)
+        found = self._registry.find(words.name)
+        return await self._judged(_Asked(incoming, role, text, words, found, before is not None, old))
+
+    def _look(self, pressed: str) -> str:
+        """What an old button shows instead of acting. Anybody can make up what a button carries: nothing that
+        acts comes out of it, and nothing a viewer might not see."""
+        later = later_of(pressed)
+        found = self._registry.find(typed(later).name) if later else None
+        harmless = found is not None and found.danger is Danger.READ and found.role is Role.VIEWER
+        return later if harmless else ""
+
+    def _erases(self, incoming: Incoming) -> bool:
+        """Whether the message is to vanish from the chat, whatever became of it."""
+        known = self._registry.find(typed(incoming.text).name) is not None
+        return incoming.kind is Kind.MESSAGE and holds_secret(incoming.text, known=known)
 
     async def _judged(self, asked: _Asked) -> Reply | None:
         found = asked.command
@@ -146,6 +168,8 @@ class Dispatcher:
             return await self._refused(asked, "forbidden", f"/{found.name} is the owner's; you may look.")
         if found.terminal_only and asked.incoming.chat_type != "terminal":
             return await self._refused(asked, "forbidden", f"/{found.name} works in the terminal only.")
+        if asked.misplaced and found.danger is not Danger.REDUCES_RISK:  # words behind /kill never matter
+            return await self._refused(asked, "misplaced", MISPLACED.format(found.name))
         when = timeliness(asked.incoming, found.danger, self._booted_at)
         if when is Timeliness.DROP:
             await self._audit(asked, "stale", "dropped")
@@ -164,14 +188,16 @@ class Dispatcher:
             actor=asked.actor,
             source_id=incoming.source_id,
             role=asked.role,
-            confirmed=incoming.kind is Kind.PRESS,
+            confirmed=incoming.kind is Kind.PRESS and not asked.old,
             terminal=incoming.chat_type == "terminal",
             stale=stale,
             age=incoming.received_at - incoming.sent_at,
         )
         reply = await self._guarded(found, call)
-        await self._audit(asked, "accepted", one_line(reply.headline, 200) or "answered")
-        return reply
+        unspoken = asked.misplaced or (found.secret and tells(reply, call.raw))
+        kept = "" if unspoken else reply.headline
+        await self._audit(asked, "accepted", one_line(kept, 200) or "answered")
+        return replace(reply, blocks=(Line(OLD), *reply.blocks)) if asked.old else reply
 
     async def _guarded(self, found: Command, call: Call) -> Reply:
         """The handler's reply, or a sentence: nothing a handler raises reaches the chat as it is."""
@@ -179,14 +205,17 @@ class Dispatcher:
         try:
             async with asyncio.timeout(None if call.terminal else self._answer_within):
                 return await found.run(self._desk, call)
-        except InvalidInput as bad:
-            return Reply(say(*clean(str(bad))[:1000].splitlines()).blocks)
+        except EXPECTED as sentence:
+            return answer_to(sentence)
         except TimeoutError:
             log.exception("/%s took more than %g s", found.name, self._answer_within)
             return say(f"/{found.name} has no answer yet.{doubt}")
-        except Exception:
+        except Exception as error:
             fault = secrets.token_hex(3)
-            log.exception("/%s failed (fault %s)", found.name, fault)
+            if found.secret:  # the text of whatever went wrong may quote what was typed
+                log.error("/%s failed (fault %s): %s", found.name, fault, where(error))  # noqa: TRY400
+            else:
+                log.exception("/%s failed (fault %s)", found.name, fault)
             return say(f"/{found.name} failed; the log has it as fault {fault}.{doubt}")
 
     # -- refusals -----------------------------------------------------------------------------------
@@ -200,6 +229,8 @@ class Dispatcher:
         return await self._refused(asked, "expired", EXPIRED)
 
     def _unknown(self, asked: _Asked) -> str:
+        if is_code(asked.text):
+            return "A code alone does nothing. To arm the desk send /live with a new one behind it."
         if not asked.typed.name:
             word = one_line(asked.incoming.text, 32).casefold()
             if asked.role is Role.OWNER and self._registry.find(word) is not None:
@@ -235,11 +266,11 @@ class Dispatcher:
         entry = AuditEntry(
             source_id=incoming.source_id,
             actor=asked.actor,
-            text=_for_the_record(asked),
+            text=redacted(_for_the_record(asked)),
             sent_at=incoming.sent_at,
             received_at=incoming.received_at,
             verdict=verdict,
-            outcome=outcome,
+            outcome=redacted(outcome),
         )
         try:
             async with asyncio.timeout(None if asked.danger is Danger.ADDS_RISK else AUDIT_PATIENCE):
@@ -251,11 +282,12 @@ class Dispatcher:
 
 
 def _for_the_record(asked: _Asked) -> str:
-    """The text as the audit keeps it: no argument of a secret command, nothing pasted by mistake."""
+    """The text as the audit keeps it: no argument of a secret command, nothing pasted by mistake, and nothing
+    behind a command there is not, which may be /login mistyped."""
     if not asked.typed.name:
         return asked.text if asked.text == A_BUTTON else f"(text, {len(asked.text)} characters)"
-    if asked.command is not None and asked.command.secret:
-        return f"/{asked.command.name} (not recorded)"
+    if asked.typed.raw and (asked.command is None or asked.command.secret):
+        return f"/{one_line(asked.typed.name, 40)} (not recorded)"
     pressed = "pressed: " if asked.incoming.kind is Kind.PRESS else ""
     return pressed + one_line(asked.text, 500)
 

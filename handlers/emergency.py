@@ -69,7 +69,7 @@ async def resume(desk: DeskPort, call: Call) -> Reply:
     # A confirmation is of the stop that was shown, not of another one that came since.
     if call.confirmed and shown_since == latch.since.isoformat():
         return await tell(desk, call, Resume())
-    return _are_you_sure(latch, money_tag(desk.about()), view.at)
+    return _are_you_sure(latch, money_tag(desk.about(), view), view.at)
 
 
 def _are_you_sure(latch: Latch, tag: str, now: datetime) -> Reply:

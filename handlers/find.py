@@ -47,7 +47,7 @@ async def find(desk: DeskPort, call: Call) -> Reply:
     found = list(desk.search(text, MOST_FOUND + 1)) or [desk.find(text)]
     shown = found[:MOST_FOUND]
     rows = [(name_of(i), last_text(desk, i)) for i in shown]
-    pre = Pre(table(rows, ("Symbol", "Last ₹"), "<>", details=[traits(i) for i in shown]))
+    pre = Pre(table(rows, ("Symbol", "Last ₹"), "<>", details=[traits(i, desk) for i in shown], whole=True))
     more = [Line("There are more; say more of it.")] if len(found) > len(shown) else []
     head = Line(
         f"{counted(len(shown), 'match').replace('matchs', 'matches')}: {one_line(text, 40)}", bold=True
@@ -63,9 +63,9 @@ def last_text(desk: DeskPort, instrument: Instrument) -> str:
     return "auction" if not_live(desk.calendar(), instrument, desk.now()) else price(tick.last)
 
 
-def traits(instrument: Instrument) -> list[str]:
+def traits(instrument: Instrument, desk: DeskPort) -> list[str]:
     """What it is, and the steps it is traded in; a line each."""
-    kind = kind_text(instrument)
+    kind = kind_text(desk.calendar(), instrument, ist(desk.now()).date())
     lines = own_name(instrument)
     if instrument.expiry is not None:
         lines.append(f"{kind} of {instrument.underlying}, {day_words(instrument.expiry)}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from handlers.common import money_tag, refresh
+from handlers.common import refresh, tag_of
 from handlers.days import day_words
-from handlers.message import Line, Pre, Reply, say
+from handlers.message import Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.table import ends
 from handlers.typed import no_more
-from trader.domain.errors import BrokerUnavailable
 from trader.domain.money import rupees
 from trader.domain.times import clock_text
 from trader.service.port import DeskPort
@@ -19,15 +18,13 @@ from trader.service.port import DeskPort
     help="Cash, what is free, what is blocked, what is owed",
     role=Role.VIEWER,
     danger=Danger.READ,
+    aliases=("margins",),
     more="Used is what open positions and orders block. Receivable is owed to the account, and free from the "
     "day it settles.",
 )
 async def funds(desk: DeskPort, call: Call) -> Reply:
     no_more(call.args, "/funds")
-    try:
-        found = await desk.funds()
-    except BrokerUnavailable as silent:
-        return say(f"The broker did not say: {silent}", "Nothing follows from that; ask again in a moment.")
+    found = await desk.funds()
     lines = [
         ends("Cash", rupees(found.cash)),
         ends("Available", rupees(found.available)),
@@ -37,5 +34,5 @@ async def funds(desk: DeskPort, call: Call) -> Reply:
         lines.append(ends("Receivable", rupees(found.receivable)))
     if found.settles_on:
         lines.append(ends(" settles", day_words(found.settles_on)))
-    head = Line(f"{money_tag(desk.about())} · funds at {clock_text(desk.now())}", bold=True)
+    head = Line(f"{tag_of(desk)} · funds at {clock_text(desk.now())}", bold=True)
     return Reply((head, Pre("\n".join(lines))), refresh("/funds"))

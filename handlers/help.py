@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from handlers.common import tag_of
 from handlers.message import Button, Line, Reply
 from handlers.registry import Call, Command, Danger, Registry, Role, command
 from handlers.typed import no_more
@@ -21,10 +22,9 @@ def help_commands(registry: Callable[[], Registry]) -> tuple[Command, ...]:
 
     @command("start", help="Say hello and show where to begin", role=Role.VIEWER, danger=Danger.READ)
     async def start(desk: DeskPort, call: Call) -> Reply:
-        about = desk.about()
         blocks = (
             Line("Munim keeps the books and minds the risk.", bold=True),
-            Line(f"{about.trading.upper()} trading, {about.market} market. You are its {call.role}."),
+            Line(f"{tag_of(desk)} · {desk.about().market} market. You are its {call.role}."),
             Line("This started nothing. A strategy starts by /start_strategy; /kill ends it all."),
         )
         offers = (Button("Status", "/status"), Button("Start a strategy", "/start_strategy"))

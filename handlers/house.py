@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from handlers.common import money_tag
+from handlers.common import tag_of
 from handlers.message import Button, Line, Pre, Reply, say
 from handlers.registry import Call, Command, Danger, Role, command
 from handlers.render.figures import ago, moment, speed_text
@@ -72,7 +72,7 @@ def version_command(house: House) -> Command:
         no_more(call.args, "/version")
         about = desk.about()
         rows = [
-            ("Trading", money_tag(about)),
+            ("Trading", tag_of(desk)),
             ("Market", f"{about.market} {speed_text(about.speed)}".rstrip()),
             ("Python", platform.python_version()),
             ("Running", f"{ago(house.now() - about.started_at)}"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from handlers.days import day_words
 from handlers.find import own_name, steps
@@ -28,6 +28,7 @@ from trader.service.port import DeskPort
 QUOTE_USAGE = "/quote SYMBOL…"
 WAIT_USAGE = "/wait 30s, /wait 10:15 or /wait close"
 MOST_QUOTES = 10
+LONGEST_WAIT = timedelta(days=31)
 
 
 @command(
@@ -56,9 +57,8 @@ async def quote(desk: DeskPort, call: Call) -> Reply:
     details = [_details(calendar, i, q, now) for i, q in zip(found, quotes, strict=True)]
     head = Line(f"Prices at {clock_text(now)}", bold=True)
     again = Button("Refresh", f"/quote {','.join(quoted(name_of(i)) for i in found)}")
-    return Reply(
-        (head, Pre(table(rows, ("Symbol", "Last ₹", "Change"), "<>>", details=details))), ((again,),)
-    )
+    shown = table(rows, ("Symbol", "Last ₹", "Change"), "<>>", details=details, whole=True)
+    return Reply((head, Pre(shown)), ((again,),))
 
 
 def _instruments(desk: DeskPort, symbols: Sequence[str], raw: str) -> list[Instrument]:
@@ -89,7 +89,7 @@ def _change(quote: QuoteView) -> str:
 def _details(calendar: Calendar, instrument: Instrument, quote: QuoteView, now: datetime) -> list[str]:
     lines = own_name(instrument)
     stale = not_live(calendar, instrument, now)
-    kind = kind_text(instrument)
+    kind = kind_text(calendar, instrument, now.date())
     lines += [kind, stale] if stale else [f"{kind}, {phase_of(calendar, instrument, now)}"]
     if tick := quote.tick:
         age = f"{ago(now - tick.at)} old"
@@ -131,6 +131,11 @@ async def wait(desk: DeskPort, call: Call) -> Reply:
     if word.casefold() == "close":
         after = await desk.wait()
     elif (length := duration(word)) is not None:
+        if length > LONGEST_WAIT:
+            raise InvalidInput(
+                f"{one_line(word, 40)} is more than {LONGEST_WAIT.days} days, the longest wait there is; "
+                f"try {LONGEST_WAIT.days * 24}h. Nothing was done."
+            )
         after = await desk.wait(wall=length)
     elif (until := clock_today(word, before)) is not None:
         after = await desk.wait(until=until)

@@ -61,20 +61,35 @@ class Style(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """Pressing it runs ``command`` as if typed by the same person, with ``confirmed`` set."""
+    """Pressing it runs ``command`` as if typed by the same person, with ``confirmed`` set.
+
+    ``later`` is for buttons that are found hours later, below an alert: a command that only looks, which an
+    old press runs instead, also after a restart.
+    """
 
     label: str
     command: str
     style: Style = Style.PLAIN
+    later: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Opens an address in the reader's browser; Munim hears nothing of it."""
+
+    label: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. ``buttons`` are rows; the transport shows them, the dispatcher makes them single-use."""
+    """An answer. ``buttons`` are rows; the transport shows them, the dispatcher makes them single-use.
+    ``links`` stand above them, a row each."""
 
     blocks: Sequence[Block] = ()
     buttons: Sequence[Sequence[Button]] = ()
     picture: bytes | None = None  # PNG
+    links: Sequence[Link] = ()
 
     @property
     def headline(self) -> str:
@@ -86,10 +101,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A reply ready for a transport: its buttons carry nonces (8 characters) instead of commands."""
+    """A reply ready for a transport: its buttons carry nonces instead of commands, 8 characters each and
+    behind them, where there is one, the button's ``later``.
+
+    ``erase``: the message that is answered holds a secret; take it out of the chat where that can be done.
+    """
 
     reply: Reply
     nonces: Sequence[Sequence[str]] = field(default_factory=tuple)  # shaped like reply.buttons
+    erase: bool = False
 
 
 def say(*lines: str, bold_first: bool = False) -> Reply:

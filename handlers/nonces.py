@@ -1,5 +1,9 @@
 """Buttons are single-use. What a phone gets is a nonce; the command behind it stays here, in memory,
-so a restart voids every old button and a forged or forwarded press finds nothing."""
+so a restart voids every old button and a forged or forwarded press finds nothing.
+
+An alert's buttons may be found hours later. They carry, behind the nonce, a command that only looks; an old
+press shows with it how things stand now and offers fresh buttons, instead of acting on what was so then.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from handlers.message import Button, Outgoing, Reply, Style
 CONFIRM_SECONDS = 30.0  # a coloured button acts; the price and the reason shown are soon old
 CHOICE_SECONDS = 120.0
 _CAPACITY = 2_000  # a phone shows a handful; the rest is somebody leaning on a refresh button
+NONCE = 8  # characters
+LONGEST = 62  # bytes: Telegram takes 64 with a button, and "k:" stands before these
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
 
 
@@ -37,7 +43,7 @@ class Nonces:
         if not any(reply.buttons):
             return Outgoing(reply)
         self._forget_expired()
-        rows = tuple(tuple(self._fresh() for _ in row) for row in reply.buttons)
+        rows = tuple(tuple(_with_later(self._fresh(), button) for button in row) for row in reply.buttons)
         group = tuple(nonce for row in rows for nonce in row)
         expires = self._monotonic() + seconds_to_live(reply)
         for row, buttons in zip(rows, reply.buttons, strict=True):
@@ -56,13 +62,24 @@ class Nonces:
         return found.button if self._monotonic() <= found.expires else None
 
     def _fresh(self) -> str:
-        return "".join(secrets.choice(_ALPHABET) for _ in range(8))
+        return "".join(secrets.choice(_ALPHABET) for _ in range(NONCE))
 
     def _forget_expired(self) -> None:
         now = self._monotonic()
         self._pending = {n: p for n, p in self._pending.items() if p.expires >= now}
         while len(self._pending) > _CAPACITY:
             self._pending.pop(next(iter(self._pending)))  # the oldest
+
+
+def _with_later(nonce: str, button: Button) -> str:
+    carried = f"{nonce}{button.later}"
+    return carried if len(carried.encode()) <= LONGEST else nonce
+
+
+def later_of(pressed: str) -> str:
+    """The command an old press falls back to, or nothing. Whoever presses can make this up: it is to be
+    judged like something typed."""
+    return pressed[NONCE:] if len(pressed) <= LONGEST and pressed[NONCE : NONCE + 1] == "/" else ""
 
 
 def seconds_to_live(reply: Reply) -> float:

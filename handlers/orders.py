@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 
-from handlers.common import money_tag
+from handlers.common import money_tag, tag_of
 from handlers.message import Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.figures import counted, price
@@ -29,12 +30,14 @@ async def orders(desk: DeskPort, call: Call) -> Reply:
     no_more(call.args, "/orders")
     view = desk.view()
     today = await desk.orders(ist(desk.now()).date())
-    head = Line(f"{money_tag(desk.about())} · {counted(len(view.orders), 'working order')}", bold=True)
+    head = Line(f"{money_tag(desk.about(), view)} · {counted(len(view.orders), 'working order')}", bold=True)
     blocks: list[Line | Pre] = [head]
     if view.orders:
         rows = [(symbol_of(o.key), o.side, _quantity(o), o.order_type) for o in view.orders]
         details = [_order_details(o) for o in view.orders]
-        blocks.append(Pre(table(rows, ("Symbol", "Side", "Qty", "Type"), "<<><", details=details)))
+        blocks.append(
+            Pre(table(rows, ("Symbol", "Side", "Qty", "Type"), "<<><", details=details, whole=True))
+        )
     if today:
         blocks.append(Line(f"Today {len(today)}: {_tally(today)}."))
     return Reply(blocks)
@@ -53,9 +56,16 @@ def _order_details(order: Order) -> list[str]:
     state = order.state.replace("_", " ")
     if order.state is OrderState.UNKNOWN:
         state = "UNKNOWN: being looked for at the broker"
-    return [", ".join(terms), state, f"{order.purpose}, {order.owner}"] if terms else [
-        state, f"{order.purpose}, {order.owner}"
-    ]  # fmt: skip
+    lines = [", ".join(terms), state, f"{order.purpose}, {order.owner}", sent(order.request.at, order)]
+    return [line for line in lines if line]
+
+
+def sent(at: datetime, order: Order | None) -> str:
+    """When an order was sent, and when it last changed where that is another minute: an exit is often a stop
+    of hours ago that was given new terms."""
+    first = f"{ist(at):%H:%M}"
+    last = f"{ist(order.updated_at):%H:%M}" if order is not None else first
+    return f"sent {first}" + (f", last change {last}" if last != first else "")
 
 
 def _tally(orders: Sequence[Order]) -> str:
@@ -83,7 +93,7 @@ async def trades(desk: DeskPort, call: Call) -> Reply:
         raise InvalidInput(
             f"Expected a number from 1 to {MOST_TRADES} or the word today. Usage: {TRADES_USAGE}"
         )
-    tag = money_tag(desk.about())
+    tag = tag_of(desk)
     if not found:
         return Reply((Line(f"{tag} · no finished trades", bold=True),))
     net = sum((t.net for t in found), ZERO)
@@ -112,6 +122,7 @@ def _trade_table(trades: Sequence[Trade]) -> str:
         [(symbol_of(t.key), t.reason, price(t.net, signed=True)) for t in trades],
         ("Symbol", "Why", "Net ₹"),
         "<<>",
+        whole=True,
         details=[
             [
                 f"{t.side} {t.quantity} at {price(t.entry_price)} → {price(t.exit_price)}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from handlers.confidential import for_show
 from handlers.message import Incoming, Kind
 from handlers.registry import Danger, Role
 from handlers.render.text import one_line
@@ -125,7 +126,7 @@ class Strangers:
             )
         name = one_line(incoming.user_name, 40)
         # What a button carries is ours, and says nothing.
-        text = "(pressed a button)" if incoming.kind is Kind.PRESS else one_line(incoming.text, 80)
+        text = "(pressed a button)" if incoming.kind is Kind.PRESS else one_line(for_show(incoming.text), 80)
         chat = one_line(incoming.chat_type, 20)
         return (
             "A stranger wrote to the bot",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
-from handlers.common import money_tag
+from handlers.common import is_live, tag_of
 from handlers.message import Line, Pre, Reply
 from handlers.render.table import pairs
+from handlers.typed import whole_number
 from trader.domain.instrument import Instrument, symbol_of
 from trader.domain.money import rupees
 from trader.domain.order import Product
@@ -35,8 +36,9 @@ def preview(
     rows.append(("Product", f"{product}{leaves}"))
     if risk := risk_text(desk, settings):
         rows.append(("Risk", f"{risk} a trade"))
-    head = Line(f"{money_tag(desk.about())} · start this?", bold=True)
-    return Reply((head, Pre(pairs(rows)), *(Line(text) for text in _warnings(desk, strategy, instruments))))
+    head = Line(f"{tag_of(desk)} · start this?", bold=True)
+    warnings = [*_quantity_faults(settings, instruments), *_warnings(desk, strategy, instruments)]
+    return Reply((head, Pre(pairs(rows)), *(Line(text) for text in warnings)))
 
 
 def _exits(desk: DeskPort, settings: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -70,6 +72,25 @@ def _squareoff(desk: DeskPort, instruments: Sequence[Instrument]) -> str:
     return " / ".join(f"{at:%H:%M}" for at in sorted(times))
 
 
+def _quantity_faults(settings: Mapping[str, str], instruments: Sequence[Instrument]) -> list[str]:
+    """Why a fixed quantity will not be taken: no whole lots, or more than the exchange takes at once."""
+    quantity = whole_number(settings.get("quantity", "")) or 0
+    lines = []
+    for one in instruments:
+        lot, freeze = one.lot_size, one.freeze_quantity
+        if quantity % lot:
+            near = max(quantity // lot, 1) * lot
+            lines.append(
+                f"quantity={quantity} will be refused: {one.symbol} trades in lots of {lot}; try {near}."
+            )
+        elif freeze is not None and quantity > freeze:
+            lines.append(
+                f"quantity={quantity} will be refused: the exchange takes at most {freeze // lot * lot} of "
+                f"{one.symbol} in one order."
+            )
+    return lines
+
+
 def _warnings(desk: DeskPort, strategy: str, instruments: Sequence[Instrument]) -> list[str]:
     view = desk.view()
     wanted = {i.key for i in instruments}
@@ -85,6 +106,11 @@ def _warnings(desk: DeskPort, strategy: str, instruments: Sequence[Instrument]) 
             )
     if view.latch.mode is not DeskMode.ACTIVE:
         lines.append(f"The desk is {view.latch.mode}: it will not enter before /resume.")
+    if is_live(desk.about()) and not view.armed:
+        lines.append("The desk is disarmed: it will not enter before /live.")
+    locked = {lock.key for lock in view.locks}
+    if names := ", ".join(i.symbol for i in instruments if i.key in locked):
+        lines.append(f"Locked: nothing is entered in {names} before your verdict, see /locks.")
     return lines
 
 

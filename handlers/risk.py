@@ -22,7 +22,9 @@ from trader.service.port import DeskPort
 async def risk(desk: DeskPort, call: Call) -> Reply:
     no_more(call.args, "/risk")
     view = desk.view()
-    blocks: list[Line | Pre] = [Line(f"{money_tag(desk.about())} · risk · {view.latch.mode}", bold=True)]
+    blocks: list[Line | Pre] = [
+        Line(f"{money_tag(desk.about(), view)} · risk · {view.latch.mode}", bold=True)
+    ]
     if view.latch.mode is not DeskMode.ACTIVE:
         blocks.append(Line(view.latch.reason))
     times = [text for text in (view.session, squareoff_line(desk, view)) if text]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from handlers.common import money_tag, told
+from handlers.common import tag_of, told
 from handlers.message import Button, Line, Reply, Style
 from handlers.preview import preview, risk_text
 from handlers.registry import Call, Danger, command
@@ -109,7 +109,7 @@ async def start_strategy(desk: DeskPort, call: Call) -> Reply:
     risk = risk_text(desk, asked.settings)
     if not answer.ok or not risk or "₹" in answer.text:
         return reply
-    return Reply((*reply.blocks, Line(f"{money_tag(desk.about())} · risk a trade: {risk}")))
+    return Reply((*reply.blocks, Line(f"{tag_of(desk)} · risk a trade: {risk}")))
 
 
 def _named(desk: DeskPort, symbols: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from handlers.common import money_tag, refresh
+from handlers.locks import name_of_key
 from handlers.message import Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.figures import ago, counted, moment, speed_text
@@ -40,7 +41,7 @@ async def status(desk: DeskPort, call: Call) -> Reply:
 def status_screen(about: About, view: DeskView, squareoff: str = "", *, trading: bool = True) -> Reply:
     """``squareoff`` says when open intraday positions are closed; ``trading`` that every kind of instrument
     trades continuously now, so that silence means something."""
-    head = f"{money_tag(about)} · {view.latch.mode}{' · KILL under way' if view.killing else ''}"
+    head = f"{money_tag(about, view)} · {view.latch.mode}{' · KILL under way' if view.killing else ''}"
     blocks: list[Line | Pre] = [Line(head, bold=True)]
     if view.latch.mode is not DeskMode.ACTIVE:
         since = moment(view.latch.since, seen_from=view.at)
@@ -64,6 +65,7 @@ def _rows(about: About, view: DeskView, trading: bool) -> list[tuple[str, str]]:
         ("Equity", rupees(view.equity)),
         ("Day P&L", f"{rupees(view.pnl.net, signed=True)}{_share_of(view.pnl.net, view.capital)}"),
         ("Open", f"{counted(len(view.positions), 'position')}{f', {bare} UNPROTECTED' if bare else ''}"),
+        *([("Locked", f"{_locked(view)}: /locks")] if view.locks else []),
         ("Orders", f"{len(view.orders)} working"),
         ("Running", running or "no strategy"),
         ("Feed", feed_text(about, view, trading)),
@@ -71,6 +73,10 @@ def _rows(about: About, view: DeskView, trading: bool) -> list[tuple[str, str]]:
     if failed:
         rows.insert(-1, ("Failed", f"{failed}, see /strategies"))
     return rows
+
+
+def _locked(view: DeskView) -> str:
+    return ", ".join(dict.fromkeys(name_of_key(lock.key) for lock in view.locks))
 
 
 def _share_of(amount: Decimal, capital: Decimal) -> str:

@@ -24,7 +24,7 @@ async def strategies(desk: DeskPort, call: Call) -> Reply:
     no_more(call.args, "/strategies")
     view = desk.view()
     started = view.instances
-    blocks: list[Line | Pre] = [Line(f"{money_tag(desk.about())} · strategies", bold=True)]
+    blocks: list[Line | Pre] = [Line(f"{money_tag(desk.about(), view)} · strategies", bold=True)]
     if started:
         rows = [(i.instance.name, i.instance.status, price(i.net_today, signed=True)) for i in started]
         shown = table(rows, ("Name", "State", "Today ₹"), "<<>", details=[_details(i) for i in started])

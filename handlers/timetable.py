@@ -33,11 +33,17 @@ _WORDS = {
 _NOT_LIVE = "closing auction: not live"
 
 
-def kind_text(instrument: Instrument) -> str:
-    """``closing-auction stock``, ``option``, ``index``."""
+def kind_text(calendar: Calendar, instrument: Instrument, day: date) -> str:
+    """``closing-auction stock``, ``option``, ``index``. A stock is just that on a day without a
+    closing auction, as all were before 3 Aug 2026."""
     if instrument.segment is Segment.INDEX:
         return "index"
-    return "future" if instrument.segment is Segment.FUTURES else str(venue_of(instrument))
+    if instrument.segment is Segment.FUTURES:
+        return "future"
+    venue = venue_of(instrument)
+    if venue is Venue.AUCTION_STOCK and calendar.deadlines(day, venue).stops_end is None:
+        venue = Venue.STOCK
+    return str(venue)
 
 
 def phase_of(calendar: Calendar, instrument: Instrument, at: datetime) -> Phase:

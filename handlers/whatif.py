@@ -7,10 +7,10 @@ from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from functools import cache
 
-from handlers.common import money_tag
+from handlers.common import tag_of
 from handlers.days import day_words
 from handlers.message import Line, Pre, Reply
-from handlers.render.figures import price
+from handlers.render.figures import counted, price
 from handlers.render.table import ends
 from handlers.render.text import one_line
 from handlers.symbols import leading_symbol
@@ -22,6 +22,7 @@ from trader.domain.order import Product, Side
 from trader.domain.times import ist
 from trader.market.charges import Charges
 from trader.market.note import Breakdown, Executed, add_up
+from trader.market.shaping import limit_price, slices
 from trader.service.port import DeskPort
 
 _DERIVATIVES = (Segment.FUTURES, Segment.OPTIONS)
@@ -36,6 +37,13 @@ class Plan:
     quantity: int
     price: Decimal
     product: Product
+    asked: Decimal | None = None  # the price that was typed, where it was off the tick
+
+    @property
+    def sizes(self) -> list[int]:
+        """The orders it takes each way, in units: none above the exchange's freeze quantity. Raises
+        InvalidInput where it takes too many."""
+        return slices(self.quantity, self.instrument.lot_size, self.instrument.freeze_quantity)
 
 
 def what_if(desk: DeskPort, raw: str, usage: str) -> Reply:
@@ -45,10 +53,11 @@ def what_if(desk: DeskPort, raw: str, usage: str) -> Reply:
     cost = round_trip(plan, plan.price, at)
     ticks = break_even(plan, at)
     move = ticks * plan.instrument.tick_size
-    head = f"{money_tag(desk.about())} · what it would cost"
+    head = f"{tag_of(desk)} · what it would cost"
     lines = [
         f"{plan.instrument.symbol} {plan.product}",
         ends(f"{plan.quantity} × {price(plan.price)}", price(plan.price * plan.quantity)),
+        *_sliced(plan),
         *(ends(f" {label}", price(amount)) for label, amount in cost.lines()),
         ends("Buying and selling", rupees(cost.total)),
         ends("Pays from a move of", rupees(move)),
@@ -59,25 +68,35 @@ def what_if(desk: DeskPort, raw: str, usage: str) -> Reply:
 
 
 def _note(plan: Plan, at: datetime) -> str:
+    rounded = ""
+    if plan.asked is not None:
+        tick = price(plan.instrument.tick_size)
+        rounded = f"{price(plan.asked)} is off the tick of {tick}: reckoned at {price(plan.price)}. "
     held = "sold the same day" if _same_day(plan.product) else "delivered, and sold on another day"
     interest = " Interest and pledge come on top." if plan.product is Product.MTF else ""
-    return f"At the rates of {day_words(at.date())}, {held}. Nothing was ordered.{interest}"
+    return f"{rounded}At the rates of {day_words(at.date())}, {held}. Nothing was ordered.{interest}"
+
+
+def _sliced(plan: Plan) -> list[str]:
+    """How many orders it takes where one is not enough: the broker bills each."""
+    sizes = plan.sizes
+    return [f" {counted(len(sizes), 'order')} each way, {sizes[0]} at most"] if len(sizes) > 1 else []
 
 
 def round_trip(plan: Plan, sold_at: Decimal, at: datetime) -> Breakdown:
     """Both orders as contract notes have them: one note within a day, two when shares are delivered."""
     rates = _charges()
     bought, sold = (
-        Executed(
-            tag=side, key=plan.instrument.key, exchange=plan.instrument.exchange,
+        [Executed(
+            tag=f"{side}{n}", key=plan.instrument.key, exchange=plan.instrument.exchange,
             segment=plan.instrument.segment, underlying=plan.instrument.underlying, product=plan.product,
-            side=side, quantity=plan.quantity, value=value * plan.quantity, at=at,
-        )
+            side=side, quantity=size, value=value * size, at=at,
+        ) for n, size in enumerate(plan.sizes)]
         for side, value in ((Side.BUY, plan.price), (Side.SELL, sold_at))
     )  # fmt: skip
     if _same_day(plan.product):
-        return rates.day([bought, sold]).breakdown
-    return add_up([rates.day([bought]).breakdown, rates.day([sold]).breakdown])
+        return rates.day([*bought, *sold]).breakdown
+    return add_up([rates.day(bought).breakdown, rates.day(sold).breakdown])
 
 
 def break_even(plan: Plan, at: datetime) -> int:
@@ -117,7 +136,10 @@ def _plan(desk: DeskPort, raw: str, usage: str) -> Plan:
     if len(numbers) > 2 or len(rest) > 1:
         raise InvalidInput(f"I don't know what {one_line(words[-1], 40)!r} means here. Usage: {usage}")
     product = _product(instrument, rest[0] if rest else "")
-    return Plan(instrument, _quantity(instrument, numbers[0]), _price(desk, instrument, numbers[1:]), product)
+    asked = _price(desk, instrument, numbers[1:])
+    at_price = limit_price(instrument, Side.BUY, asked)
+    off = asked if at_price != asked else None
+    return Plan(instrument, _quantity(instrument, numbers[0]), at_price, product, off)
 
 
 def _is_word(word: str) -> bool:

@@ -16,10 +16,14 @@ def table(
     aligns: str,
     width: int = WIDTH,
     details: Sequence[Sequence[str]] = (),
+    *,
+    whole: bool = False,
 ) -> str:
     """Lines of at most ``width`` columns. ``aligns`` has one of < and > per column; > marks numbers.
 
-    ``details[n]`` are lines to stand, indented, under row n. Raises ValueError on ragged rows.
+    ``details[n]`` are lines to stand, indented, under row n. ``whole``: what a row begins with is not cut but
+    gets a line of its own where it is too long: a contract without its strike is another one's name. Raises
+    ValueError on ragged rows.
     """
     if any(len(row) != len(headers) for row in rows) or len(aligns) != len(headers):
         raise ValueError(f"Expected {len(headers)} cells a row and as many aligns, was {rows!r}, {aligns!r}")
@@ -27,6 +31,9 @@ def table(
     widths = _widths([list(headers), *cells], aligns, width)
     lines = [] if widths is None else [_line(headers, widths, aligns)]
     for n, row in enumerate(cells):
+        if widths is not None and whole and columns(row[0]) > widths[0]:
+            lines += wrap(row[0], width)
+            row = ["", *row[1:]]
         lines += _stacked(row, headers, width) if widths is None else [_line(row, widths, aligns)]
         for detail in details[n] if n < len(details) else ():
             lines += [f" {line}" for line in wrap(detail, width - 1)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from handlers.message import Button, Line, Reply, Style
+from handlers.message import Button, Line, Link, Reply, Style
 from handlers.render.text import clean
 
 if TYPE_CHECKING:
@@ -31,8 +32,13 @@ def plain(reply: Reply) -> str:
     lines = [clean(block.text) for block in reply.blocks]
     if reply.picture is not None:
         lines.append("(a picture; it is shown in Telegram)")
+    lines += [link_text(link) for link in reply.links]
     offers = "  ".join(f"{n}) {clean(button.label)}" for n, button in numbered(reply))
     return "\n".join([*lines, offers] if offers else lines)
+
+
+def link_text(link: Link) -> str:
+    return f"{clean(link.label)}: {clean(link.address)}"
 
 
 def plain_alert(reply: Reply) -> str:
@@ -48,6 +54,8 @@ def rich_text(reply: Reply, *, alert: bool = False) -> Text:
     for n, block in enumerate((_typable(reply) if alert else reply).blocks):
         bold = isinstance(block, Line) and block.bold
         shown.append("\n" * bool(n)).append(clean(block.text), style="bold" if bold else "")
+    for link in reply.links:
+        shown.append("\n").append(link_text(link), style=f"link {clean(link.address)}")
     if not alert:
         for n, button in numbered(reply):
             shown.append("\n" if n == 1 else "  ")
@@ -60,6 +68,9 @@ def rich_text(reply: Reply, *, alert: bool = False) -> Text:
 
 
 def _typable(alert: Reply) -> Reply:
-    """An alert's buttons as the commands behind them: numbers belong to the last answer."""
-    commands = [button.command for _, button in numbered(alert)]
-    return Reply((*alert.blocks, Line(f"Type {' or '.join(commands)}")) if commands else alert.blocks)
+    """An alert's buttons as the commands behind them, unless its own text names those: numbers belong to the
+    last answer."""
+    said = "\n".join(block.text for block in alert.blocks)
+    commands = [button.command for _, button in numbered(alert) if button.command.split()[0] not in said]
+    typed = (Line(f"Type {' or '.join(commands)}"),) if commands else ()
+    return replace(alert, blocks=(*alert.blocks, *typed), buttons=())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from handlers.channel import MaybeSent, Undeliverable
 from handlers.message import Outgoing, Reply
 from handlers.telegram.connection import Connection
@@ -54,5 +56,10 @@ class TelegramChannel:
         if self._with_nonces is not None and message.buttons:
             outgoing = self._with_nonces(chat, message)
         else:
-            outgoing = Outgoing(Reply(message.blocks, (), message.picture))
-        return Delivery(steps(chat, outgoing, silent=silent), self._keyboards.shows)
+            outgoing = Outgoing(replace(message, buttons=()))
+        return Delivery(steps(chat, outgoing, silent=silent), _unclaimed)
+
+
+def _unclaimed(chat: int, message_id: int, nonces: frozenset[str]) -> None:
+    """An alert's text is the record of what happened: no press may replace it. A keyboard nobody has noted is
+    taken away by its first press, and the answer stands below."""

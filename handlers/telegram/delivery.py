@@ -27,24 +27,34 @@ from telegram.error import (
 )
 
 from handlers.channel import ChannelDown, MaybeSent, Undeliverable
-from handlers.message import Outgoing
+from handlers.message import Block, Line, Link, Outgoing, Reply
 from handlers.telegram.incoming import PRESS_PREFIX
 from handlers.telegram.render import LONGEST_CAPTION, Part, render
 
 UNREACHABLE_AGAIN = 300.0  # seconds; a person has to press Start or unblock the bot
 NEVER_SENT = (httpx.ConnectTimeout, httpx.PoolTimeout)
+PLEASE_DELETE = "I could not delete your message above; delete it yourself: it holds a secret."
 EDIT_IMPOSSIBLE = ("not found", "can't be edited", "no text in the message")
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keyboard of one message. ``nonces`` is what its presses will carry."""
+    """The keyboard of one message. ``nonces`` is what its presses will carry. ``bare`` is the keyboard
+    without links and ``links`` their text, for when Telegram does not like an address."""
 
-    markup: InlineKeyboardMarkup | None
-    nonces: frozenset[str]
+    markup: InlineKeyboardMarkup | None = None
+    nonces: frozenset[str] = frozenset()
+    bare: InlineKeyboardMarkup | None = None
+    links: str = ""
+
+    def under(self, *, plain: bool) -> InlineKeyboardMarkup | None:
+        return self.bare if plain else self.markup
+
+    def text(self, part: Part, *, plain: bool) -> str:
+        return part.html if not plain else f"{part.plain}\n{self.links}" if self.links else part.plain
 
 
-NO_KEYS = Keys(None, frozenset())
+NO_KEYS = Keys()
 
 
 class Step(Protocol):
@@ -78,9 +88,9 @@ class SendText:
     async def make(self, bot: Bot, *, plain: bool) -> Message | bool:
         return await bot.send_message(
             self.chat,
-            self.part.plain if plain else self.part.html,
+            self.keys.text(self.part, plain=plain),
             parse_mode=None if plain else ParseMode.HTML,
-            reply_markup=self.keys.markup,
+            reply_markup=self.keys.under(plain=plain),
             disable_notification=self.silent,
         )
 
@@ -102,7 +112,7 @@ class SendPicture:
             self.png,
             caption=caption,
             parse_mode=None if plain else ParseMode.HTML,
-            reply_markup=self.keys.markup,
+            reply_markup=self.keys.under(plain=plain),
             disable_notification=self.silent,
         )
 
@@ -123,11 +133,11 @@ class EditText:
 
     async def make(self, bot: Bot, *, plain: bool) -> Message | bool:
         return await bot.edit_message_text(
-            self.part.plain if plain else self.part.html,
+            self.keys.text(self.part, plain=plain),
             chat_id=self.chat,
             message_id=self.message_id,
             parse_mode=None if plain else ParseMode.HTML,
-            reply_markup=self.keys.markup,
+            reply_markup=self.keys.under(plain=plain),
         )
 
 
@@ -143,6 +153,26 @@ class TakeKeyboard:
         return await bot.edit_message_reply_markup(self.chat, self.message_id, reply_markup=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Somebody's own message, after use. A bot may delete what it was sent in a private chat for 48 hours
+    (Bot API, deleteMessage); where Telegram will not, its writer is asked to."""
+
+    chat: int
+    message_id: int
+    keys: Keys = NO_KEYS
+    repeatable: bool = True
+    instead: Step | None = None
+
+    async def make(self, bot: Bot, *, plain: bool) -> Message | bool:
+        try:
+            return await bot.delete_message(self.chat, self.message_id)
+        except BadRequest as error:
+            if "not found" in str(error).lower():
+                return True  # its writer was quicker
+            return await bot.send_message(self.chat, PLEASE_DELETE, parse_mode=None)
+
+
 def keyboard(outgoing: Outgoing) -> Keys:
     rows = [
         [
@@ -153,8 +183,27 @@ def keyboard(outgoing: Outgoing) -> Keys:
         ]
         for buttons, nonces in zip(outgoing.reply.buttons, outgoing.nonces, strict=True)
     ]
-    markup = InlineKeyboardMarkup(rows) if any(rows) else None
-    return Keys(markup, frozenset(nonce for row in outgoing.nonces for nonce in row))
+    links = [link for link in outgoing.reply.links if _pressable(link)]
+    opening = [[InlineKeyboardButton(link.label, url=link.address)] for link in links]
+    nonces = frozenset(nonce for row in outgoing.nonces for nonce in row)
+    bare = InlineKeyboardMarkup(rows) if any(rows) else None
+    if not opening:
+        return Keys(bare, nonces, bare)
+    return Keys(InlineKeyboardMarkup([*opening, *rows]), nonces, bare, "\n".join(map(_copied, links)))
+
+
+def _pressable(link: Link) -> bool:
+    """Telegram refuses a message with a button for an address that is not on the public net."""
+    return link.address.startswith("https://")
+
+
+def _copied(link: Link) -> str:
+    return f"{link.label}: {link.address}"
+
+
+def _blocks(reply: Reply) -> list[Block]:
+    """With the links no button can open, to be copied."""
+    return [*reply.blocks, *(Line(_copied(link)) for link in reply.links if not _pressable(link))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +217,20 @@ class Place:
 BELOW = Place(None, replace_text=False)
 
 
-def steps(chat: int, outgoing: Outgoing, *, silent: bool = False, place: Place = BELOW) -> list[Step]:
-    """What to call, in order. A picture can't replace a text; what its caption can't hold follows it."""
+def steps(
+    chat: int, outgoing: Outgoing, *, silent: bool = False, place: Place = BELOW, asked_in: int | None = None
+) -> list[Step]:
+    """What to call, in order. A picture can't replace a text; what its caption can't hold follows it.
+    ``asked_in`` is the message that is answered; it goes if it held a secret."""
     reply, keys = outgoing.reply, keyboard(outgoing)
     made: list[Step] = []
-    parts = render(reply.blocks) if reply.blocks or reply.picture is None else []
+    blocks = _blocks(reply)
+    parts = render(blocks) if blocks or reply.picture is None else []
     edit = place.message_id if place.replace_text and reply.picture is None else None
     if place.message_id is not None and edit is None:
         made.append(TakeKeyboard(chat, place.message_id))
     if reply.picture is not None:
-        short = render(reply.blocks, LONGEST_CAPTION) if reply.blocks else []
+        short = render(blocks, LONGEST_CAPTION) if blocks else []
         caption = short[0] if len(short) == 1 else None
         parts = [] if caption else parts
         made.append(SendPicture(chat, reply.picture, caption, NO_KEYS if parts else keys, silent))
@@ -187,6 +240,8 @@ def steps(chat: int, outgoing: Outgoing, *, silent: bool = False, place: Place =
             made.append(EditText(chat, edit, part, own))
         else:
             made.append(SendText(chat, part, own, silent))
+    if outgoing.erase and asked_in is not None:
+        made.append(Erase(chat, asked_in))  # behind the answer, which must not wait for it
     return made
 
 

@@ -21,7 +21,7 @@ from telegram.ext import Application, CallbackQueryHandler, MessageHandler, filt
 from handlers.channel import ChannelDown, MaybeSent, Undeliverable
 from handlers.message import Incoming, Outgoing, say
 from handlers.telegram.connection import Connection
-from handlers.telegram.delivery import BELOW, Delivery, Place, steps
+from handlers.telegram.delivery import BELOW, Delivery, Place, Step, steps
 from handlers.telegram.incoming import read_update
 from handlers.telegram.keyboards import Claim, Keyboards
 from handlers.telegram.settings import Dispatch, Pace
@@ -66,7 +66,8 @@ class Transport:
     async def _on_message(self, update: Update, context: object) -> None:
         incoming = read_update(update, self._now())
         if incoming is not None:
-            self._start(self._answer(incoming))
+            shown = update.effective_message
+            self._start(self._answer(incoming, shown.message_id if shown is not None else None))
 
     async def _on_press(self, update: Update, context: object) -> None:
         incoming = read_update(update, self._now())
@@ -84,10 +85,10 @@ class Transport:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("Answering went wrong", exc_info=error)
 
-    async def _answer(self, incoming: Incoming) -> None:
+    async def _answer(self, incoming: Incoming, message_id: int | None) -> None:
         outgoing = await self._run(incoming)
         if outgoing is not None:
-            await self._deliver(incoming.chat_id, outgoing)
+            await self._deliver(steps(incoming.chat_id, outgoing, asked_in=message_id))
 
     async def _answer_press(self, incoming: Incoming, query: CallbackQuery) -> None:
         """Stop the button's spinner first. If Telegram says it is too late for that, the press is as old as
@@ -97,7 +98,7 @@ class Transport:
         place = self._place(incoming, query)
         outgoing = await self._run(incoming)
         if outgoing is not None:
-            await self._deliver(incoming.chat_id, outgoing, place)
+            await self._deliver(steps(incoming.chat_id, outgoing, place=place))
 
     async def _is_too_old(self, query: CallbackQuery) -> bool:
         try:
@@ -132,9 +133,9 @@ class Transport:
                 )
             )
 
-    async def _deliver(self, chat: int, outgoing: Outgoing, place: Place = BELOW) -> None:
+    async def _deliver(self, answer: list[Step]) -> None:
         """Through whichever bot is running, until it is out or hopeless."""
-        delivery = Delivery(steps(chat, outgoing, place=place), self._keyboards.shows)
+        delivery = Delivery(answer, self._keyboards.shows)
         pause = self._pace.backoff_first
         try:
             async with asyncio.timeout(self._pace.answer_within):

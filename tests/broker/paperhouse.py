@@ -11,7 +11,7 @@ from tests.broker.approvals import MORNING, approved
 from trader.broker.paper.broker import PaperBroker
 from trader.broker.paper.conduct import Conduct
 from trader.broker.paper.journal import PaperExecution, PaperOrder, PaperState
-from trader.domain.errors import UnknownName
+from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import Exchange, Instrument, InstrumentKey, OptionType, Segment
 from trader.domain.market import Bar, Interval, Tick
 from trader.domain.order import BrokerStatus, OrderId, OrderUpdate, Product, Side
@@ -102,12 +102,13 @@ class Bench:
         self.conduct = conduct or Conduct()
         self.clock = HandClock(at)
         self.journal = MemoryJournal()
+        self.instruments = listed
         self.heard: list[OrderUpdate] = []
         self.broker = self._broker()
 
     def _broker(self) -> PaperBroker:
         broker = PaperBroker(
-            instruments=listed,
+            instruments=self.instruments,
             journal=self.journal,
             clock=self.clock,
             conduct=self.conduct,
@@ -122,6 +123,16 @@ class Bench:
         self.broker = self._broker()
         await self.broker.open()
         return self.broker
+
+    def delist(self, *keys: InstrumentKey) -> None:
+        """From the next start on they are not listed; asking for them is answered as typed names are."""
+
+        def without(key: InstrumentKey) -> Instrument:
+            if key in keys:
+                raise InvalidInput(f"NIFTY has no options for {key!r}")
+            return listed(key)
+
+        self.instruments = without
 
     async def trade_at(
         self, last: float, bid: float = 0.0, ask: float = 0.0, *, key: InstrumentKey = STOCK.key,

@@ -223,6 +223,29 @@ def test_a_premium_received_pays_for_options_only_until_it_is_settled() -> None:
     assert books.on(WED) == (-1300, 0, None)
 
 
+async def test_a_premium_paid_is_released_when_the_option_is_sold_on_the_same_day() -> None:
+    bench = await opened_with(100_000)
+    # 65 bought at 163.55, 10,630.75. Brokerage 20, exchange 3.78 (0.03553 %), SEBI 0.01, stamp 0.32, GST 4.28
+    await trades(bench, OPTION.key, BUY, 65, NRML, 163.55)
+    paid = rupees("89340.86")
+    assert await bench.broker.funds() == Funds(paid, paid)
+    # Sold at 161.50, 10,497.50: 133.25 were lost, nothing is on its way. The note of both: brokerage 40,
+    # STT 16, exchange 7.51, SEBI 0.02, stamp 0.32, GST 8.54
+    await trades(bench, OPTION.key, SELL, 65, NRML, 161.5)
+    left = rupees("99794.36")
+    assert await bench.broker.funds() == Funds(left, left)
+
+
+def test_of_a_days_premiums_only_what_is_received_beyond_those_paid_is_on_its_way() -> None:
+    for first, second in ((BUY, SELL), (SELL, BUY)):
+        prices = {BUY: 100, SELL: 120}
+        books = Books(10_000)
+        books.trade(MON, OPTION.key, first, 65, NRML, prices[first])
+        books.trade(MON, OPTION.key, second, 65, NRML, prices[second])
+        assert books.on(MON) == (0, 1300, WED)
+        assert books.on(WED) == (1300, 0, None)
+
+
 def test_what_is_bought_with_the_days_sale_leaves_the_settled_money_alone() -> None:
     tue, _, _, fri, _ = days_of_march()
     books = Books(10_100)
@@ -275,7 +298,7 @@ def test_no_rupee_appears_or_vanishes(script, day: date) -> None:
         books.trade(day, key, side, units, product, price)
         flows -= units * price * side.sign
         if product is not CNC and key != OPTION.key:
-            _average_cost(nets[key, product, day if product is MIS else None], units * side.sign, price)
+            _average_cost(nets[key, product], units * side.sign, price)
         margin_cost = sum((cost for _, cost in nets.values()), Decimal(0))
         statement = books.account.statement(day)
         total = statement.cash + statement.receivable

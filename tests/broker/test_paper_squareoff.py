@@ -189,12 +189,14 @@ async def test_a_contract_ends_at_its_last_price_on_its_last_day(side: Side) -> 
     assert (await bench.broker.funds()).used == 0
 
 
-async def test_a_contract_without_a_price_stays_in_the_book() -> None:
+async def test_a_contract_nobody_quoted_ends_at_the_price_of_its_last_execution() -> None:
     bench = await opened_day()
     await holds(bench, OPTION.key, product=NRML)
     await bench.restart()
     await bench.go_to_day(date(2026, 11, 30), "15:41")
-    assert [p.quantity for p in (await bench.broker.book()).positions] == [65]
+    (order,) = await by_broker(bench)
+    assert (order.status, order.average_price) == (COMPLETE, 100)
+    assert [p.quantity for p in (await bench.broker.book()).positions] == [0]
 
 
 async def test_a_big_position_is_squared_off_in_pieces_with_a_fee_each() -> None:

@@ -12,10 +12,11 @@ from trader.desk.effects import Effect, Submit, Write
 from trader.desk.events import Event
 from trader.desk.exposure import exposure
 from trader.desk.limits import BROKER_ORDERS_PER_SECOND
+from trader.desk.locks import LOCKS, MANUAL, dumped
 from trader.desk.portfolio import slot_of
 from trader.domain.order import EXTERNAL, Purpose, Tag
 from trader.domain.position import Fill
-from trader.domain.records import DeskMode, InstanceStatus
+from trader.domain.records import DeskMode, InstanceStatus, Setting
 
 
 class CheckedWorld(DeskWorld):
@@ -46,6 +47,7 @@ class CheckedWorld(DeskWorld):
             assert request.tag in intents, "no commit, no send"
             if request.purpose is Purpose.ENTRY:
                 assert state.latch.mode is DeskMode.ACTIVE
+                assert request.key not in state.locks, "a lock holds every entry"
                 assert state.instances[request.owner].instance.status is InstanceStatus.RUNNING
                 assert exposure(state) <= self.limits.max_exposure, "\n".join(str(e)[:260] for e in effects)
                 assert state.pace.in_second <= self.limits.orders_per_second
@@ -60,21 +62,41 @@ class CheckedWorld(DeskWorld):
         for fill in fills:
             sums[slot_of(fill)] += fill.quantity * fill.side.sign
         for position in state.portfolio.all_positions():
-            if position.owner == EXTERNAL:
-                continue  # may be adopted, without fills
+            if position.owner in (EXTERNAL, MANUAL):
+                continue  # may be taken over, without fills; their sum is looked at below
             assert position.quantity == sums[slot_of(position)], "a position is the sum of its fills"
+        account: Counter[object] = Counter()
+        for fill in fills:
+            account[fill.key, fill.product] += fill.quantity * fill.side.sign
+        assert self.account() == {at: n for at, n in account.items() if n}, "the account is the sum of all"
         rows = [row for row in self.broker.rows.values() if row.tag is not None]
         assert len({row.tag for row in rows}) == len(rows), "one broker order for each intent"
-        closing = [o for o in state.working.values() if o.purpose is not Purpose.ENTRY and o.order_id]
+        elsewhere = (Purpose.ENTRY, Purpose.EXTERNAL)
+        closing = [o for o in state.working.values() if o.purpose not in elsewhere and o.order_id]
         if not self.may_flip:
             by_slot = Counter((o.owner, o.key, o.product) for o in closing)
             assert not by_slot or max(by_slot.values()) == 1, "one order rests to close a position"
             self._check_never_through_zero()
+        self._check_locks()
+
+    def _check_locks(self) -> None:
+        """What nobody here made is locked, or the owner has judged it as it is, or it is being left."""
+        state = self.desk._state
+        if not state.reconciled:
+            return
+        for slot, position in state.portfolio.open_slots().items():
+            if slot.owner == EXTERNAL and slot.key not in state.locks:
+                judged = state.asked.get((slot.key, slot.product)) == position.quantity
+                assert judged or self.desk._exits.leaving(slot), "an external position nobody was asked about"
+        kept = self.ledger._kept[Setting].get(LOCKS)
+        written = kept.value if kept is not None else dumped({}, {})
+        assert written == dumped(state.locks, state.asked), "a restart would forget a lock"
 
     def _check_never_through_zero(self) -> None:
         """At the broker, exits never come to more than what the entries before them bought."""
         held: Counter[object] = Counter()
-        for row in self.broker.rows.values():
+        rows = list(self.broker.rows.values())
+        for row in rows:
             held[row.key, row.product] += row.filled_quantity * row.side.sign
         if not hasattr(self, "side_of"):
             self.side_of: dict[object, int] = {}
@@ -84,6 +106,8 @@ class CheckedWorld(DeskWorld):
                 for o in self.desk._state.orders.values()
                 if o.request.purpose is Purpose.ENTRY and (o.key, o.product) == at
             }
+            # What the owner trades elsewhere, heard of or not, may end on any side it traded.
+            entered |= {r.side.sign for r in rows if r.tag is None and (r.key, r.product) == at}
             assert not quantity or (1 if quantity > 0 else -1) in entered, "an exit flipped the position"
 
     # -- the end ---------------------------------------------------------------------------------

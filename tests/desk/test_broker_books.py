@@ -256,6 +256,7 @@ def test_a_position_nobody_can_explain_is_external_and_halts() -> None:
     assert world.held(TCS, EXTERNAL) == 40
     assert (world.state.latch.mode, world.state.latch.code) == (DeskMode.HALTED, "unexplained_position")
     assert world.told("TCS MIS +40")
+    assert list(world.state.locks) == [TCS]
     assert world.account() == world.broker.net()
 
 
@@ -267,10 +268,11 @@ def test_while_running_a_difference_must_last_for_two_readings() -> None:
     reading = [world.broker.orders(), world.broker.positions()]
     world.now += timedelta(seconds=1)
     world.handle(BookRead(world.now, world.now, BookPurpose.RECONCILE, *reading))
-    assert world.state.latch.mode is DeskMode.ACTIVE
+    assert not world.state.locks
     world.clock(2)
-    assert world.state.latch.code == "unexplained_position"
     assert world.held(TCS, EXTERNAL) == 40
+    assert list(world.state.locks) == [TCS]
+    assert world.state.latch.mode is DeskMode.ACTIVE, "its instrument is locked, the others trade"
 
 
 def test_a_reading_behind_what_was_heard_corrects_nothing() -> None:

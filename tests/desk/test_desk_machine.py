@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from world import BUY, COVER, LEAVE, OURS, RAISE, REL, SHORT, TCS
 
-from trader.desk.commands import Pause, Resume, StartStrategy, StopStrategy
+from trader.desk.commands import Judge, Pause, Reconcile, Resume, StartStrategy, StopStrategy, Verdict
 from trader.desk.limits import RiskLimits
-from trader.domain.order import BrokerStatus, Purpose
+from trader.domain.order import BrokerStatus, Purpose, Side
 from trader.domain.records import InstanceStatus
 
 LIMITS = RiskLimits(
@@ -168,6 +168,33 @@ class DarkDay(Day):
         assert len([o for o in entered if o.filled_quantity]) <= LIMITS.max_trades_per_day
 
 
+class AppDay(Day):
+    """The owner also trades in the broker's app, and judges what comes of it."""
+
+    @rule(
+        key=KEYS,
+        side=st.sampled_from(Side),
+        quantity=st.sampled_from([5, 40, 130]),
+        filled=st.booleans(),
+        told=st.booleans(),
+    )
+    def owner_trades_in_the_app(self, key: str, side: Side, quantity: int, filled: bool, told: bool) -> None:
+        price = str(self.world.prices[key])  # type: ignore[index]  # one of the two
+        self.world.broker.elsewhere(key, side, quantity, price, told=told, filled=filled)  # type: ignore[arg-type]  # the same
+        self.world._drain()
+
+    @rule(key=KEYS, verdict=st.sampled_from(Verdict))
+    def owner_judges(self, key: str, verdict: Verdict) -> None:
+        before = self.world.account()
+        self.world.command(Judge(key, verdict))
+        if verdict is not Verdict.FLATTEN:
+            assert self.world.account() == before
+
+    @rule()
+    def owner_reconciles(self) -> None:
+        self.world.command(Reconcile())
+
+
 _RUNS = settings(
     max_examples=40,
     stateful_step_count=30,
@@ -178,3 +205,5 @@ TestDay = Day.TestCase
 TestDay.settings = _RUNS
 TestDarkDay = DarkDay.TestCase
 TestDarkDay.settings = _RUNS
+TestAppDay = AppDay.TestCase
+TestAppDay.settings = _RUNS

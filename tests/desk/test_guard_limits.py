@@ -291,9 +291,11 @@ def test_intraday_entries_end_before_the_square_off() -> None:
 
 def test_what_was_lost_before_today_is_not_todays_loss() -> None:
     """A delivery position 4 % down from earlier days, whose process starts anew every morning."""
-    world = DeskWorld(RiskLimits(max_daily_loss=Decimal(100)))
+    world = DeskWorld()
     world.enter(1000.0, product="CNC", side="long", stop="10", target="0", quantity="10")
-    world.state.latch = Latch(DeskMode.ACTIVE, "", "trading", world.now, "test")
+    world.tick(960.0)
+    world.clock(310)
+    world.limits = RiskLimits(max_daily_loss=Decimal(100))
     world.broker.new_day()
     world.now = NEXT
     world.restart(clean=True)
@@ -307,6 +309,20 @@ def test_what_was_lost_before_today_is_not_todays_loss() -> None:
     world.tick(948.0)
     world.clock(3)
     assert world.state.latch.code == "daily_loss"
+
+
+def test_the_gap_of_the_night_is_todays_loss_also_after_a_restart() -> None:
+    world = DeskWorld()
+    world.enter(1000.0, product="CNC", side="long", stop="10", target="0", quantity="10")
+    world.clock(310)
+    world.limits = RiskLimits(max_daily_loss=Decimal(100))
+    world.broker.new_day()
+    world.now = NEXT
+    world.restart(clean=True)
+    world.tick(989.0)
+    world.clock(2)
+    assert world.state.latch.code == "daily_loss"
+    assert world.told("Today's loss is ₹110.00")
 
 
 def test_orders_of_yesterday_expire_in_the_records() -> None:

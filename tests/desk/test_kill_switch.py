@@ -223,7 +223,8 @@ def test_flat_is_only_said_of_a_reading_without_positions() -> None:
         world.clock()
         assert ("FLAT verified" in report(world)) <= (world.broker.net() == {})
     assert "FLAT verified" in report(world)
-    assert world.told("positions nobody can explain"), "told, although HALTED already"
+    assert world.told("Unexplained: RELIANCE MIS +5"), "told, although it is being left already"
+    assert not world.state.locks
     assert world.held(owner=EXTERNAL) == 0
 
 

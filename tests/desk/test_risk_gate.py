@@ -61,6 +61,8 @@ def entry() -> Case:
         entries_until=MORNING + timedelta(hours=5),
         instrument=RELIANCE,
         today=DAY,
+        last_day=None,
+        closes_at=MORNING + timedelta(hours=5),
         band=None,
         quote=Tick(REL, MORNING, 1000.0),
         position=Position(OURS, REL, Product.MIS),
@@ -79,6 +81,7 @@ def entry() -> Case:
         stops_owed=0,
         leaving=0,
         unresolved=False,
+        locked="",
         recent=[],
     )
 
@@ -107,7 +110,7 @@ def of_option(case: Case, expiry: date = DAY + timedelta(days=7)) -> Case:
         strike=Decimal(1000),
         option_type=OptionType.CALL,
     )
-    return replace(case, instrument=option)
+    return replace(case, instrument=option, last_day=expiry)
 
 
 def priced(price: str) -> OrderRequest:
@@ -150,6 +153,7 @@ DENIALS: list[tuple[str, Callable[[Case], Case]]] = [
     ("prices", asking(order_type=OrderType.SL_M, price=Decimal(1000), trigger_price=Decimal(1000))),
     ("freeze_quantity", knowing(instrument=replace(RELIANCE, freeze_quantity=9))),
     ("entries_over", knowing(entries_until=MORNING)),
+    ("entries_over", lambda c: asking(product=Product.CNC)(knowing(closes_at=later(599.9))(c))),
     ("no_quote", knowing(quote=None)),
     ("no_quote", knowing(quote=Tick(REL, MORNING, 0.0))),
     ("stale_quote", knowing(quote=Tick(REL, later(-30.001), 1000.0))),
@@ -160,9 +164,10 @@ DENIALS: list[tuple[str, Callable[[Case], Case]]] = [
     ("price_band", knowing(band=(Decimal(980), Decimal("989.9")), request=priced("990"))),
     ("price_band", knowing(band=(Decimal("990.1"), Decimal(1100)), request=priced("990"))),
     ("price_band", knowing(band=(Decimal("990.1"), Decimal(1100)))),  # its stop would lie below
-    ("expired", knowing(instrument=replace(RELIANCE, expiry=DAY - timedelta(days=1)))),
+    ("expired", knowing(last_day=DAY - timedelta(days=1))),
     ("expires_today", lambda c: asking(product=Product.NRML)(of_option(c, DAY))),
     ("unresolved_order", knowing(unresolved=True)),
+    ("locked", knowing(locked="manual order, +40 MIS from elsewhere.")),
     ("order_value", knowing(limits=replace(LIMITS, max_order_value=Decimal("9999.99")))),
     ("position_size", knowing(limits=replace(LIMITS, max_position_pct=Decimal("9.99")))),
     ("position_size", knowing(position=Position(OURS, REL, Product.MIS, 91, Decimal(1000)))),
@@ -190,6 +195,7 @@ DENIALS: list[tuple[str, Callable[[Case], Case]]] = [
 
 ALLOWED: list[tuple[str, Callable[[Case], Case]]] = [
     ("as it is", knowing()),
+    ("ten minutes before the end", lambda c: asking(product=Product.CNC)(knowing(closes_at=later(600))(c))),
     ("inside the band", knowing(band=(Decimal(990), Decimal(1000)))),
     ("a contract's last day, intraday", lambda c: of_option(c, DAY)),
     ("a contract overnight", lambda c: asking(product=Product.NRML)(of_option(c))),
@@ -274,6 +280,7 @@ WORST = knowing(
     drawdown_pct=Decimal(99),
     counters=RiskCounters(DAY, entries=999, cooldown_until=later(999)),
     unresolved=True,
+    locked="manual order, +40 MIS from elsewhere.",
     limits=replace(LIMITS, max_order_value=Decimal(1), max_position_pct=Decimal(0), orders_per_day=0),
     recent=[same_entry(0.1)],
 )

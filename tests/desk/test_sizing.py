@@ -66,6 +66,7 @@ def test_whatever_is_sized_is_approved_and_risks_no_more_than_allowed(
         average = Decimal(str(price))
         held = Position(EXTERNAL, LOT, Product.MIS, outside, average, opened_at=world.now)
         world.state.portfolio.adopt(held)
+        world.state.asked[LOT, Product.MIS] = outside  # and the owner said to ignore it
     world.broker.fills = False
     world.tick(price, key)
     running = world.state.instances[OURS]

@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from world import BUY, CALL, NIFTY, OURS, REL, SBIN, SHORT, DeskWorld
+from world import BUY, CALL, NIFTY, OURS, REL, SBIN, SHORT, DeskWorld, instruments
 
-from trader.desk.commands import CloseDay, Kill
+from trader.desk.commands import CloseDay, Kill, Resume
+from trader.desk.desk import Desk
 from trader.desk.limits import RiskLimits
 from trader.desk.portfolio import Slot
 from trader.domain.instrument import InstrumentKey
 from trader.domain.order import EXTERNAL, OrderState, OrderType, Product, Purpose, Side
 from trader.domain.times import IST
+from trader.market.instruments import Instruments
 
 LIMITS = RiskLimits(
     capital=Decimal(1_000_000), max_daily_loss=Decimal(30_000), max_order_value=Decimal(500_000)
@@ -274,3 +276,79 @@ def test_a_day_the_owner_closed_is_no_trading_day() -> None:
     assert not world.command(CloseDay(datetime(2026, 11, 24, tzinfo=IST).date(), "again")).ok
     assert not world.command(CloseDay(at(15, 0).date(), "today")).ok
     assert not world.command(CloseDay(datetime(2026, 11, 20, tzinfo=IST).date(), "past")).ok
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+def test_a_kill_that_had_to_wait_for_the_market_goes_on_at_its_opening(restarted: bool) -> None:
+    world = holding(SBIN, product="CNC")
+    world.prices.clear()
+    world.jump(at(15, 17))
+    world.command(Kill())
+    world.clock(5)
+    assert world.told("NOT FLAT")
+    world.broker.new_day()
+    world.now = datetime(2026, 11, 25, 9, 14, tzinfo=IST)
+    if restarted:
+        world.restart(clean=False)
+    world.clock(62)
+    world.tick(805.0, SBIN)
+    world.clock(30)
+    assert world.account() == world.broker.net() == {}
+    assert world.told("FLAT verified")
+
+
+def test_a_resumed_owner_keeps_what_the_kill_could_not_close() -> None:
+    world = holding(SBIN, product="CNC")
+    world.prices.clear()
+    world.jump(at(15, 17))
+    world.command(Kill())
+    world.clock(5)
+    assert world.command(Resume()).ok
+    world.broker.new_day()
+    world.now = datetime(2026, 11, 25, 9, 15, tzinfo=IST)
+    world.restart(clean=True)
+    world.tick(805.0, SBIN)
+    world.clock(5)
+    assert world.held(SBIN, product=Product.CNC)
+    assert world.working(Purpose.STOP)
+
+
+def test_an_expiry_the_exchange_closes_is_left_the_day_before() -> None:
+    world = DeskWorld(LIMITS, at=datetime(2026, 12, 28, 14, 0, tzinfo=IST))  # the day before its expiry
+    world.start("scripted", "NIFTY26DEC26000CE", product="NRML")
+    world.tick(26_000.0, NIFTY)
+    world.tick(100.0, CALL)
+    world.bar(BUY, CALL)
+    world.tick(100.0, CALL)
+    assert world.held(CALL, product=Product.NRML)
+    assert world.command(CloseDay(datetime(2026, 12, 29, tzinfo=IST).date(), "elections")).ok
+    world.prices.clear()
+    world.jump(datetime(2026, 12, 28, 15, 19, 55, tzinfo=IST))
+    world.tick(100.0, CALL)
+    world.clock(8)
+    world.tick(100.0, CALL)
+    world.clock(2)
+    assert not world.held(CALL, product=Product.NRML)
+
+
+def test_every_venue_says_when_its_stops_are_gone() -> None:
+    world = holding(REL, product="CNC")
+    run_to(world, at(15, 30, 2))
+    assert world.told("No stops until Wed 09:15: 1 position")
+
+
+def test_a_contract_that_is_not_listed_any_more_takes_no_other_symbol_along() -> None:
+    world = DeskWorld(LIMITS, at=at(10, 0))
+    world.start("scripted", "RELIANCE", "NIFTY26DEC26000CE")
+    listed = Instruments([i for i in instruments() if i.key != CALL])
+    desk = world._desk
+
+    def without() -> Desk:
+        made = desk()
+        made._state.instruments = listed
+        return made
+
+    world._desk = without  # type: ignore[method-assign] # the next day's list
+    world.restart(clean=True)
+    assert world.state.instances[OURS].instance.symbols == (REL,)
+    assert world.told("NIFTY26DEC26000CE not listed")

@@ -96,6 +96,10 @@ class External(Scripted):
     """Named as what the desk calls positions from elsewhere."""
 
 
+class Manual(Scripted):
+    """Named as what the desk calls positions that the owner handed to it."""
+
+
 class Bad(Scripted):
     """Its author's check divides by zero."""
 
@@ -103,7 +107,7 @@ class Bad(Scripted):
         return str(1 // (self.gear - self.gear))
 
 
-CATALOGUE = Catalogue({s.name: s for s in (Scripted, Keeper, Ticker, External, Bad)}, {})
+CATALOGUE = Catalogue({s.name: s for s in (Scripted, Keeper, Ticker, External, Manual, Bad)}, {})
 
 
 @cache

@@ -231,3 +231,28 @@ def test_the_normal_distribution_is_exact_enough() -> None:
     points = np.linspace(-9, 9, 5001)
     exact = [0.5 * (1 + math.erf(x / math.sqrt(2))) for x in points]
     assert np.abs(_normal(points) - exact).max() < 1e-7
+
+
+# -- from one day to the next ------------------------------------------------------------------------------
+
+
+async def test_a_market_left_running_offers_each_days_contracts_and_shows_their_prices() -> None:
+    feed = market("2026-11-23 15:39:58")
+    before = {i.key for i in feed.instruments()}
+    seen: set[str] = set()
+    async for batch in feed.batches(feed.starts_at):
+        if batch.at > at("2026-11-25 09:20"):
+            break
+        if isinstance(batch, TickBatch) and batch.at.date() == date(2026, 11, 25):
+            seen |= {tick.key for tick in batch.ticks}
+    wednesdays = {i.key for i in contracts("2026-11-25 10:00")}
+    assert not wednesdays & before, "the expiry was on Monday: nothing of then is offered now"
+    assert wednesdays <= seen
+    assert wednesdays <= {i.key for i in feed.instruments()}
+
+
+def test_what_a_day_lists_is_what_a_start_on_that_day_lists() -> None:
+    feed = market("2026-11-18 10:00")
+    for day in ("2026-11-19", "2026-11-20", "2026-11-25", "2026-12-02"):
+        assert list(feed.listed(date.fromisoformat(day))) == list(market(f"{day} 10:00").instruments())
+        assert feed.listed_on == date.fromisoformat(day)

@@ -18,12 +18,13 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from chat_room import Room  # noqa: E402 - the path is set above when run as a script
-from fake_desk import NOW, D, a_trade, an_execution  # noqa: E402 - importable once the path above is set
+from fake_account import GREEN, RED, a_lock  # noqa: E402 - importable once the path above is set
+from fake_desk import NOW, D, a_position, a_trade, an_execution  # noqa: E402 - importable once the path above is set
 
 from handlers.digest import render_alert  # noqa: E402 - importable once the path above is set
 from handlers.registry import Command, Role  # noqa: E402 - importable once the path above is set
 from handlers.render.terminal import plain_alert  # noqa: E402 - importable once the path above is set
-from trader.domain.order import Product, Side  # noqa: E402 - importable once the path above is set
+from trader.domain.order import EXTERNAL, Product, Side  # noqa: E402 - importable once the path above is set
 from trader.domain.records import Alert, Priority  # noqa: E402 - importable once the path above is set
 
 FILL = Alert(
@@ -47,6 +48,12 @@ CHECKLIST = Alert(
     "✓ Session: until 06:00 tomorrow\n✓ Instruments: of today\n✓ Desk: ACTIVE\n"
     "✗ TCS: -20 MIS has no stop\n✓ Left today: ₹3,000 of loss, 50\n  trades, 4 positions\n"
     "Auction stocks to 15:15, out 15:07\nStocks to 15:30, out 15:20\nF&O to 15:40, out 15:20",
+)  # fmt: skip
+DIFFERENCE = Alert(
+    "difference:NSE:RELIANCE:MIS:20261123101458", NOW, Priority.CRITICAL, "difference",
+    "Order from elsewhere: BUY 100 RELIANCE MIS @ ₹1,500.00",
+    "Expected: +0 MIS.\nBroker: +100; BUY 100 RELIANCE MIS @ ₹1,500.00.\nDone: +100 to external.\n"
+    "No entries in RELIANCE until your verdict: /adopt, /ignore or /flatten RELIANCE.",
 )  # fmt: skip
 TYPED = {
     "order": "/charges order",
@@ -83,6 +90,24 @@ async def parts() -> dict[str, str]:
     shown["kill"] = _shown("/kill", f"{await room.typed('/kill')}\n\n{_alert(FLAT)}\n\n{_alert(NOT_FLAT)}")
     shown["resume"] = _shown("/resume", await room.typed("/resume"))
     shown["commands"] = commands(room)
+    return shown | await live_parts()
+
+
+async def live_parts() -> dict[str, str]:
+    """What only a desk with real money shows."""
+    room = Room()
+    account = room.desk.goes_live()
+    shown = {name: _shown(f"/{name}", await room.typed(f"/{name}")) for name in ("login", "live", "holdings")}
+    account.lines = RED
+    shown["red"] = _shown("/live", await room.typed("/live"))
+    account.lines = GREEN
+    arming = [_shown(f"/{text}", await room.typed(f"/{text}")) for text in ("live 492039", "paper")]
+    shown["arming"] = "\n\n".join(arming)
+    held = replace(a_position("RELIANCE", 100, "1500", "1512.40", protected=False), owner=EXTERNAL)
+    room.desk.the_view = replace(room.desk.the_view, armed=True, locks=(a_lock(),), positions=(held,))
+    shown["difference"] = _fenced(_alert(DIFFERENCE))
+    shown["locks"] = _shown("/locks", await room.typed("/locks"))
+    shown["flatten"] = _shown("/flatten RELIANCE", await room.typed("/flatten RELIANCE"))
     return shown
 
 

@@ -9,11 +9,17 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import product
 
+from fake_account import FakeAccount
+
 from trader.desk.commands import (
+    Arm,
     CloseDay,
     Command,
+    Disarm,
+    Judge,
     Kill,
     Pause,
+    Reconcile,
     ReopenDay,
     Resume,
     StartStrategy,
@@ -29,7 +35,8 @@ from trader.desk.view import (
     PositionView,
     QuoteView,
 )
-from trader.domain.funds import Funds
+from trader.domain.errors import InvalidInput
+from trader.domain.funds import Funds, Holding
 from trader.domain.instrument import Exchange, Instrument, OptionType, Segment, instrument_key
 from trader.domain.market import Interval, Tick
 from trader.domain.order import Order, OrderRequest, OrderState, OrderType, Owner, Product, Purpose, Side, Tag
@@ -204,6 +211,16 @@ class FakeDesk:
     the_funds: Funds | Exception = field(
         default_factory=lambda: Funds(D("100350.08"), D("61250.40"), D("39099.68"))
     )
+    the_holdings: list[Holding] | Exception = field(
+        default_factory=lambda: [
+            Holding(instrument_key("ZENTEC"), 40, 0, D("1580.5500")),
+            Holding(instrument_key("INFY"), 12, 5, D("1502.40")),
+            Holding(instrument_key("IDEA"), 1000, 0, D("8.15")),  # the list of instruments has it not
+        ]
+    )
+    the_account: FakeAccount | None = None  # a made-up market has none
+    the_code: str = "492039"  # what the owner's authenticator shows
+    codes: list[str] = field(default_factory=list)  # what was tried
     asked: list[tuple[Command, str, str]] = field(default_factory=list)
     audits: list[AuditEntry] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
@@ -254,6 +271,37 @@ class FakeDesk:
             raise self.the_funds
         return self.the_funds
 
+    async def holdings(self) -> Sequence[Holding]:
+        if isinstance(self.the_holdings, Exception):
+            raise self.the_holdings
+        return self.the_holdings
+
+    def account(self) -> FakeAccount:
+        if self.the_account is None:
+            raise InvalidInput(
+                f"A {self.the_about.market} market has no broker to log in to. MARKET=zerodha has."
+            )
+        return self.the_account
+
+    async def arm(self, code: str, *, source_id: str, actor: str) -> Answer:
+        wrong = [line for line in await self.account().preflight() if not line.ok]
+        if wrong:
+            faults = "\n".join(f"✗ {line.label}: {line.detail}" for line in wrong)
+            return Answer(source_id, False, f"Not armed.\n{faults}")
+        self.codes.append(code)
+        if code != self.the_code:
+            raise InvalidInput("The code is wrong. 4 more tries.")
+        if self.codes.count(code) > 1:
+            raise InvalidInput("That code was used already; wait for the next one.")
+        return await self.ask(Arm(), source_id=source_id, actor=actor)
+
+    def goes_live(self, *, armed: bool = False) -> FakeAccount:
+        """Real money, at a broker elsewhere."""
+        self.the_about = replace(self.the_about, market="zerodha", trading="live", speed=1.0)
+        self.the_view = replace(self.the_view, armed=armed)
+        self.the_account = FakeAccount()
+        return self.the_account
+
     def strategies(self) -> Sequence[StrategyInfo]:
         fast, slow = ParamInfo("fast", "9", "2 to 50", ""), ParamInfo("slow", "21", "5 to 200", "")
         return [
@@ -298,6 +346,18 @@ class FakeDesk:
             case ReopenDay(day):
                 self.the_calendar.reopen(day)
                 return f"{day:%a %d %b %Y} trades again."
+            case Arm():
+                self.the_view = replace(self.the_view, armed=True)
+                return "LIVE: armed. Entries use real money from now on; /paper takes it back at once."
+            case Disarm():
+                self.the_view = replace(self.the_view, armed=False)
+                return "Disarmed: no live entries from now on. Positions keep their stops; /kill closes them."
+            case Reconcile():
+                return "Reading the broker's book."
+            case Judge(symbol, verdict):
+                locks = tuple(lock for lock in self.the_view.locks if lock.key != symbol)
+                self.the_view = replace(self.the_view, locks=locks)
+                return f"{verdict.capitalize()}: {symbol}."
             case Kill(flatten):
                 self.halt("killed", "Killed by the owner")
                 return "HALTED at 10:15:02.\nCancelling 1 order" + (

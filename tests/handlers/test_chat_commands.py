@@ -477,7 +477,7 @@ async def test_a_wait_that_cannot_be_meant(room: Room, word: str, part: str) -> 
 
 
 async def test_large_numbers_stay_inside_the_phone_and_whole(room: Room) -> None:
-    big = a_position("NIFTY26NOVEMBER24500CE", -1_800_000, "99999.95", "12345.05")
+    big = a_position("NFO:NIFTY26D0826000CE", -1_800_000, "99999.95", "12345.05")
     room.desk.the_view = replace(room.desk.the_view, positions=(big,))
     outgoing: Outgoing = await room.offered("/positions")
     pre = next(b.text for b in outgoing.reply.blocks if isinstance(b, Pre))

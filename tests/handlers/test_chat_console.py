@@ -6,20 +6,23 @@ import asyncio
 import io
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from chat_room import WALL, Room
+from fake_account import LANDED, LINK, TOKEN, a_lock
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from handlers.banner import banner
 from handlers.channel import ChannelDown
-from handlers.completion import words_of
+from handlers.completion import history, words_of
 from handlers.console import Console
 from handlers.lines import lines_of
 from handlers.message import Button, Line, Reply, say
+from handlers.render.terminal import rich_text
 from handlers.screen import ConsoleChannel, PlainScreen, RichScreen, screen_of
 from trader.desk.commands import Kill, Pause, StopStrategy
 from trader.domain.records import DeskMode
@@ -233,12 +236,62 @@ async def test_kill_can_be_typed_while_a_command_takes_its_time() -> None:
         ("/reopened ", []),
         ("/help kil", ["kill"]),
         ("/status x", []),
+        ("/adopt r", ["RELIANCE"]),
+        ("/locks ", ["RELIANCE"]),
+        ("/login ", []),
+        ("/live ", []),
         ("hello ", []),
     ],
 )
 def test_completion_offers_what_fits(text: str, words: list[str]) -> None:
     room = Room()
+    room.desk.the_view = replace(room.desk.the_view, locks=(a_lock(),))
     assert sorted(word for word, _ in words_of(room.registry, room.desk)(text)) == sorted(words)
+
+
+@pytest.mark.parametrize("text", [f"/login {TOKEN}", f"/login {LANDED}", LANDED, TOKEN, "/live 492039"])
+async def test_a_script_does_not_show_the_secrets_it_types(text: str, tmp_path: Path) -> None:
+    room = Room()
+    room.desk.goes_live()
+    shown = await scripted(room, f"/status\n{text}\n", tmp_path)
+    assert TOKEN not in shown
+    assert "492039" not in shown
+    assert "> /status\n" in shown
+    assert "(hidden)\n" in shown
+    assert "Logged in" in shown or "armed" in shown  # what was typed was used all the same
+
+
+async def test_a_link_is_shown_to_be_copied(tmp_path: Path) -> None:
+    room = Room()
+    room.desk.goes_live()
+    assert f"Log in at the broker: {LINK}\n" in await scripted(room, "/login\n", tmp_path)
+    assert LINK in rich_text((await room.offered("/login")).reply).plain
+
+
+def test_the_arrow_keys_bring_no_secret_back() -> None:
+    remembered = history()
+    secrets = (f"/login {TOKEN}", LANDED, "/live 492 039", "/lgoin x", "492039")
+    for text in ("/status", *secrets, "/login", "/live"):
+        remembered.append_string(text)
+    assert remembered.get_strings() == ["/status", "/login", "/live"]
+    assert list(remembered.load_history_strings()) == ["/live", "/login", "/status"]
+
+
+async def test_a_prompt_forgets_the_token_it_was_given() -> None:
+    room = Room()
+    room.desk.goes_live()
+    out = io.StringIO()
+    with create_pipe_input() as typed, create_app_session(input=typed, output=DummyOutput()):
+        terminal = Console(room.dispatcher, RichScreen(out), now=lambda: WALL, run_id="r1")
+        task = asyncio.create_task(terminal.run())
+        typed.send_text(f"/status\r/login {TOKEN}\r")
+        await until(lambda: len(room.desk.account().pasted) == 1)
+        typed.send_text("\x1b[A\r")  # the arrow up, and what it brings back
+        await until(lambda: sum(e.text == "/status" and bool(e.outcome) for e in room.desk.audits) == 2)
+        typed.send_text("/quit\r")
+        await asyncio.wait_for(task, 10)
+    assert room.desk.account().pasted == [TOKEN]
+    assert TOKEN not in out.getvalue()
 
 
 # -- the banner ---------------------------------------------------------------------------------------

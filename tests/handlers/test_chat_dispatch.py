@@ -402,9 +402,15 @@ async def test_without_a_ledger_risk_is_reduced_but_never_added(
 
 
 async def test_pasted_text_is_not_kept_in_the_audit(room: Room) -> None:
-    await room.typed("https://kite.example/?request_token=SECRET123")
+    await room.typed("https://kite.example/?session_token=SECRET123")
     assert "SECRET123" not in str(room.desk.audits)
     assert room.desk.audits[-1].text == "(text, 45 characters)"
+
+
+async def test_what_stands_behind_a_mistyped_command_is_not_kept_in_the_audit(room: Room) -> None:
+    await room.typed("/paswd SECRET123")
+    assert "SECRET123" not in str(room.desk.audits)
+    assert room.desk.audits[-1].text == "/paswd (not recorded)"
 
 
 # -- handlers that misbehave --------------------------------------------------------------------------

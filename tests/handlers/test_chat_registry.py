@@ -27,7 +27,8 @@ def test_every_command_the_desk_promises_is_there() -> None:
     assert names == {
         "start", "help", "status", "strategies", "start_strategy", "stop_strategy", "pause", "positions",
         "orders", "trades", "charges", "funds", "pnl", "risk", "quote", "find", "chain", "calendar", "closed",
-        "reopened", "kill", "resume", "mute", "version", "wait",
+        "reopened", "kill", "resume", "mute", "version", "wait", "login", "logout", "live", "paper",
+        "holdings", "reconcile", "locks", "adopt", "ignore", "flatten",
     }  # fmt: skip
 
 
@@ -62,7 +63,8 @@ def test_two_commands_cannot_share_a_name_or_alias() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "found"), [("pos", "positions"), ("/POS", "positions"), ("q", "quote"), ("nope", None)]
+    ("name", "found"),
+    [("pos", "positions"), ("/POS", "positions"), ("q", "quote"), ("margins", "funds"), ("nope", None)],
 )
 def test_aliases_find_their_command(name: str, found: str | None) -> None:
     item = Room().registry.find(name)

@@ -57,7 +57,7 @@ RELIANCE, CALL = InstrumentKey("NSE:RELIANCE"), InstrumentKey("NFO:NIFTY26NOV260
 EMA, RSI = Owner("ema_crossover"), Owner("rsi_mean_reversion")
 SHELL = (
     CheckLine("Broker", True, "paper account"),
-    CheckLine("Instruments", True, "42, made for today"),
+    CheckLine("Instruments", True, "42 of 23 Nov"),
     CheckLine("Funds", True, "₹1,00,000 free"),
 )
 LISTED = (
@@ -168,7 +168,7 @@ def test_a_morning_with_nothing_to_look_at() -> None:
     assert alert.title == "Mon 23 Nov 2026: ready"
     assert alert.body.splitlines() == [
         "✓ Broker: paper account",
-        "✓ Instruments: 42, made for today",
+        "✓ Instruments: 42 of 23 Nov",
         "✓ Funds: ₹1,00,000 free",
         "✓ Desk: ACTIVE",
         "✓ Broker's book: read, in order",

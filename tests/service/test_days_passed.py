@@ -12,7 +12,7 @@ import pytest
 
 from storage.memory import MemoryLedger
 from trader.desk.effects import Effect
-from trader.desk.events import ClockTicked, Event, Job, JobDue, TicksArrived
+from trader.desk.events import CheckLine, ClockTicked, Event, Job, JobDue, TicksArrived
 from trader.domain.errors import BrokerUnavailable, CommitFailed
 from trader.domain.funds import Funds
 from trader.domain.instrument import Exchange, Instrument, InstrumentKey
@@ -137,7 +137,8 @@ class World:
             self.exchange,  # type: ignore[arg-type] # all it needs of a broker
             self.instruments,
             self.clock,
-            "made for today",
+            "as recorded",
+            calendar=self.calendar,
         )
         self.schedule = Schedule(self.calendar, self.clock, jobs.run, ran or {})
         self.pump = Pump(
@@ -326,7 +327,7 @@ async def test_the_checklist_says_whether_there_is_money(
     lines = {line.label: (line.ok, line.detail) for line in job.lines}
     assert lines == {
         "Broker": (True, "paper account"),
-        "Instruments": (True, "1, made for today"),
+        "Instruments": (True, "1, as recorded"),
         "Funds": expected,
     }
 
@@ -339,6 +340,17 @@ async def test_the_checklist_says_how_old_the_instruments_are(as_of: date, ok: b
     (line,) = [line for line in world.desk.jobs()[0].lines if line.label == "Instruments"]
     assert line.ok is ok
     assert "Nov" in line.detail
+
+
+@pytest.mark.parametrize(("day", "known"), [("2026-12-31", True), ("2027-01-26", False)])
+async def test_the_checklist_of_a_year_without_holidays_says_that_they_are_not_known(
+    day: str, known: bool
+) -> None:
+    world = World(f"{day}T08:45", [prices(f"{day}T09:15")])
+    await world.play()
+    found = [line for line in world.desk.jobs()[0].lines if line.label == "Calendar"]
+    missing = CheckLine("Calendar", False, "the holidays of 2027 are not in it")
+    assert found == ([] if known else [missing])
 
 
 async def test_the_weekly_summary_brings_the_results_of_the_days_before() -> None:

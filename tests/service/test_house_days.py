@@ -180,3 +180,41 @@ def test_a_script_that_begins_on_a_holiday_is_told_first_and_can_wait(tmp_path: 
     assert "10:00:00 → 11:00:00" in said
     assert "checklist" not in said
     assert Ledger(tmp_path / "munim.db").rows("SELECT count(*) FROM alerts") == [(1,)]
+
+
+# -- the list of instruments -------------------------------------------------------------------------------
+
+
+async def test_each_day_has_its_own_list_of_instruments_and_the_checklist_says_of_which_day() -> None:
+    async with running(settings=starting("2026-11-23T15:38")) as desk:
+        front = desk.house.front
+        first = {i.key for i in front.instruments()}
+        assert front.find("NIFTY FUT").symbol == "NIFTY26NOVFUT"
+        await front.wait(until=at("2026-11-23T20:00"))
+        assert {i.key for i in front.instruments()} == first, "the evening belongs to its day"
+        await front.wait(until=at("2026-11-25T09:16"))
+        (alert,) = await told(desk.store, "checklist")
+        offered = await _offered("2026-11-25T08:00")
+        assert f"✓ Instruments: {offered} of 25 Nov" in alert.body.splitlines()
+        future = front.find("NIFTY FUT")
+        assert future.symbol == "NIFTY26DECFUT"
+        assert front.quote("NIFTY FUT").tick is not None, "it has prices"
+        assert front.chain("NIFTY").expiry == date(2026, 12, 1)
+        assert first < {i.key for i in front.instruments()}, "what expired is still known"
+
+
+async def test_an_option_glued_together_without_its_expiry_is_answered_with_how_to_type_it() -> None:
+    async with running(settings=starting("2026-11-23T08:00")) as desk:
+        front = desk.house.front
+        for ask in (front.find, front.quote):
+            with pytest.raises(InvalidInput, match="Did you mean NIFTY 25900 CE\\?"):
+                ask("nifty25900ce")
+        with pytest.raises(InvalidInput, match="RELIANCE2500CE") as stock:
+            front.find("RELIANCE2500CE")
+        assert "2500 CE?" not in str(stock.value), "no options are traded on it here"
+
+
+async def _offered(start: str) -> int:
+    """How many instruments a house has that starts then."""
+    async with running(settings=starting(start)) as desk:
+        return len(desk.house.front.instruments())

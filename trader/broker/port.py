@@ -14,10 +14,15 @@ UpdateSink = Callable[[OrderUpdate], None]
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One complete, fresh reading of the broker: every order of today, every net position."""
+    """One complete, fresh reading of the broker: every order of today, every net position.
+
+    ``holdings`` are for brokers that move delivery shares out of the positions overnight, as Kite does; the
+    owner's other shares are among them.
+    """
 
     orders: Sequence[OrderUpdate]
     positions: Sequence[BrokerPosition]
+    holdings: Sequence[Holding] = ()
 
 
 class Broker(Protocol):

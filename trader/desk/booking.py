@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from trader.desk import orders as machine
 from trader.desk.costs import added_charges
+from trader.desk.locks import MANUAL
 from trader.desk.portfolio import Booked
 from trader.desk.state import DeskState, Turn
 from trader.domain.money import to_paise
@@ -50,7 +51,8 @@ class Booking:
             and position.quantity * order.side.sign < 0
         ]
         shares: dict[Owner, int] = {}
-        for slot in sorted(slots, key=lambda s: (s.owner != EXTERNAL, s.owner)):
+        # What was made elsewhere is closed elsewhere first.
+        for slot in sorted(slots, key=lambda s: (s.owner != EXTERNAL, s.owner != MANUAL, s.owner)):
             share = min(quantity, abs(self._state.portfolio.position(slot).quantity))
             if share:
                 shares[slot.owner] = share

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from trader.desk.differences import Differences
 from trader.desk.effects import ReadBook
 from trader.desk.events import BookPurpose, BookRead
 from trader.desk.guard import Guard
-from trader.desk.orderflow import OrderFlow
-from trader.desk.portfolio import Slot, slot_of
+from trader.desk.locks import Held
+from trader.desk.orderflow import OrderFlow, seen_in_positions_only
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import InstrumentKey, symbol_of
-from trader.domain.money import ZERO, decimal_of
-from trader.domain.order import EXTERNAL, Order, OrderState, OrderType, Product, Tag
-from trader.domain.position import Position
+from trader.domain.order import Order, OrderState, OrderType, OrderUpdate, Product, Tag
 from trader.domain.records import DeskMode, Priority
 from trader.market.phases import Phase
 
@@ -36,15 +35,18 @@ _MOVING = (OrderState.ACKED, OrderState.PENDING_CANCEL, OrderState.PENDING_MODIF
 
 
 class Books:
-    def __init__(self, state: DeskState, flow: OrderFlow, guard: Guard) -> None:
+    def __init__(self, state: DeskState, flow: OrderFlow, guard: Guard, differences: Differences) -> None:
         self._state = state
         self._flow = flow
         self._guard = guard
+        self._differences = differences
         self._absent: dict[Tag, int] = {}  # complete readings without a trace
         self._reads = 0
         self._next_read: datetime | None = None
-        # Differences seen once: how large, and when.
-        self._differences: dict[tuple[InstrumentKey, Product], tuple[int, datetime]] = {}
+        # Differences seen once: how large, and when. And those that the last reading proved.
+        self._waiting: dict[Held, tuple[int, datetime]] = {}
+        self._lasting: dict[Held, int] = {}
+        self._asked: dict[str, datetime] = {}  # /reconcile by source id, until its result is told
         self._first = True
         self._read_at: datetime | None = None
 
@@ -68,7 +70,7 @@ class Books:
             turn.send(ReadBook(BookPurpose.RECONCILE if first else BookPurpose.RESOLVE))
 
     def _unsettled(self, at: datetime) -> bool:
-        if not self._state.reconciled or self._differences:
+        if not self._state.reconciled or self._waiting:
             return True
         for order in self._state.working.values():
             if order.state is OrderState.UNKNOWN:
@@ -91,8 +93,8 @@ class Books:
 
     def _look_in(self, turn: Turn) -> None:
         state = self._state
-        if not state.orders and not state.portfolio.open_slots():
-            return  # nothing was done today
+        if not state.config.live and not state.orders and not state.portfolio.open_slots():
+            return  # nothing was done today; a live account has its owner's hands in it too
         if self._read_at is None:
             self._read_at = turn.at
         elif turn.at - self._read_at >= HEARTBEAT and state.calendar.phase(turn.at) is Phase.OPEN:
@@ -105,7 +107,7 @@ class Books:
         self._read_at = turn.at
         behind = self._behind(turn, book)
         for update in book.orders:
-            self._flow.updated(turn, update, book=True)
+            self._merge(turn, update, book)
             tag = self._state.tags_by_id.get(update.order_id)
             order = self._state.working.get(tag) if tag is not None else None
             if order is None:
@@ -119,10 +121,20 @@ class Books:
         for order in list(self._state.working.values()):
             if order.tag not in seen:
                 self._missing(turn, order, book)
+        self._lasting = {}
         if not behind:
             self._compare(turn, book)
+        self._differences.orphans(turn, book)
+        self._report(turn, book, behind=behind)
         self._first = False
         self._state.reconciled = True
+
+    def _merge(self, turn: Turn, update: OrderUpdate, book: BookRead) -> None:
+        tag = self._state.tags_by_id.get(update.order_id)
+        before = self._state.orders.get(tag) if tag is not None else None
+        self._flow.updated(turn, update, book=True)
+        if before is not None and before.filled_quantity < update.filled_quantity:
+            self._differences.missed(turn, before, update, book.asked_at)
 
     def _behind(self, turn: Turn, book: BookRead) -> bool:
         """Whether the book shows less than was heard already: a stale reading proves nothing about what is
@@ -136,7 +148,28 @@ class Books:
             found = True
             if book.asked_at - order.updated_at > BEHIND_AFTER:
                 self._stale(turn, order, f"Order {order.order_id} is shown with fewer fills than it had.")
-        return found
+        return self._leaves_out(turn, book) or found
+
+    def _leaves_out(self, turn: Turn, book: BookRead) -> bool:
+        """Whether something that was filled today is not in the book at all: then its positions, too, are
+        of an earlier hour, and a position of ours that they lack is not gone."""
+        state, shown = self._state, {update.order_id for update in book.orders}
+        day = state.trading_day(turn.at)
+        left_out = [
+            order
+            for order in state.orders.values()
+            if order.filled_quantity
+            and order.order_id is not None
+            and order.order_id not in shown
+            and order.updated_at <= book.asked_at
+            and state.trading_day(order.request.at) == day
+            and not seen_in_positions_only(order)
+        ]
+        for order in left_out:
+            if book.asked_at - order.updated_at > BEHIND_AFTER:
+                self._stale(turn, order, f"Order {order.order_id} was filled but is not shown.")
+                break
+        return bool(left_out)
 
     def _stale(self, turn: Turn, order: Order, why: str) -> None:
         """The reads lag behind the market while orders may still be taken: nothing is opened on them."""
@@ -174,66 +207,92 @@ class Books:
         """A difference counts when two readings, one begun after the other was seen, show it, or at start,
         when nothing moves yet. What filled since the reading began is not a difference."""
         ours = self._state.portfolio.net()
-        theirs: dict[tuple[InstrumentKey, Product], int] = {}
+        theirs: dict[Held, int] = {}
         for position in book.positions:
             at = (position.key, position.product)
             theirs[at] = theirs.get(at, 0) + position.quantity
+        for holding in book.holdings:
+            # Shares of earlier days are no positions there any more. What the account holds beside ours is
+            # its owner's, so only as much is looked for as is missing.
+            at = (holding.key, Product.CNC)
+            missing = ours.get(at, 0) - theirs.get(at, 0)
+            if missing > 0:
+                theirs[at] = theirs.get(at, 0) + min(missing, holding.quantity + holding.t1_quantity)
         found = {
             at: theirs.get(at, 0) - ours.get(at, 0)
             for at in sorted({*ours, *theirs})
             if theirs.get(at, 0) != ours.get(at, 0)
         }
         moved = self._state.moved_at
-        lasting: dict[tuple[InstrumentKey, Product], int] = {}
-        once: dict[tuple[InstrumentKey, Product], tuple[int, datetime]] = {}
+        lasting = self._lasting
+        once: dict[Held, tuple[int, datetime]] = {}
         for at, n in found.items():
             if at in moved and moved[at] >= book.asked_at:
                 continue
-            known, seen = self._differences.get(at, (0, turn.at))
+            known, seen = self._waiting.get(at, (0, turn.at))
             lasts = self._first or (known == n and book.asked_at >= seen)
             if lasts and abs(n) > self._unresolved(*at, n):
                 lasting[at] = n
             else:
                 once[at] = (n, seen if known == n else turn.at)
-        self._differences = once
+        self._waiting = once
         if lasting:
-            self._adopt(turn, book, lasting)
+            self._drift(turn, book, lasting)
 
-    def _adopt(
-        self, turn: Turn, book: BookRead, differences: dict[tuple[InstrumentKey, Product], int]
-    ) -> None:
-        """The broker is right about what is held: the difference becomes an external position, and nobody
-        trades until the owner has looked."""
-        averages = {(p.key, p.product): p.average_price for p in book.positions}
-        lines = []
-        for (key, product), quantity in differences.items():
-            lines.append(f"{symbol_of(key)} {product} {quantity:+d}")
-            slot = Slot(EXTERNAL, key, product)
-            average = averages.get((key, product), ZERO)
-            quote = self._state.quotes.get(key)
-            price = decimal_of(quote.last) if quote is not None else average
-            quantity = self._flow.taken_away(turn, key, product, quantity, price)
-            if not quantity:
-                continue
-            held = self._state.portfolio.position(slot)
-            average = average or held.average_price
-            position = Position(
-                EXTERNAL,
-                key,
-                product,
-                quantity=held.quantity + quantity,
-                average_price=average,
-                realised=held.realised,
-                charges=held.charges,
-                opened_at=held.opened_at or turn.at,
-                updated_at=turn.at,
+    def _drift(self, turn: Turn, book: BookRead, lasting: dict[Held, int]) -> None:
+        """At the start nobody trades until the owner has looked; later the instrument alone is locked."""
+        lines = self._differences.drifted(turn, book, lasting)
+        if self._first and lines:
+            self._guard.halt(
+                turn,
+                "unexplained_position",
+                "positions nobody can explain",
+                "The broker shows what this desk did not trade: " + ", ".join(lines) + ".",
+                by="reconciliation",
             )
-            self._state.portfolio.adopt(position)
-            turn.write(self._state.portfolio.position(slot_of(position)))
-        self._guard.halt(
-            turn,
-            "unexplained_position",
-            "positions nobody can explain",
-            "The broker shows what this desk did not trade: " + ", ".join(lines) + ".",
-            by="reconciliation",
-        )
+
+    # -- the owner asked -------------------------------------------------------------------------
+
+    def ask(self, turn: Turn, source_id: str) -> str:
+        """/reconcile: read the book now; what it showed is told. A restart forgets to tell, not to read."""
+        self._asked[source_id] = turn.at
+        turn.send(ReadBook(BookPurpose.RECONCILE))
+        return "Reading the broker's book; the result follows."
+
+    def on_book_failed(self, turn: Turn, reason: str) -> None:
+        for source_id in self._asked:
+            self._answer(turn, source_id, "NOT reconciled: the broker cannot be read", reason)
+        self._asked.clear()
+
+    def _report(self, turn: Turn, book: BookRead, *, behind: bool) -> None:
+        due = [source_id for source_id, at in self._asked.items() if book.asked_at >= at]
+        if not due:
+            return
+        held = [p for p in book.positions if p.quantity]
+        counted = f"{_count(len(book.orders), 'order')}, {_count(len(held), 'position')}"
+        lines = [f"{_named(at)}: {n:+d} that this desk did not trade." for at, n in self._lasting.items()]
+        lines += [
+            f"{_named(at)}: {n:+d}, not ours so far; read again to be sure."
+            for at, (n, _) in self._waiting.items()
+        ]
+        title = f"{_count(len(lines), 'difference')} in {counted}" if lines else f"In order: {counted}"
+        if behind:
+            title = "NOT reconciled: the book is behind"
+            lines = ["It shows less than was heard of already, so it proves nothing. It is read again."]
+        locked = ", ".join(symbol_of(key) for key in sorted(self._state.locks))
+        if locked:
+            lines.append(f"Locked until your verdict: {locked}.")
+        for source_id in due:
+            del self._asked[source_id]
+            self._answer(turn, source_id, title, "\n".join(lines))
+
+    def _answer(self, turn: Turn, source_id: str, title: str, body: str) -> None:
+        turn.alert(f"reconcile:{source_id}", Priority.FILL, "reconcile", title, body)
+
+
+def _named(at: Held) -> str:
+    return f"{symbol_of(at[0])} {at[1]}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

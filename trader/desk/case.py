@@ -34,6 +34,8 @@ class Case:
     entries_until: datetime | None
     instrument: Instrument | None
     today: date
+    last_day: date | None  # on which a contract trades: its expiry, or the trading day before a closed one
+    closes_at: datetime | None  # today's end of the instrument's continuous trading
     band: tuple[Decimal, Decimal] | None  # the exchange's price limits of the day, where known
     quote: Tick | None
     position: Position  # the owner's own
@@ -52,6 +54,7 @@ class Case:
     stops_owed: int  # protective stops that entries under way and bare positions still need
     leaving: int  # units already being closed by working exits
     unresolved: bool  # an order of this instrument has an unknown outcome
+    locked: str  # why the instrument is, until the owner's verdict; empty when it is not
     recent: Iterable[Order]  # orders of this instrument and owner, newest last
 
     @property

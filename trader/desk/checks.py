@@ -31,6 +31,8 @@ from trader.domain.times import clock_text
 from trader.market import shaping
 from trader.market.phases import Phase
 
+LAST_ENTRY = timedelta(minutes=10)  # before the end of continuous trading
+
 Check = Callable[[Case], Denied | None]
 
 
@@ -195,6 +197,17 @@ def entries_open(case: Case) -> Denied | None:
     )
 
 
+def stop_can_rest(case: Case) -> Denied | None:
+    """At the end of continuous trading the exchange cancels every stop (india.md 6): what is bought just
+    before would be without one over the night."""
+    if case.closes_at is None or case.closes_at - case.at >= LAST_ENTRY:
+        return None
+    return Denied(
+        "entries_over",
+        f"Continuous trading ends at {case.closes_at:%H:%M}, and stops with it; no entries just before.",
+    )
+
+
 def fresh_quote(case: Case) -> Denied | None:
     symbol = symbol_of(case.request.key)
     if case.quote is None:
@@ -239,7 +252,7 @@ def price_band(case: Case) -> Denied | None:
 
 def not_expired(case: Case) -> Denied | None:
     """No entry in a contract whose last day is over, nor on that day itself: it would be left at once."""
-    expiry = case.instrument.expiry if case.instrument else None
+    expiry = case.last_day
     if expiry is None or case.today < expiry:
         return None
     symbol = symbol_of(case.request.key)
@@ -257,6 +270,14 @@ def settled_outcomes(case: Case) -> Denied | None:
         "unresolved_order",
         f"An order in {symbol_of(case.request.key)} has an unknown outcome; it must be found first.",
     )
+
+
+def locked(case: Case) -> Denied | None:
+    """The broker shows a position there that this desk did not make; the owner has not judged it yet."""
+    if not case.locked:
+        return None
+    symbol = symbol_of(case.request.key)
+    return Denied("locked", f"{symbol} is locked: {case.locked} /adopt, /ignore or /flatten {symbol}.")
 
 
 def order_value(case: Case) -> Denied | None:
@@ -428,10 +449,11 @@ _SHAPE: tuple[Check, ...] = (
 )  # fmt: skip
 
 ENTRY_CHECKS: tuple[Check, ...] = (
-    trading_state, armed, book_read, strategy_state, *_SHAPE, entries_open, fresh_quote, price_collar,
-    price_band, not_expired, settled_outcomes, order_value, position_size, risk_per_trade, open_positions,
-    strategy_positions, gross_exposure, capital, daily_loss, drawdown, trades_per_day, cooldown,
-    entry_pace, duplicate_signal,
+    trading_state, armed, book_read, strategy_state, *_SHAPE, entries_open, stop_can_rest,
+    fresh_quote, price_collar,
+    price_band, not_expired, settled_outcomes, locked, order_value, position_size, risk_per_trade,
+    open_positions, strategy_positions, gross_exposure, capital, daily_loss, drawdown, trades_per_day,
+    cooldown, entry_pace, duplicate_signal,
 )  # fmt: skip
 
 EXIT_CHECKS: tuple[Check, ...] = (*_SHAPE, reduces, broker_pace)

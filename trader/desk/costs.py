@@ -38,8 +38,7 @@ def executed_of(order: Order, instrument: Instrument | None, broker_at: datetime
     by_broker = (
         order.purpose is Purpose.EXTERNAL
         and order.product is Product.MIS
-        and broker_at is not None
-        and order.request.at >= broker_at
+        and ((broker_at is not None and order.request.at >= broker_at) or order.message.startswith("RMS:"))
     )
     return Executed(
         tag=order.tag,

@@ -15,13 +15,13 @@ from trader.desk.costs import executed_on
 from trader.desk.dayplan import day_plan
 from trader.desk.daytext import fold, loss_word, net_text, plural
 from trader.desk.events import CheckLine, Job, JobDue
-from trader.desk.exposure import day_pnl
+from trader.desk.exposure import day_pnl, last_day
 from trader.desk.portfolio import Slot, mark_of, slot_of
 from trader.desk.restoring import RAN
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import symbol_of
 from trader.domain.money import ZERO, rupees
-from trader.domain.order import EXTERNAL, HOUSE, OrderState, Owner
+from trader.domain.order import EXTERNAL, HOUSE, OrderState, Owner, Product
 from trader.domain.position import DayResult, Position
 from trader.domain.records import DeskMode, InstanceStatus, Priority, Setting
 from trader.market.note import Breakdown, ContractNote
@@ -87,8 +87,14 @@ class Daybook:
     def _carried_one(self, position: Position, day: date) -> CheckLine:
         """A position of ours has to have a stop; one from elsewhere is its owner's to watch."""
         held = f"{position.quantity:+d} {position.product}"
-        instrument = self._state.instrument(position.key)
-        expires = instrument is not None and instrument.expiry is not None and instrument.expiry <= day
+        if self._state.instrument(position.key) is None:
+            return CheckLine(symbol_of(position.key), False, f"{held} is not listed any more")
+        opened = position.opened_at
+        before = opened is not None and self._state.trading_day(opened) < day
+        if position.product is Product.MIS and before:
+            return CheckLine(symbol_of(position.key), False, f"{held} is intraday and still here")
+        last = last_day(self._state, position.key)
+        expires = last is not None and last <= day
         plan = self._state.plans.get(slot_of(position))
         if position.owner == EXTERNAL:
             detail, ok = f"{held} not ours", not expires

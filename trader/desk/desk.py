@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trader.desk import restoring, viewing
 from trader.desk.books import Books
 from trader.desk.daybook import Daybook
+from trader.desk.differences import Differences
 from trader.desk.effects import Effect, ReadBook
 from trader.desk.events import (
     BarClosed,
@@ -34,6 +35,7 @@ from trader.desk.events import (
 )
 from trader.desk.exits import Exits
 from trader.desk.guard import Guard
+from trader.desk.judging import Judging
 from trader.desk.kill import Kill
 from trader.desk.orderflow import OrderFlow
 from trader.desk.orders import describe
@@ -48,7 +50,7 @@ from trader.desk.view import DeskView, QuoteView
 from trader.domain.instrument import symbol_of
 from trader.domain.market import Tick
 from trader.domain.money import rupees
-from trader.domain.order import Order, Purpose
+from trader.domain.order import EXTERNAL, Order, Purpose
 from trader.domain.position import Fill
 from trader.domain.records import DeskMode, Latch, LedgerState, Priority, RiskCounters
 from trader.domain.times import clock_text
@@ -103,11 +105,16 @@ class Desk:
         self._squareoff = Squareoff(self._state, self._flow, self._exits)
         self._runner = Runner(self._state, self._flow, self._exits)
         self._kill = Kill(self._state, self._flow, self._exits, self._guard)
-        self._books = Books(self._state, self._flow, self._guard)
+        self._differences = Differences(self._state, self._flow, self._exits)
+        self._judging = Judging(self._state, self._flow, self._exits, self._guard)
+        self._books = Books(self._state, self._flow, self._guard, self._differences)
         self._daybook = Daybook(self._state)
-        self._owner = OwnerDesk(self._state, self._runner, self._guard, self._kill)
+        self._owner = OwnerDesk(
+            self._state, self._runner, self._guard, self._kill, self._books, self._judging
+        )
         self._flow.on_fill = self._filled
         self._flow.on_end = self._exits.order_ended
+        self._flow.on_stranger = self._differences.stranger
         self._guard.on_breach = self._kill.follow
         self._exits.on_flat = self._went_flat
         self._flats: list[Slot] = []
@@ -125,6 +132,7 @@ class Desk:
         self._guard.restore(turn, ledger.settings)
         restoring.restart_instances(turn, self._state, self._runner, self._exits, ledger.instances)
         self._kill.restore(turn, ledger.settings)
+        self._differences.restore(turn, ledger.settings)
         if not clean:
             self._guard.halt(
                 turn,
@@ -167,6 +175,7 @@ class Desk:
             case BrokerReached():
                 turn.send(ReadBook(BookPurpose.RECONCILE))
             case BookFailed(purpose=purpose, reason=reason):
+                self._books.on_book_failed(turn, reason)
                 if purpose is BookPurpose.KILL:
                     self._kill.on_book_failed(turn, reason)
             case HistoryLoaded(owner=owner, key=key, bars=bars):
@@ -180,6 +189,8 @@ class Desk:
             case HouseFault(code=code, reason=reason):
                 title = HOUSE_FAULTS.get(code, "something around the desk broke")
                 self._guard.halt(turn, code, title, reason, by="the house")
+        if turn.effects or isinstance(event, BookRead):
+            self._differences.settle(turn)
         self._after_flat(turn)
         return turn.effects
 
@@ -206,6 +217,7 @@ class Desk:
         self._guard.on_clock(turn)
         self._squareoff.on_clock(turn)
         self._flow.on_clock(turn)
+        self._judging.on_clock(turn)
         self._exits.on_clock(turn)
         self._runner.on_clock(turn)
         self._books.on_clock(turn)
@@ -239,7 +251,10 @@ class Desk:
             )
         if booked.trade is not None:
             self._guard.traded(turn, booked.trade)
-        self._tell_fill(turn, slot, order, fill, booked)
+        if order.purpose is Purpose.EXTERNAL:
+            self._differences.filled(turn, order, fill, booked)
+        if order.purpose is not Purpose.EXTERNAL or slot.owner != EXTERNAL:
+            self._tell_fill(turn, slot, order, fill, booked)
         self._guard.check(turn)
 
     def _went_flat(self, turn: Turn, slot: Slot) -> None:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from trader.desk.commands import Command
+from trader.domain.funds import Holding
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Bar, Interval, Tick
 from trader.domain.order import BrokerPosition, OrderId, OrderUpdate, Owner, Tag
@@ -121,6 +122,7 @@ class BookRead:
     purpose: BookPurpose
     orders: Sequence[OrderUpdate]
     positions: Sequence[BrokerPosition]
+    holdings: Sequence[Holding] = ()
 
 
 @dataclass(frozen=True, slots=True)

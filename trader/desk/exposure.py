@@ -10,7 +10,7 @@ from trader.desk.case import Case, price_of
 from trader.desk.costs import margin
 from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState
-from trader.domain.instrument import Instrument
+from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.money import ZERO, decimal_of
 from trader.domain.order import Order, OrderRequest, OrderState, Purpose, Side
 from trader.domain.records import InstanceStatus
@@ -29,6 +29,7 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
     instrument, quote = state.instrument(request.key), state.quotes.get(request.key)
     day, venue = state.trading_day(at), state.venue(request.key)
     phase = state.calendar.phase(at, venue)
+    session = state.calendar.session(day, venue)
     return Case(
         request=request,
         at=at,
@@ -42,6 +43,8 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
         entries_until=state.calendar.deadlines(day, venue).entries_until,
         instrument=instrument,
         today=day,
+        last_day=last_day(state, request.key),
+        closes_at=session.closes_at if session is not None else None,
         band=_band(state, instrument, request),
         quote=quote,
         position=state.portfolio.position(slot),
@@ -64,6 +67,7 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
         unresolved=any(
             o.state is OrderState.UNKNOWN and o.key == request.key for o in state.working.values()
         ),
+        locked=state.locks[request.key].text if request.key in state.locks else "",
         recent=_recent_entries(state, at, request),
     )
 
@@ -138,6 +142,17 @@ def _outside(state: DeskState) -> list[Order]:
 
 def _pending_value(state: DeskState, order: Order) -> Decimal:
     return _price(state, order) * order.pending_quantity
+
+
+def last_day(state: DeskState, key: InstrumentKey) -> date | None:
+    """The last day a contract trades: when its expiry is closed, at short notice too, the trading day before
+    (india.md 7)."""
+    instrument = state.instrument(key)
+    if instrument is None or instrument.expiry is None:
+        return None
+    expiry = instrument.expiry
+    trades = state.calendar.is_trading_day(expiry)
+    return expiry if trades else state.calendar.previous_trading_day(expiry)
 
 
 def _price(state: DeskState, order: Order) -> Decimal:

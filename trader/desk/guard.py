@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl, drawdown_pct, equity
 from trader.desk.orderflow import OrderFlow
+from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState, Turn
+from trader.domain.instrument import InstrumentKey
 from trader.domain.money import ZERO, rupees
-from trader.domain.order import EXTERNAL, Purpose
+from trader.domain.order import EXTERNAL, Product, Purpose
 from trader.domain.position import Trade
 from trader.domain.records import DeskMode, Latch, Priority, Setting
 
@@ -22,6 +25,8 @@ DAILY = ("daily_loss",)
 # with the day, or the morning would undo the pause.
 BREACHES = ("daily_loss", "daily_loss_paused", "drawdown")
 _MARKS = "opening_marks"  # the setting that carries them over a restart
+_LAST = "last_marks"  # what positions that stay overnight were last worth: tomorrow's opening marks
+MARK_EVERY = timedelta(minutes=5)
 
 
 class Guard:
@@ -30,6 +35,8 @@ class Guard:
         self._flow = flow
         self._exits = exits
         self.on_breach: Callable[[Turn], None] = lambda turn: None
+        self._marked_at: datetime | None = None
+        self._last_marks: dict[str, float] = {}  # by instrument, from the ledger
         self._told: set[str] = set()  # codes the owner has heard of since the desk was last ACTIVE
 
     # -- the latch -------------------------------------------------------------------------------
@@ -183,12 +190,14 @@ class Guard:
         if kept.get("day") == state.counters.day.isoformat():
             marks = {tuple(text.split("|")): price for text, price in kept["marks"].items()}
             state.opening_mark = {slot: marks[slot] for slot in state.portfolio.open_slots() if slot in marks}
+        self._last_marks = json.loads(settings.get(_LAST) or "{}")
         self.roll_day(turn)
         if state.halted:
             self.withdraw_entries(turn, f"the desk is HALTED: {state.latch.reason}", None)
 
     def on_clock(self, turn: Turn) -> None:
         self.roll_day(turn)
+        self._remember_marks(turn)
         self.check(turn)
 
     def _mark_carried(self, turn: Turn) -> None:
@@ -199,12 +208,50 @@ class Guard:
         for slot, position in state.portfolio.open_slots().items():
             opened = position.opened_at
             carried = opened is not None and state.trading_day(opened) < state.counters.day
-            if carried and slot not in state.opening_mark and slot.key in state.quotes:
-                state.opening_mark[slot] = state.quotes[slot.key].last
+            if not carried or slot in state.opening_mark:
+                continue
+            mark = self._mark_before(slot.key)
+            if mark is not None:
+                state.opening_mark[slot] = mark
                 found = True
         if found:
-            marks = {"|".join(slot): price for slot, price in sorted(state.opening_mark.items())}
-            turn.write(Setting(_MARKS, json.dumps({"day": state.counters.day.isoformat(), "marks": marks})))
+            self._keep_marks(turn)
+
+    def _mark_before(self, key: InstrumentKey) -> float | None:
+        """The last price before today, as seen by this process or kept by one before it; failing both, the
+        first of today."""
+        quote = self._state.quotes.get(key)
+        if quote is not None and self._state.trading_day(quote.at) < self._state.counters.day:
+            return quote.last
+        return self._last_marks.get(key, None if quote is None else quote.last)
+
+    def _remember_marks(self, turn: Turn) -> None:
+        """Every few minutes, what positions that may stay overnight are worth: whoever starts tomorrow counts
+        the day from there, the gap of the opening included."""
+        state = self._state
+        if self._marked_at is not None and turn.at - self._marked_at < MARK_EVERY:
+            return
+        keys = {slot.key for slot in state.portfolio.open_slots() if slot.product is not Product.MIS}
+        marks: dict[str, float] = {key: mark for key, mark in self._last_marks.items() if key in keys}
+        marks |= {key: state.quotes[key].last for key in sorted(keys) if key in state.quotes}
+        if marks and marks != self._last_marks:
+            self._marked_at, self._last_marks = turn.at, marks
+            turn.write(Setting(_LAST, json.dumps(marks)))
+
+    def _keep_marks(self, turn: Turn) -> None:
+        state = self._state
+        marks = {"|".join(slot): price for slot, price in sorted(state.opening_mark.items())}
+        turn.write(Setting(_MARKS, json.dumps({"day": state.counters.day.isoformat(), "marks": marks})))
+
+    def carry_mark(self, turn: Turn, old: Slot, new: Slot) -> None:
+        """The position of ``old`` is about to join that of ``new``, and its gain of earlier days with it."""
+        state = self._state
+        if old not in state.opening_mark and new not in state.opening_mark:
+            return
+        held = [(state.portfolio.position(slot), state.opening_mark.pop(slot, None)) for slot in (old, new)]
+        marked = [(p.quantity, float(p.average_price) if mark is None else mark) for p, mark in held]
+        state.opening_mark[new] = sum(q * mark for q, mark in marked) / sum(q for q, _ in marked)
+        self._keep_marks(turn)
 
     def roll_day(self, turn: Turn) -> None:
         """A new trading day resets what is counted by the day. Days without trading change nothing."""

@@ -51,6 +51,8 @@ class Kill:
         self._exits = exits
         self._guard = guard
         self._run: _Run | None = None
+        # Reported as not flat, and not flat yet: pursued until it is, or until the owner resumes.
+        self._unfinished: _Run | None = None
 
     @property
     def running(self) -> bool:
@@ -102,8 +104,12 @@ class Kill:
         kept = json.loads(settings.get(_RUN) or "null")
         if kept is None:
             return
-        source_id, began, positions, orders = kept
-        self._run = _Run(source_id, datetime.fromisoformat(began), positions, orders)
+        source_id, began, positions, orders, *reported = kept
+        run = _Run(source_id, datetime.fromisoformat(began), positions, orders)
+        if reported:
+            self._unfinished = run
+            return
+        self._run = run
         for order in list(self._state.working.values()):
             if order.purpose in (Purpose.ENTRY, Purpose.EXTERNAL):
                 self._flow.withdraw(turn, order, "/kill", Purpose.KILL)
@@ -115,8 +121,27 @@ class Kill:
             self._flatten(turn)
 
     def _done(self, turn: Turn) -> None:
-        self._run = None
+        self._run = self._unfinished = None
         turn.write(Setting(_RUN, ""))
+
+    def forget(self, turn: Turn) -> None:
+        """The owner resumes: what a kill could not close is his again."""
+        if self._unfinished is not None:
+            self._done(turn)
+
+    def _go_on(self, turn: Turn) -> None:
+        """Leave what is still there whenever it can be; once nothing is, prove it."""
+        state, run = self._state, self._unfinished
+        if run is None or not state.reconciled:
+            return
+        if not state.portfolio.open_slots() and not state.working:
+            self._run, self._unfinished = run, None
+            run.attempt, run.attempt_began, run.reading_since = 1, turn.at, turn.at
+            turn.send(ReadBook(BookPurpose.KILL))
+            return
+        for slot in list(state.portfolio.open_slots()):
+            if not self._exits.leaving(slot):
+                self._exits.leave(turn, slot, Purpose.KILL)
 
     def _can_trade(self, turn: Turn) -> bool:
         """Whether anything that is to be closed is traded now; with nothing known of, whether anything is."""
@@ -134,6 +159,7 @@ class Kill:
     def on_clock(self, turn: Turn) -> None:
         run = self._run
         if run is None:
+            self._go_on(turn)
             return
         if run.reading_since is not None and turn.at - run.reading_since < READ_AGAIN:
             return
@@ -222,7 +248,9 @@ class Kill:
             f"NOT FLAT at {clock_text(turn.at)}",
             "\n".join([*lines, why, "The desk is HALTED."]),
         )
-        self._done(turn)
+        self._run, self._unfinished = None, run
+        kept = (run.source_id, run.began.isoformat(), run.positions, run.orders, "reported")
+        turn.write(Setting(_RUN, json.dumps(kept)))
 
 
 def _count(number: int, noun: str) -> str:

@@ -44,14 +44,17 @@ DESK_WIDE = frozenset({
 # ACKED too: Kite tells nothing of an order that comes to rest (kite.md 11.1), so waiting to hear of it could
 # last for ever. The broker refuses what comes too early, and it is asked again.
 _CHANGEABLE = (OrderState.ACKED, OrderState.OPEN, OrderState.TRIGGER_PENDING, OrderState.PARTIAL)
+_TAKEN = "D"  # begins the ids of orders that only the broker's positions tell of; its own are digits
 _ANSWERING = (OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY)
 
 FillHook = Callable[[Turn, Order, Fill, Booked], None]
 EndHook = Callable[[Turn, Order], None]
+StrangerHook = Callable[[Turn, Order, OrderUpdate], None]
 
 
 class OrderFlow:
-    """``on_fill`` is called after a fill is booked, ``on_end`` when an order ended unfilled in part."""
+    """``on_fill`` is called after a fill is booked, ``on_end`` when an order ended unfilled in part,
+    ``on_stranger`` when an order from elsewhere is first seen, before what it filled is booked."""
 
     def __init__(self, state: DeskState, gate: RiskGate) -> None:
         self._state = state
@@ -59,6 +62,7 @@ class OrderFlow:
         self._booking = Booking(state)
         self.on_fill: FillHook = _ignore_fill
         self.on_end: EndHook = _ignore_end
+        self.on_stranger: StrangerHook = _ignore_stranger
         # The terms before a change under way, to fall back to; a restart reads them from the broker.
         self._before_change: dict[Tag, Order] = {}
         self._decided_at: dict[Tag, Decimal] = {}  # last price when a resting order was sent to close
@@ -319,13 +323,7 @@ class OrderFlow:
         )
         order = machine.adopted(update, request)
         self._keep(turn, order, None, "not made by this desk")
-        turn.alert(
-            f"external:{update.order_id}",
-            Priority.CRITICAL,
-            "order",
-            f"Order from elsewhere: {machine.describe(order)}",
-            "It was not made by this desk. It counts in the exposure.",
-        )
+        self.on_stranger(turn, order, update)
         return order.tag
 
     # -- fills -----------------------------------------------------------------------------------
@@ -346,7 +344,7 @@ class OrderFlow:
         if closed:
             state.serial += 1
             update = OrderUpdate(
-                order_id=OrderId(f"D{turn.at:%y%m%d}{state.serial:06d}"),
+                order_id=OrderId(f"{_TAKEN}{turn.at:%y%m%d}{state.serial:06d}"),
                 tag=None,
                 key=key,
                 side=side,
@@ -421,9 +419,18 @@ class OrderFlow:
         )
 
 
+def seen_in_positions_only(order: Order) -> bool:
+    """Whether the order is ``taken_away``'s own: the broker never had it."""
+    return order.purpose is Purpose.EXTERNAL and (order.order_id or "").startswith(_TAKEN)
+
+
 def _ignore_fill(turn: Turn, order: Order, fill: Fill, booked: Booked) -> None:
     del turn, order, fill, booked
 
 
 def _ignore_end(turn: Turn, order: Order) -> None:
     del turn, order
+
+
+def _ignore_stranger(turn: Turn, order: Order, update: OrderUpdate) -> None:
+    del turn, order, update

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from trader.desk.books import Books
 from trader.desk.closures import Closures
 from trader.desk.commands import (
     Arm,
     CloseDay,
     Command,
     Disarm,
+    Judge,
     Kill,
     Pause,
+    Reconcile,
     ReopenDay,
     Resume,
     StartStrategy,
@@ -21,7 +24,9 @@ from trader.desk.commands import (
 from trader.desk.effects import Answer
 from trader.desk.events import CommandGiven
 from trader.desk.guard import Guard
+from trader.desk.judging import Judging
 from trader.desk.kill import Kill as KillRun
+from trader.desk.locks import MANUAL
 from trader.desk.runner import Runner, Running, configure, made
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput, UnknownName
@@ -39,8 +44,12 @@ DEFAULT_INTERVAL = Interval.M5
 
 
 class OwnerDesk:
-    def __init__(self, state: DeskState, runner: Runner, guard: Guard, kill: KillRun) -> None:
+    def __init__(
+        self, state: DeskState, runner: Runner, guard: Guard, kill: KillRun, books: Books, judging: Judging
+    ) -> None:
         self._state = state
+        self._books = books
+        self._judging = judging
         self._runner = runner
         self._guard = guard
         self._kill = kill
@@ -80,6 +89,10 @@ class OwnerDesk:
                 return self._arm(turn, event.actor)
             case Disarm():
                 return self._disarm(turn)
+            case Reconcile():
+                return self._books.ask(turn, event.source_id)
+            case Judge():
+                return self._judging.judge(turn, command)
             case CloseDay():
                 return self._closures.close(turn, command)
             case ReopenDay():
@@ -104,6 +117,7 @@ class OwnerDesk:
                 f"risk is {configured.options.risk:g}: RISK_PER_TRADE_PCT allows at most {most.normalize():f}"
             )
         self._check_product(keys, configured.options)
+        self._check_quantity(keys, configured.options)
         instance = StrategyInstance(
             name=self._free_name(kind.name),
             strategy=kind.name,
@@ -144,6 +158,23 @@ class OwnerDesk:
             ):
                 raise InvalidInput(fault)
 
+    def _check_quantity(self, keys: Iterable[InstrumentKey], options: Options) -> None:
+        """A fixed quantity no order of which would be taken."""
+        for key in keys if options.quantity else ():
+            instrument = self._state.instrument(key)
+            if instrument is None:
+                continue
+            lot, freeze = instrument.lot_size, instrument.freeze_quantity
+            if options.quantity % lot:
+                raise InvalidInput(
+                    f"{instrument.symbol} trades in lots of {lot}: quantity is {options.quantity}"
+                )
+            if freeze is not None and options.quantity > freeze:
+                raise InvalidInput(
+                    f"quantity is {options.quantity}: the exchange takes at most {freeze // lot * lot} of"
+                    f" {instrument.symbol} in an order, and an entry is one order, for its stop must be one"
+                )
+
     def _warnings(self, turn: Turn, instance: StrategyInstance, options: Options) -> list[str]:
         """What the owner may not have thought of: when positions are left, and who trades there already."""
         state = self._state
@@ -183,7 +214,7 @@ class OwnerDesk:
         while True:
             name = Owner(base if number == 1 else f"{base}_{number}")
             known = self._state.instances.get(name)
-            if name in (EXTERNAL, HOUSE):
+            if name in (EXTERNAL, HOUSE, MANUAL):
                 number += 1  # positions under that name are not ours to trade
                 continue
             busy = known is not None and (
@@ -276,6 +307,7 @@ class OwnerDesk:
         if blocked:
             raise InvalidInput(f"Not resumed. {blocked}")
         self._guard.release(turn, actor)
+        self._kill.forget(turn)
         alive = sum(1 for r in self._state.instances.values() if r.instance.status.alive)
         return f"ACTIVE: trading again. {_count(alive, 'strategy', 'strategies')} running."
 

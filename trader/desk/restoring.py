@@ -9,8 +9,9 @@ from trader.desk.exits import Exits
 from trader.desk.portfolio import Slot
 from trader.desk.runner import Runner, Running, configure, made
 from trader.desk.state import DeskState, Turn
-from trader.domain.errors import InvalidInput
-from trader.domain.order import EXTERNAL, Order, OrderState, Purpose
+from trader.domain.errors import InvalidInput, UnknownName
+from trader.domain.instrument import symbol_of
+from trader.domain.order import Order, OrderState, Purpose
 from trader.domain.position import Fill
 from trader.domain.records import InstanceStatus, LedgerState, Priority, StrategyInstance
 
@@ -36,7 +37,11 @@ def restore(state: DeskState, ledger: LedgerState, open_fills: Sequence[Fill]) -
     state.ran = {n.removeprefix(RAN): v for n, v in ledger.settings.items() if n.startswith(RAN)}
     state.serial = max([ledger.tag_serial, *(_serial(order) for order in ledger.orders)])
     state.pace.restore(
-        (o.request.at for o in ledger.orders if o.owner != EXTERNAL and o.state is not OrderState.DENIED),
+        (
+            o.request.at
+            for o in ledger.orders
+            if o.purpose is not Purpose.EXTERNAL and o.state is not OrderState.DENIED
+        ),
         state.counters.orders,
         state.counters.day,
     )
@@ -55,6 +60,7 @@ def restart_instances(
     whose settings it no longer takes fails alone; its positions keep their stops."""
     for instance in sorted(instances, key=lambda i: i.name):
         try:
+            instance = _with_listed(turn, state, instance)
             running = _running(state, instance)
         except InvalidInput as e:
             if instance.status.alive or instance.status is InstanceStatus.STOPPING:
@@ -83,8 +89,29 @@ def restart_instances(
                     runner.status(turn, running, InstanceStatus.STOPPED, "closed and stopped")
 
 
+def _with_listed(turn: Turn, state: DeskState, instance: StrategyInstance) -> StrategyInstance:
+    """The instance without symbols that are not listed any more: a contract that expired must not take the
+    others along. UnknownName when none is left."""
+    listed = tuple(key for key in instance.symbols if state.instrument(key) is not None)
+    alive = instance.status.alive or instance.status is InstanceStatus.STOPPING
+    if len(listed) == len(instance.symbols) or not alive:
+        return instance
+    gone = [key for key in instance.symbols if key not in listed]
+    if not listed:
+        raise UnknownName("listed instrument", gone[0], (), None)
+    names = ", ".join(symbol_of(key) for key in gone)
+    turn.alert(
+        f"unlisted:{instance.name}:{turn.at:%Y%m%d%H%M%S%f}",
+        Priority.CRITICAL,
+        "strategy",
+        f"{instance.name}: {names} not listed",
+        "Expired, renamed or delisted; it goes on with the rest.",
+    )
+    left = replace(instance, symbols=listed, updated_at=turn.at)
+    turn.write(left)
+    return left
+
+
 def _running(state: DeskState, instance: StrategyInstance) -> Running:
-    for key in instance.symbols:
-        state.instruments.find(key)
     kind = state.catalogue.get(instance.strategy)
     return made(kind, instance, configure(kind, dict(instance.settings)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 
 from trader.desk.exits import Exits
-from trader.desk.exposure import day_pnl
+from trader.desk.exposure import day_pnl, last_day
 from trader.desk.orderflow import OrderFlow
 from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState, Turn
@@ -47,7 +47,8 @@ class Squareoff:
         self._deadlines: dict[Venue, Deadlines] = {}
         self._first = _NEVER  # the day's earliest deadline: before it there is nothing to look at
         self._rounds: dict[Venue, _Round] = {}
-        self._warned: date | None = None
+        self._stops_end: dict[Venue, datetime] = {}
+        self._warned: set[Venue] = set()
 
     def on_clock(self, turn: Turn) -> None:
         self._roll(turn)
@@ -67,14 +68,19 @@ class Squareoff:
         self._deadlines = (
             {v: calendar.deadlines(day, v) for v in Venue} if calendar.is_trading_day(day) else {}
         )
+        self._warned = set()
+        self._stops_end = {}
+        for venue, deadlines in self._deadlines.items():
+            session = calendar.session(day, venue)
+            if session is not None:
+                self._stops_end[venue] = deadlines.stops_end or session.closes_at
         self._first = min((d.squareoff_at for d in self._deadlines.values()), default=_NEVER)
 
     def _due(self, slot: Slot, venue: Venue) -> bool:
         state = self._state
-        instrument = state.instrument(slot.key)
         if slot.owner == EXTERNAL or state.venue(slot.key) is not venue:
             return False
-        return slot.product is Product.MIS or (instrument is not None and instrument.expiry == self._day)
+        return slot.product is Product.MIS or last_day(state, slot.key) == self._day
 
     def _leave(self, turn: Turn, venue: Venue, deadlines: Deadlines) -> None:
         state = self._state
@@ -129,29 +135,31 @@ class Squareoff:
             )
 
     def _warn_unprotected(self, turn: Turn) -> None:
-        """At the start of the closing auction the exchange cancels every stop in its stocks; positions that
-        stay overnight are without one until the next opening."""
-        ends = self._deadlines[Venue.AUCTION_STOCK].stops_end
-        if ends is None or turn.at < ends or self._warned == self._day:
-            return
-        self._warned = self._day
+        """When continuous trading ends the exchange cancels every stop: positions that stay overnight are
+        without one until the next opening."""
+        for venue, ends in self._stops_end.items():
+            if turn.at >= ends and venue not in self._warned:
+                self._warned.add(venue)
+                self._warn(turn, venue)
+
+    def _warn(self, turn: Turn, venue: Venue) -> None:
         state = self._state
         bare = sorted(
             {
                 slot.key
                 for slot in state.portfolio.open_slots()
-                if slot.owner != EXTERNAL and state.venue(slot.key) is Venue.AUCTION_STOCK
+                if slot.owner != EXTERNAL and state.venue(slot.key) is venue
             }
         )
         if bare:
             opens = state.calendar.next_open(turn.at)
             turn.alert(
-                f"stopsended:{self._day}",
+                f"stopsended:{self._day}:{venue.name}",
                 Priority.CRITICAL,
                 "squareoff",
                 f"No stops until {opens:%a %H:%M}: {_positions(len(bare))}",
-                f"{_names(bare)}\nThe closing auction takes no stop orders; they are placed again at the"
-                " next opening.",
+                f"{_names(bare)}\nThe exchange has cancelled its stop orders for today; they are placed again"
+                " at the next opening.",
             )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from trader.desk.costs import executed_on
 from trader.desk.effects import Effect, Write
 from trader.desk.limits import RiskLimits
+from trader.desk.locks import Held, Lock
 from trader.desk.pace import OrderPace
 from trader.desk.portfolio import Portfolio, Slot
 from trader.domain.instrument import Instrument, InstrumentKey
@@ -74,6 +75,8 @@ class DeskState:
     reconciled: bool = True
     opening_mark: dict[Slot, float] = field(default_factory=dict)  # see guard.py: carried positions
     armed: bool = True
+    locks: dict[InstrumentKey, Lock] = field(default_factory=dict)  # no entries; see differences.py
+    asked: dict[Held, int] = field(default_factory=dict)  # external units the owner was last asked about
     ran: dict[str, str] = field(default_factory=dict)  # the day's jobs and the day each ran last
 
     @property

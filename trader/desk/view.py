@@ -66,6 +66,19 @@ class InstanceView:
 
 
 @dataclass(frozen=True, slots=True)
+class LockView:
+    """An instrument without entries until the owner's verdict, with what is held there from elsewhere:
+    signed units, 0 where a position of ours is gone."""
+
+    key: InstrumentKey
+    product: Product
+    quantity: int
+    kind: str  # "manual order", "unexplained position" …
+    text: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DeskView:
     at: datetime
     latch: Latch
@@ -82,6 +95,7 @@ class DeskView:
     last_tick_at: datetime | None
     killing: bool  # a flatten is under way
     armed: bool = True  # a live desk may enter positions
+    locks: Sequence[LockView] = ()
 
 
 @dataclass(frozen=True, slots=True)

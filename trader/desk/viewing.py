@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
@@ -9,9 +10,18 @@ from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl, day_unrealised, drawdown_pct, equity, exposure
 from trader.desk.portfolio import Slot, mark_of, slot_of
 from trader.desk.state import DeskState
-from trader.desk.view import DeskView, InstanceView, LimitView, OwnerPnl, PnlView, PositionView, QuoteView
+from trader.desk.view import (
+    DeskView,
+    InstanceView,
+    LimitView,
+    LockView,
+    OwnerPnl,
+    PnlView,
+    PositionView,
+    QuoteView,
+)
 from trader.domain.money import ZERO
-from trader.domain.order import Owner
+from trader.domain.order import EXTERNAL, Owner
 from trader.domain.position import Position
 
 
@@ -47,6 +57,7 @@ def view(state: DeskState, exits: Exits, at: datetime, *, killing: bool) -> Desk
         last_tick_at=state.last_tick_at,
         killing=killing,
         armed=state.armed,
+        locks=list(_locks(state)),
     )
 
 
@@ -59,6 +70,17 @@ def quote(state: DeskState, symbol: str) -> QuoteView:
         state.quotes.get(instrument.key),
         state.previous_close.get(instrument.key),
     )
+
+
+def _locks(state: DeskState) -> Iterator[LockView]:
+    for key, lock in sorted(state.locks.items()):
+        held = {
+            slot.product: position.quantity
+            for slot, position in sorted(state.portfolio.open_slots().items())
+            if (slot.owner, slot.key) == (EXTERNAL, key)
+        }
+        for product, quantity in (held or {lock.product: 0}).items():
+            yield LockView(key, product, quantity, lock.kind, lock.text, lock.since)
 
 
 def _by_owner(state: DeskState) -> dict[Owner, Decimal]:

@@ -31,9 +31,8 @@ class SimulatedMarket:
 
     ``start`` is when the market's clock is to begin, be it at night or on a holiday; without one, 09:20 of
     the wall clock's trading day. The same seed makes the same market, whenever and however often it is
-    started. The contracts are those listed on the first day (see IndexContracts): after their expiry they
-    trade no more, and new ones come with the next start. ``stocks`` asks for these alone, without index and
-    contracts.
+    started. The contracts are each day's (see IndexContracts): those of a new day are listed when it begins,
+    and after their expiry they trade no more. ``stocks`` asks for these alone, without index and contracts.
     """
 
     name = "simulated"
@@ -50,12 +49,13 @@ class SimulatedMarket:
         self._walk = Walk(seed)
         self._listings = {one.instrument.key: one for one in (listings() if stocks is None else stocks)}
         self._contracts: dict[InstrumentKey, tuple[Instrument, IndexContracts]] = {}
+        self._series: list[IndexContracts] = []
         if stocks is None:
             for index in index_listings():
                 self._listings[index.instrument.key] = index
-                for contracts in IndexContracts.simulated(self._walk, index, self.calendar):
-                    for contract in contracts.listed(self._first_day()):
-                        self._contracts[contract.key] = (contract, contracts)
+                self._series += IndexContracts.simulated(self._walk, index, self.calendar)
+        self._day = date.min  # that was listed last
+        self._list(self._first_day())
 
     @property
     def starts_at(self) -> datetime:
@@ -64,6 +64,26 @@ class SimulatedMarket:
     def instruments(self) -> Sequence[Instrument]:
         contracts = [contract for contract, _ in self._contracts.values()]
         return [*(listing.instrument for listing in self._listings.values()), *contracts]
+
+    def listed(self, day: date) -> Sequence[Instrument]:
+        """What trading day ``day`` offers. Its contracts are shown from then on, and stay known afterwards;
+        ``instruments`` has all there were."""
+        self._list(day)
+        contracts = [contract for made in self._series for contract in made.listed(day)]
+        return [*(listing.instrument for listing in self._listings.values()), *contracts]
+
+    @property
+    def listed_on(self) -> date:
+        """The trading day whose contracts were listed last."""
+        return self._day
+
+    def _list(self, day: date) -> None:
+        if day <= self._day:
+            return
+        self._day = day
+        for contracts in self._series:
+            for contract in contracts.listed(day):
+                self._contracts.setdefault(contract.key, (contract, contracts))
 
     def watch(self, keys: Iterable[InstrumentKey]) -> None:
         """Everything is shown already."""
@@ -129,6 +149,7 @@ class SimulatedMarket:
     def _seconds(self, hours: DayHours, since: datetime) -> Iterator[TickBatch | Silence]:
         """One batch for each second of the day from ``since`` on, while the calendar holds it open."""
         begin = -((hours.opens_at - since) // _SECOND)  # rounded up: nothing from before ``since``
+        self._list(hours.day)
         keys = [*self._listings, *self._contracts]
         paths = [(key, path) for key in keys if (path := self._path(key, hours)) is not None]
         for first in range(begin, hours.length, _CHUNK):

@@ -166,6 +166,14 @@ def _weekly_expiry(contract: re.Match[str]) -> date | None:
         return None
 
 
+def month_of(symbol: str) -> date | None:
+    """The first day of the month in a monthly contract's name; None for any other name."""
+    contract = _CONTRACT.fullmatch(symbol)
+    if contract is None or not contract["month"]:
+        return None
+    return date(2000 + int(contract["year"]), _MONTHS.index(contract["month"]) + 1, 1)
+
+
 def contract_symbol(
     underlying: str,
     expiry: date,

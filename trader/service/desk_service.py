@@ -238,7 +238,8 @@ class DeskService:
         except Exception as e:
             self.put(BookFailed(self._clock.now(), effect.purpose, _sentence(e)))
         else:
-            self.put(BookRead(self._clock.now(), asked_at, effect.purpose, book.orders, book.positions))
+            now = self._clock.now()
+            self.put(BookRead(now, asked_at, effect.purpose, book.orders, book.positions, book.holdings))
 
     async def _load_history(self, effect: LoadHistory) -> None:
         owner, key, interval = effect.owner, effect.key, effect.interval

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
@@ -13,7 +14,7 @@ from trader.desk.costs import executed_of
 from trader.desk.desk import Desk
 from trader.desk.effects import Answer
 from trader.desk.view import DeskView, QuoteView
-from trader.domain.errors import InvalidInput, MunimError
+from trader.domain.errors import InvalidInput, MunimError, UnknownName
 from trader.domain.funds import Funds, Holding
 from trader.domain.instrument import Instrument
 from trader.domain.order import Order
@@ -35,6 +36,7 @@ from trader.service.pump import Pump
 from trader.strategy.catalogue import Catalogue
 from trader.strategy.info import ParamInfo, StrategyInfo, option_infos, strategy_info
 
+_GLUED = re.compile(r"([A-Z&-]+)\s*([0-9]+(?:\.[0-9]+)?)\s*(CE|PE)")  # NIFTY25900CE
 ALL_ORDERS = 1_000_000  # of a day; the broker takes 5,000
 
 
@@ -87,7 +89,7 @@ class DeskFront:
         return self._desk.view(self._clock.now())
 
     def quote(self, symbol: str) -> QuoteView:
-        found = self._desk.quote(symbol)
+        found = self._desk.quote(self.find(symbol).key)
         with contextlib.suppress(MunimError):  # it has no price then, which the answer shows
             self._feed.watch((found.key,))  # a live market shows it from the next moment on
         return found
@@ -99,7 +101,19 @@ class DeskFront:
         return self._calendar
 
     def find(self, text: str) -> Instrument:
-        return self._instruments.find(text)
+        try:
+            return self._instruments.find(text)
+        except UnknownName:
+            if (option := self._without_expiry(text)) is not None:
+                raise UnknownName("symbol", text.strip(), (), option) from None
+            raise
+
+    def _without_expiry(self, text: str) -> str | None:
+        """``NIFTY 25900 CE`` for ``NIFTY25900CE``: typed apart it means the nearest expiry."""
+        match = _GLUED.fullmatch(text.strip().upper())
+        if match is None or not self._instruments.expiries(match[1]):
+            return None
+        return " ".join(match.groups())
 
     def chain(self, underlying: str, expiry: date | None = None) -> OptionChain:
         return self._instruments.chain(underlying, expiry)

@@ -11,9 +11,11 @@ from trader.desk.events import CheckLine, Job, JobDue
 from trader.domain.errors import InstrumentsStale, MunimError
 from trader.domain.money import rupees
 from trader.domain.position import DayResult
+from trader.market.calendar import Calendar
 from trader.market.instruments import Instruments
 from trader.ports.clock import Clock
 from trader.ports.store import Store
+from trader.service.daylist import DayList
 from trader.service.desk_service import DeskService
 from trader.service.port import AccountPort
 
@@ -21,7 +23,8 @@ log = logging.getLogger(__name__)
 
 
 class DayJobs:
-    """``made`` says where instruments without a date of their own are from: ``made for today``."""
+    """``made`` says where instruments without a date of their own are from: ``as recorded``.
+    ``daylist`` knows of which day they are in a market that makes its own."""
 
     def __init__(
         self,
@@ -32,6 +35,9 @@ class DayJobs:
         clock: Clock,
         made: str,
         account: AccountPort | None = None,
+        *,
+        calendar: Calendar | None = None,
+        daylist: DayList | None = None,
     ) -> None:
         self._service = service
         self._store = store
@@ -40,6 +46,8 @@ class DayJobs:
         self._clock = clock
         self._made = made
         self._account = account
+        self._calendar = calendar
+        self._daylist = daylist
 
     async def run(self, job: Job, day: date) -> None:
         """Put the job into the desk's queue; the desk writes down that it ran."""
@@ -49,11 +57,19 @@ class DayJobs:
 
     async def _checks(self, day: date) -> Sequence[CheckLine]:
         if self._account is not None:
-            return (*await self._account.preflight(), await self._funds())
+            return (*await self._account.preflight(), await self._funds(), *self._year(day))
         broker = CheckLine("Broker", True, f"{self._broker.name} account")
-        return (broker, self._fresh(day), await self._funds())
+        return (broker, self._fresh(day), await self._funds(), *self._year(day))
+
+    def _year(self, day: date) -> Sequence[CheckLine]:
+        """Nothing of a year that the calendar has: in another one every weekday passes for a trading day."""
+        if self._calendar is None or self._calendar.covers(day.year):
+            return ()
+        return (CheckLine("Calendar", False, f"the holidays of {day.year} are not in it"),)
 
     def _fresh(self, day: date) -> CheckLine:
+        if self._daylist is not None:
+            return self._daylist.check(day)
         count, as_of = len(self._instruments), self._instruments.as_of
         if as_of is None:
             return CheckLine("Instruments", count > 0, f"{count}, {self._made}")

@@ -23,7 +23,7 @@ from trader.broker.zerodha.stream.pacing import LoopTime
 from trader.broker.zerodha.stream.reports import Connected, Report, Stale, Unreadable
 from trader.broker.zerodha.stream.reports import LoginNeeded as StreamLogin
 from trader.desk.events import BrokerReached, CheckLine
-from trader.domain.errors import BrokerError, InstrumentsStale, InvalidInput, MunimError
+from trader.domain.errors import InstrumentsStale, LoginNeeded, MunimError
 from trader.domain.records import Setting
 from trader.domain.times import clock_text, ist
 from trader.feed.zerodha.candles import CandleCache
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 SESSION = "kite_session"  # the setting that keeps the session, encrypted
 LOOK = 1.0  # seconds between looks at the clock
+WARM_EVERY = timedelta(seconds=30)  # a cold connection costs an order two round trips
 TRY_AGAIN = timedelta(minutes=5)  # after a login by itself that failed for a reason that may pass
 STALE_TOLD_AFTER = timedelta(seconds=30)  # a stream that is back sooner is not worth a message
 
@@ -101,7 +102,8 @@ class KiteHouse:
         self._stale_since: datetime | None = None
         self._stale_told = False
         self._tried_at: datetime | None = None
-        self._link_told = False
+        self._told = ""  # the last sentence about a login that did not come about
+        self._logged_out = False  # on purpose: nobody logs in again but the owner
 
     def _feed(self, settings: Settings, calendar: Calendar, clock: MarketClock) -> ZerodhaFeed:
         folder = settings.data_dir
@@ -154,9 +156,14 @@ class KiteHouse:
 
     async def keep(self) -> None:
         """Once a second: the end of the session at 06:00, the morning's login, a stream that stays away."""
+        warmed = self._clock.now()
         while True:
             await asyncio.sleep(LOOK)
             now = ist(self._clock.now())
+            if now - warmed >= WARM_EVERY and self.session.state.valid:
+                warmed = now
+                with contextlib.suppress(MunimError):  # who needs it next hears of it
+                    await self.rest.warm()
             if not self.session.state.valid:
                 await self._begin(at_start=False)
             if self._stale_since is not None and now - self._stale_since >= STALE_TOLD_AFTER:
@@ -179,26 +186,32 @@ class KiteHouse:
     # -- the session -----------------------------------------------------------------------------
 
     async def _begin(self, *, at_start: bool) -> None:
-        """Log in by itself where it can, from the morning's hour on; else ask the owner, once."""
+        """Log in by itself where it can, from the morning's hour on; else ask the owner. Each obstacle is
+        told once, for it is met again every few minutes."""
         now = ist(self._clock.now())
         begins = now.replace(hour=self._kite.login_at.hour, minute=self._kite.login_at.minute, second=0)
+        if self._logged_out or (now < begins and not at_start):
+            return
         if not self.session.credentials.automatic:
-            if not self._link_told and (at_start or now >= begins):
-                self._link_told = True
-                self._say("Log in to Zerodha", f"{self.session.state.reason}\n/login shows the link.")
+            self._tell_once("Log in to Zerodha", f"{self.session.state.reason}\n/login shows the link.")
             return
         if now < begins or (self._tried_at is not None and now - self._tried_at < TRY_AGAIN):
             return
         self._tried_at = now
         try:
             await self.session.login_automatically()
-        except BrokerError as e:
-            self._say("Could not log in to Zerodha", f"{e}\n/login shows the link.")
+        except MunimError as e:
+            self._tell_once("Could not log in to Zerodha", f"{e}\n/login shows the link.")
+
+    def _tell_once(self, title: str, body: str) -> None:
+        if body != self._told:
+            self._told = body
+            self._say(title, body)
 
     def _session_changed(self, state: SessionState) -> None:
         now = self._clock.now()
         if state.valid:
-            self._link_told = False
+            self._told, self._logged_out = "", False
             self.stream.renew(self.session.access_token)
             if self._service is not None:
                 self._service.put(BrokerReached(now))
@@ -249,13 +262,17 @@ class KiteHouse:
         if pasted:
             state = await self.session.login(pasted)
         elif self.session.credentials.automatic:
-            state = await self.session.login_automatically()
+            try:
+                state = await self.session.login_automatically()
+            except LoginNeeded as e:
+                raise LoginNeeded(f"{e}\nBy hand: {self.link()}") from e
         else:
-            raise InvalidInput(f"Open this, log in, and paste the address you land on: {self.link()}")
+            raise LoginNeeded(f"Open this, log in, and paste the address you land on: {self.link()}")
         until = "" if state.until is None else f" until {state.until:%a %H:%M}"
         return f"Logged in to Zerodha as {state.user_id}{until}."
 
     async def logout(self) -> str:
+        self._logged_out = True
         await self.session.logout()
         return "Logged out of Zerodha. No quotes and no orders until /login."
 

@@ -21,6 +21,7 @@ from trader.market.instruments import Instruments
 from trader.market.margins import Margins
 from trader.ports.store import Store
 from trader.service.clock import MarketClock, SteppedClock, WallClock
+from trader.service.daylist import DayList
 from trader.service.pump import PaperMarket
 from trader.service.settings import Market, PaperSettings, Settings, Trading
 
@@ -32,7 +33,8 @@ MARKET_TIME = "market_time"  # how far the simulated market had come
 
 @dataclass(slots=True)
 class Marketplace:
-    """``floor`` is shown the market before the desk is; ``made`` says where the instruments are from."""
+    """``floor`` is shown the market before the desk is; ``made`` says where instruments without a day of
+    their own are from, ``daylist`` keeps those of a market that makes its own."""
 
     feed: Feed
     calendar: Calendar
@@ -45,22 +47,21 @@ class Marketplace:
     made: str
     keeps_time: bool = False  # the next start goes on from where this one stops
     kite: KiteHouse | None = None
+    daylist: DayList | None = None
 
 
 async def made_up(
     settings: Settings, ledger: LedgerState, journal: PaperJournal, calendar: Calendar
 ) -> Marketplace:
     """A simulated or a replayed market, traded on paper."""
-    feed, calendar = _market(settings, _resume_at(settings, ledger), calendar)
+    feed, calendar, instruments, daylist = _market(settings, _resume_at(settings, ledger), calendar)
     clock = SteppedClock(_start(settings, ledger, feed), settings.speed)
-    instruments = Instruments(feed.instruments())
     charges, margins = Charges.load(), Margins.load()
     broker = paper_broker(settings, journal, clock, instruments, calendar, charges, margins)
-    simulated = settings.market is Market.SIMULATED
-    made = "made for today" if simulated else "as recorded"
     return Marketplace(
-        feed, calendar, clock, instruments, charges, margins, broker, broker, made, keeps_time=simulated
-    )
+        feed, calendar, clock, instruments, charges, margins, broker, broker, "as recorded",
+        keeps_time=settings.market is Market.SIMULATED, daylist=daylist,
+    )  # fmt: skip
 
 
 async def zerodha(
@@ -108,7 +109,7 @@ def paper_broker(
     margins: Margins,
 ) -> PaperBroker:
     return PaperBroker(
-        instruments=lambda key: instruments.find(key),
+        instruments=lambda key: instruments.by_key[key],  # become() swaps the mapping
         journal=journal,
         clock=clock,
         conduct=_conduct(settings.paper, settings.seed),
@@ -119,16 +120,21 @@ def paper_broker(
     )
 
 
-def _market(settings: Settings, resume_at: datetime | None, calendar: Calendar) -> tuple[Feed, Calendar]:
-    """The feed and the calendar that goes with it: a recording knows the sessions it holds."""
+def _market(
+    settings: Settings, resume_at: datetime | None, calendar: Calendar
+) -> tuple[Feed, Calendar, Instruments, DayList | None]:
+    """The feed and what goes with it: a recording knows the sessions it holds and its instruments, the
+    simulated market has a list for each day."""
     if settings.market is Market.REPLAY:
         from trader.feed.replay import ReplayMarket  # reads Parquet; the simulated market does without
 
         replayed = ReplayMarket.from_path(settings.replay_path, calendar)
-        return replayed, replayed.calendar
+        return replayed, replayed.calendar, Instruments(replayed.instruments()), None
     from trader.feed.simulated import SimulatedMarket
 
-    return SimulatedMarket(settings.seed, resume_at, calendar), calendar
+    made = SimulatedMarket(settings.seed, resume_at, calendar)
+    instruments = Instruments(made.instruments())
+    return made, calendar, instruments, DayList(instruments, calendar, made.listed, made.listed_on)
 
 
 def _start(settings: Settings, ledger: LedgerState, feed: Feed) -> datetime:

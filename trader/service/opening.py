@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from trader import VERSION
@@ -30,6 +30,7 @@ from trader.market.phases import Venue, venue_of
 from trader.ports.store import Store
 from trader.service.clock import MarketClock
 from trader.service.codes import OneTimeCodes
+from trader.service.daylist import DayList
 from trader.service.desk_service import DeskService
 from trader.service.front import DeskFront
 from trader.service.jobs import DayJobs
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from trader.service.kite import KiteHouse
 
 LEDGER_CODE = "ledger_code"
+LIVE_BARS_WAIT = timedelta(seconds=2)  # ticks are dated by the exchange and arrive a moment later
 LAST_MOMENT = 1.5  # seconds the market gets to finish the moment it is showing
 _CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that is mistaken for something else
 
@@ -109,7 +111,10 @@ async def open_house(
     desk = Desk(config, instruments, calendar, place.charges, catalogue, place.margins, at=start)
     aggregator = Aggregator(calendar, _venues(instruments))
     service = DeskService(desk, store, broker, place.feed, clock, aggregator, on_alert)
-    jobs = DayJobs(service, store, broker, instruments, clock, place.made, place.kite)
+    jobs = DayJobs(
+        service, store, broker, instruments, clock, place.made, place.kite,
+        calendar=calendar, daylist=place.daylist,
+    )  # fmt: skip
     pump = Pump(
         service,
         place.feed,
@@ -119,8 +124,9 @@ async def open_house(
         calendar,
         schedule=Schedule(calendar, clock, jobs.run, _ran(ledger)),
         held=held,
-        every_minute=_minutes(instruments, store if place.keeps_time else None),
+        every_minute=_minutes(instruments, store if place.keeps_time else None, place.daylist),
         before_next=before_next,
+        bars_wait=LIVE_BARS_WAIT if place.kite is not None else timedelta(0),
     )
     clean = ledger.last_session is None or ledger.last_session.ended_at is not None
     fills = await _open_fills(store, ledger)
@@ -145,10 +151,10 @@ async def open_house(
         codes=OneTimeCodes(str(settings.owner_totp), _world_now) if settings.owner_totp else None,
         account=place.kite,
     )
-    held = sorted({p.key for p in ledger.positions if p.quantity})
-    if held:
+    open_keys = sorted({p.key for p in ledger.positions if p.quantity})
+    if open_keys:
         with contextlib.suppress(MunimError):  # without a list of instruments, or one of them in it
-            place.feed.watch(held)
+            place.feed.watch(open_keys)
     if place.kite is not None:
         place.kite.join(service, front.tell)
     return House(desk, service, pump, front, clock, session, store, place.kite)
@@ -186,11 +192,15 @@ def _venues(instruments: Instruments) -> Callable[[InstrumentKey], Venue]:
     return venue
 
 
-def _minutes(instruments: Instruments, store: Store | None) -> Callable[[datetime], Awaitable[None]]:
+def _minutes(
+    instruments: Instruments, store: Store | None, daylist: DayList | None
+) -> Callable[[datetime], Awaitable[None]]:
     """What is done once a market minute. ``store`` keeps the time of a market that goes on from it."""
 
     async def minute(at: datetime) -> None:
         instruments.today = at.date()  # expiries before it are past
+        if daylist is not None:
+            daylist.begin(at.date())
         if store is not None:
             with contextlib.suppress(CommitFailed):  # the next minute's will do, and the records tell it too
                 await store.commit([Setting(MARKET_TIME, at.isoformat())])

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
@@ -76,6 +76,7 @@ class Pump:
         held: bool = False,
         every_minute: Callable[[datetime], Awaitable[None]] | None = None,
         before_next: Callable[[], Awaitable[None]] | None = None,
+        bars_wait: timedelta = timedelta(0),
     ) -> None:
         self._service = service
         self._feed = feed
@@ -86,6 +87,7 @@ class Pump:
         self._schedule = schedule
         self._every_minute = every_minute
         self._before_next = before_next
+        self._bars_wait = bars_wait  # how late a live tick of a closed bar may still come
         self._held_until: datetime | None = clock.now() if held else None
         self._next = clock.now()  # when the batch that is held back begins
         self._released = asyncio.Event()
@@ -108,21 +110,31 @@ class Pump:
             self._standing.set()
 
     async def _play(self) -> None:
+        batches = self._feed.batches(self._clock.now())
+        try:
+            if await self._play_all(batches):
+                await self._pass_evening()
+        finally:
+            if isinstance(batches, AsyncGenerator):
+                await batches.aclose()  # a live one keeps what it has recorded
+
+    async def _play_all(self, batches: AsyncIterator[Batch]) -> bool:
+        """Whether it came to its end."""
         yielded = 0.0
-        async for batch in self._feed.batches(self._clock.now()):
+        async for batch in batches:
             begins, ends = _begins(batch), _ends(batch)
             await self._run_jobs(begins, ends)
             await self._wait_for_release(begins, ends)
             await self._keep_pace(begins)
             if self._stopping.is_set():
-                return
+                return False
             began = time.perf_counter()
             await self._safely(self._show(batch))
             self.played.seconds += time.perf_counter() - began
             if began - yielded > _SHARE:
                 yielded = began
                 await asyncio.sleep(0)  # a market at full speed would never let the chat speak
-        await self._pass_evening()
+        return True
 
     async def stop(self) -> None:
         """Show no further moment. Returns when the present one has settled: nothing trades after that."""
@@ -184,7 +196,7 @@ class Pump:
     async def _pass_time(self, at: datetime) -> None:
         self._clock.advance(at)
         await self._floor.on_time(at)
-        self._put_bars(at, self._aggregator.on_time(at))
+        self._put_bars(at, self._aggregator.on_time(at - self._bars_wait))
         await self._end_day(at)
         self._service.put(ClockTicked(at))
         await self._settle()

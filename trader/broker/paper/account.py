@@ -4,7 +4,9 @@ Four kinds of flow, each with its own rule (india.md 9 and 10; tables/margins.to
 
 - delivery: a purchase is paid at once. What is sold of settled shares can be used the same day, what is sold
   of shares still to be delivered (BTST) on the next trading day; bought and sold on one day it is intraday.
-- options: a premium paid leaves at once; one received pays for other options until it is settled.
+- options: a day's premiums are netted, as the clearing corporation does. What was paid beyond those received
+  leaves at once; what was received beyond pays for options only, until it is settled. Expiry is no trade:
+  who exercises pays its tax and nothing else.
 - everything else (intraday stocks, futures, MTF): the day's result, a loss at once, a gain once settled.
 - charges: the day's contract note and the debits beside it, at once.
 
@@ -21,9 +23,9 @@ from decimal import Decimal
 from trader.broker.paper.delivery import Credit, Delivered, Deliveries
 from trader.broker.paper.journal import PaperExecution
 from trader.broker.paper.tally import Net
-from trader.broker.paper.working import BY_RMS
+from trader.broker.paper.working import AT_EXPIRY, BY_RMS
 from trader.domain.funds import Holding
-from trader.domain.instrument import Instrument, InstrumentKey, Segment
+from trader.domain.instrument import Instrument, InstrumentKey, OptionType, Segment
 from trader.domain.money import ZERO
 from trader.domain.order import OrderId, OrderUpdate, Product, Side
 from trader.domain.times import ist
@@ -61,7 +63,9 @@ class _Today:
     """What the present day's executions have done so far."""
 
     gain: Decimal = ZERO  # of intraday stocks, futures, MTF
-    premiums_paid: Decimal = ZERO  # beyond what premiums received paid for
+    traded: bool = False
+    premiums: Decimal = ZERO  # received less paid
+    exercise_tax: Decimal = ZERO
     orders: dict[OrderId, Executed] = field(default_factory=dict)
     charges_bound: Decimal = ZERO
     note: ContractNote | None = None
@@ -95,9 +99,13 @@ class Account:
         self._roll(ist(execution.at).date())
         instrument = self._instrument(order.key)
         value = execution.price * execution.quantity
-        self._charge(order, execution, instrument, value)
+        self._today.traded = True
+        if order.message == AT_EXPIRY:
+            self._today.exercise_tax += self._exercised(order.side, execution, instrument, value)
+        else:
+            self._charge(order, execution, instrument, value)
         if instrument.segment is Segment.OPTIONS:
-            self._pay_premium(order.side, value)
+            self._today.premiums -= order.side.sign * value
         elif order.product is Product.CNC:
             self._deliveries.add(order.key, order.side, execution.quantity, value)
         else:
@@ -125,16 +133,17 @@ class Account:
         today.charges_bound += value * _CHARGED_AT_MOST + (ZERO if before else _FEES_AT_MOST)
         today.note = None
 
-    def _pay_premium(self, side: Side, value: Decimal) -> None:
-        if side is Side.SELL:
-            settles = self._calendar.settles_on(self._day)
-            self._premiums[settles] = self._premiums.get(settles, ZERO) + value
-            return
-        for settles in sorted(self._premiums):
-            taken = min(value, self._premiums[settles])
-            self._premiums[settles] -= taken
-            value -= taken
-        self._today.premiums_paid += value
+    def _exercised(
+        self, side: Side, execution: PaperExecution, instrument: Instrument, value: Decimal
+    ) -> Decimal:
+        """The tax of a bought option that ends in the money; futures and options sold have none."""
+        if instrument.segment is not Segment.OPTIONS or side is Side.BUY or not value:
+            return ZERO
+        settlement = value
+        if instrument.strike is not None:
+            sign = 1 if instrument.option_type is OptionType.CALL else -1
+            settlement = max(instrument.strike * execution.quantity + sign * value, ZERO)
+        return self._charges.exercised(ist(execution.at).date(), intrinsic=value, settlement=settlement)
 
     # -- what it comes to ------------------------------------------------------------------------------
 
@@ -155,16 +164,29 @@ class Account:
         self._roll(day)
         return self._statement(self._today.charges_bound)
 
+    def _premiums_so_far(self) -> tuple[dict[date, Decimal], Decimal]:
+        """Premiums received and unspent by the day they are settled, and what was paid beyond them."""
+        left, net = dict(self._premiums), self._today.premiums
+        if net > 0:
+            settles = self._calendar.settles_on(self._day)
+            left[settles] = left.get(settles, ZERO) + net
+        due = max(-net, ZERO)
+        for settles in sorted(left):
+            taken = min(due, left[settles])
+            left[settles] -= taken
+            due -= taken
+        return {day: amount for day, amount in left.items() if amount}, due
+
     def holdings(self, day: date) -> Sequence[Holding]:
         self._roll(day)
         return self._deliveries.holdings(self._day)
 
     def _statement(self, charges: Decimal) -> Statement:
         spent_today, new, _ = self._so_far(charges)
+        premiums, _ = self._premiums_so_far()
         credits = [*self._credits, *new]
         usable = sum((c.amount for c in credits if c.usable_on <= self._day), ZERO)
         owed = [c for c in credits if c.usable_on > self._day]
-        premiums = {day: amount for day, amount in self._premiums.items() if amount}
         settled = self._settled - spent_today
         spent = min(max(-settled, ZERO), max(usable, ZERO))  # what is sold today pays for what is bought
         return Statement(
@@ -181,11 +203,10 @@ class Account:
         """Close the days before ``day``. Time never runs backwards: an earlier day is the present one."""
         if day <= self._day:
             return
-        if self._today.orders:
+        if self._today.traded:
             self._close_day()
         self._today = _Today()
         self._day = day
-        self._nets = {slot: net for slot, net in self._nets.items() if slot[1] is not Product.MIS}
         self._settled += sum((c.amount for c in self._credits if c.settles_on <= day), ZERO)
         self._credits = [c for c in self._credits if c.settles_on > day]
         for settles in [s for s in self._premiums if s <= day]:
@@ -194,13 +215,15 @@ class Account:
     def _close_day(self) -> None:
         spent, credits, delivered = self._so_far(self.note(self._day).total)
         self._settled -= spent
+        self._premiums, _ = self._premiums_so_far()
         self._credits += credits
         self._deliveries.close_day(delivered)
 
     def _so_far(self, charges: Decimal) -> tuple[Decimal, list[Credit], Delivered]:
         """What the present day has spent, and what it will bring."""
         delivered = self._deliveries.so_far(self._day)
-        spent = self._today.premiums_paid + charges + delivered.spent
+        _, premiums = self._premiums_so_far()
+        spent = premiums + self._today.exercise_tax + charges + delivered.spent
         credits = list(delivered.credits)
         gain = self._today.gain + delivered.gain
         if gain > 0:

@@ -18,7 +18,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from trader.broker.paper.account import Account
-from trader.broker.paper.agenda import Agenda
+from trader.broker.paper.agenda import Act, Agenda
 from trader.broker.paper.blocked import Blocked
 from trader.broker.paper.closing import Closing
 from trader.broker.paper.conduct import Conduct
@@ -44,8 +44,9 @@ from trader.ports.clock import Clock
 
 
 class PaperBroker:
-    """Implements ``trader.broker.port.Broker``. ``cash`` is the account's opening balance in rupees; the
-    tables that ship with Munim stand in for what is not given."""
+    """Implements ``trader.broker.port.Broker``. ``instruments`` looks up exactly one key and raises KeyError
+    or InvalidInput for what is not listed; what the journal holds may be listed no more. ``cash`` is the
+    account's opening balance in rupees; the tables that ship with Munim stand in for what is not given."""
 
     def __init__(
         self,
@@ -62,14 +63,15 @@ class PaperBroker:
         conduct = conduct or Conduct()
         calendar = calendar or Calendar.load()
         charges, margins = charges or Charges.load(), margins or Margins.load()
-        known = Listing(instruments).known
+        listing = Listing(instruments, calendar)
+        known = listing.known
         self._clock = clock
         self._conduct = conduct
         self._floor = Floor(journal, lambda: Account(cash, calendar, charges, margins, known))
         self._blocked = Blocked(self._floor, margins, known, self._last_seen)
-        risk = RiskDesk(self._floor, self._blocked, calendar, instruments, conduct)
-        self._pit = Pit(self._floor, instruments, calendar, conduct, risk.rejection)
-        self._entry = Entry(self._floor, self._pit, risk, calendar, instruments)
+        risk = RiskDesk(self._floor, self._blocked, calendar, known, conduct)
+        self._pit = Pit(self._floor, known, calendar, conduct, risk.rejection)
+        self._entry = Entry(self._floor, self._pit, risk, calendar, listing.listed)
         self._closing = Closing(self._floor, known, calendar, self._last_seen)
         self._agenda = Agenda(calendar, conduct.squareoff)
         self._lock = Lock()  # one change at a time: a journal write must not be overtaken
@@ -90,8 +92,14 @@ class PaperBroker:
         self._sinks.append(sink)
 
     async def open(self) -> None:
+        """What should have ended while nobody was running ends now, dated now."""
+        now = self._clock.now()
         async with self._lock:
             await self._floor.load()
+            self._pit.open_at(now)
+            step = Step(self._floor)
+            self._clear_leftovers(step, now)
+            await self._commit(step, now)
 
     async def close(self) -> None:
         """Nothing is held back: everything told is in the journal."""
@@ -217,16 +225,18 @@ class PaperBroker:
             self._clear_leftovers(step, now)
             self._pit.pass_time(step, now)
             for due in self._agenda.due(now):
+                if due.act is Act.AUCTION_END:
+                    self._pit.end_auctions(step, now)
                 self._closing.carry_out(step, due, now)
             await self._commit(step, now)
             self._agenda.done(now)
 
     async def end_of_day(self, day: date) -> None:
-        """What is still open after the last session of ``day`` is cancelled."""
+        """After the last session of ``day`` its orders are cancelled and intraday positions closed."""
         async with self._lock:
             await self._ready()
             step = Step(self._floor)
-            self._closing.expire(step, day, self._clock.now())
+            self._closing.end_day(step, day, self._clock.now())
             await self._floor.commit(step, self._tell)
 
     # -- within ---------------------------------------------------------------------------------------
@@ -255,7 +265,7 @@ class PaperBroker:
     def _clear_leftovers(self, step: Step, now: datetime) -> None:
         today = ist(now).date()
         if self._day is None or today > self._day:
-            self._closing.expire(step, today - timedelta(days=1), now)
+            self._closing.end_day(step, today - timedelta(days=1), now)
 
     def _tell(self, update: OrderUpdate) -> None:
         for sink in self._sinks:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import date, datetime
 
 from trader.broker.paper.agenda import Act, Due
 from trader.broker.paper.floor import Floor, Step
 from trader.broker.paper.matching import waiting
-from trader.broker.paper.working import BY_RMS, WorkingOrder
+from trader.broker.paper.settling import Settling, square_off
+from trader.broker.paper.working import WorkingOrder
 from trader.domain.instrument import Instrument, InstrumentKey
-from trader.domain.money import ZERO, decimal_of
-from trader.domain.order import BrokerPosition, BrokerStatus, OrderType, OrderUpdate, Product, Side, Validity
+from trader.domain.order import BrokerPosition, BrokerStatus, Product, Validity
 from trader.domain.times import ist
 from trader.market.calendar import Calendar
 from trader.market.phases import Phase, Venue, venue_of
-from trader.market.shaping import lots
 
 EXPIRED = "Day order cancelled at the end of its session"
 UNMATCHED = "Unmatched in the closing auction: cancelled at its end"
 STOPS_END = "The exchange cancels stop orders of closing-auction stocks when continuous trading ends"
 SQUARED_OFF = "RMS: intraday orders are cancelled at the broker's square-off"
-AT_EXPIRY = "Settled by the exchange at expiry"
-RMS_CHUNK = 30_000  # units an order, each with its own fee (support.zerodha.com, india.md 5)
 
 
 class Closing:
@@ -37,8 +33,8 @@ class Closing:
         last: Callable[[InstrumentKey], float | None],
     ) -> None:
         """``last``: the last price seen of an instrument, or None."""
-        self._last = last
         self._floor = floor
+        self._settling = Settling(floor, instruments, last)
         self._instruments = instruments
         self._calendar = calendar
 
@@ -50,20 +46,21 @@ class Closing:
                 self._end_stops(step, due.venue, now)
             case Act.EXPIRY:
                 self._expire_venue(step, due.venue, now, EXPIRED)
-                self._settle_contracts(step, due.venue, now)
+                self._settling.expiries(step, due.venue, now)
             case Act.AUCTION_END:
                 self._expire_venue(step, due.venue, now, UNMATCHED)
 
-    def expire(self, step: Step, day: date, now: datetime) -> None:
-        """End every order placed on ``day`` or before."""
+    def end_day(self, step: Step, day: date, now: datetime) -> None:
+        """End every order placed on ``day`` or before, and every position that should not outlive it."""
         for order_id in self._floor.all_working():
             order = step.get(order_id)
             if order.day <= day:
                 _end(step, order, EXPIRED, now)
+        self._settling.leftovers(step, day, now)
 
     def _square_off(self, step: Step, venue: Venue, now: datetime) -> None:
         """Close the venue's intraday positions at market, by orders that carry no tag. Where no market order
-        is taken any more, they are the next day's trouble at a real broker, and forgotten here."""
+        is taken any more, they wait for the day's end."""
         for order in self._at(step, venue):
             if order.update.product is Product.MIS and order.update.tag is not None:
                 _end(step, order, SQUARED_OFF, now)
@@ -74,7 +71,7 @@ class Closing:
                 continue
             left = position.quantity + self._under_way(step, position)
             if left * position.quantity > 0:
-                self._close(step, position.key, left, now)
+                square_off(self._floor, step, self._instruments(position.key), left, now)
 
     def _under_way(self, step: Step, position: BrokerPosition) -> int:
         """Signed units that the broker's own orders are closing already."""
@@ -85,52 +82,6 @@ class Closing:
             for o in orders
             if (o.update.key, o.update.product, o.update.tag) == (position.key, Product.MIS, None)
         )
-
-    def _close(self, step: Step, key: InstrumentKey, quantity: int, now: datetime) -> None:
-        instrument = self._instruments(key)
-        freeze = instrument.freeze_quantity or RMS_CHUNK
-        largest = lots(instrument, min(freeze, RMS_CHUNK)) or instrument.lot_size
-        left = abs(quantity)
-        while left > 0:
-            order = self._own_order(step, key, Product.MIS, -quantity, now, BY_RMS)
-            units = min(left, largest)
-            step.put(replace(order, update=replace(order.update, quantity=units)))
-            left -= units
-
-    def _settle_contracts(self, step: Step, venue: Venue, now: datetime) -> None:
-        """Positions in contracts that expire today end at their last price, in cash. Without a price nobody
-        knows what they were worth, and they stay in the book."""
-        today = ist(now).date()
-        for position in self._floor.tally.positions(today):
-            instrument, last = self._instruments(position.key), self._last(position.key)
-            expired = instrument.expiry is not None and instrument.expiry <= today
-            if not expired or venue_of(instrument) is not venue or not position.quantity or last is None:
-                continue
-            price = max(instrument.round_nearest(decimal_of(last)), instrument.tick_size)
-            order = self._own_order(step, position.key, position.product, -position.quantity, now, AT_EXPIRY)
-            order, execution = order.executed(order.update.quantity, price, now)
-            step.executions.append(execution)
-            step.put(order)
-
-    def _own_order(
-        self, step: Step, key: InstrumentKey, product: Product, signed: int, now: datetime, message: str
-    ) -> WorkingOrder:
-        """An order at market that nobody asked for: it carries no tag."""
-        update = OrderUpdate(
-            order_id=self._floor.next_id(ist(now).date(), step),
-            tag=None,
-            key=key,
-            side=Side.BUY if signed > 0 else Side.SELL,
-            product=product,
-            order_type=OrderType.MARKET,
-            status=BrokerStatus.OPEN,
-            quantity=abs(signed),
-            filled_quantity=0,
-            average_price=ZERO,
-            at=now,
-            message=message,
-        )
-        return WorkingOrder(update, placed_at=now, active_at=now)
 
     def _end_stops(self, step: Step, venue: Venue, now: datetime) -> None:
         """Stops that wait for their trigger; limit and market orders go on into the auction."""

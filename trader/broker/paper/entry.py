@@ -10,7 +10,7 @@ from trader.broker.paper.floor import Floor, Step
 from trader.broker.paper.pit import Pit
 from trader.broker.paper.riskdesk import RiskDesk
 from trader.broker.paper.working import WorkingOrder
-from trader.domain.errors import OrderRefused, UnknownName
+from trader.domain.errors import InvalidInput, OrderRefused
 from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.order import BrokerStatus, OrderChange, OrderId, OrderRequest
 from trader.market.calendar import Calendar
@@ -18,7 +18,8 @@ from trader.market.phases import venue_of
 
 
 class Entry:
-    """Raises OrderRefused; what it lets through is in the hands of the risk desk."""
+    """Raises OrderRefused; what it lets through is in the hands of the risk desk. ``instruments`` raises
+    InvalidInput for what is not listed."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class Entry:
         phase = self._calendar.phase(now, venue_of(instrument))
         check_hours(instrument, request.order_type, request.validity, phase)
         order = WorkingOrder.taken(request, OrderId(""), now, now)
-        late = self._risk.opens(order, now) and self._risk.too_late(instrument, request.product, now)
+        late = self._risk.opens(order) and self._risk.too_late(instrument, request.product, now)
         if late:
             raise OrderRefused(late)
 
@@ -89,5 +90,5 @@ class Entry:
     def _instrument(self, key: InstrumentKey) -> Instrument:
         try:
             return self._instruments(key)
-        except (KeyError, UnknownName) as error:
+        except InvalidInput as error:
             raise OrderRefused(f"The paper exchange does not trade {key}: {error}") from error

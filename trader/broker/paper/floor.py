@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from datetime import date
 
 from trader.broker.paper.account import Account
 from trader.broker.paper.journal import PaperExecution, PaperJournal
@@ -17,7 +17,6 @@ from trader.broker.paper.working import WorkingOrder
 from trader.domain.errors import CommitFailed, OutcomeUnknown
 from trader.domain.instrument import InstrumentKey
 from trader.domain.order import OrderId, OrderUpdate, Product, Side, Tag
-from trader.domain.times import ist
 
 
 class Floor:
@@ -99,11 +98,19 @@ class Floor:
         counted = known.update.filled_quantity if known is not None else 0
         return (order.update.filled_quantity if order.final else order.update.quantity) - counted
 
-    def sellable(
-        self, key: InstrumentKey, product: Product, at: datetime, step: Step, asking: OrderId
-    ) -> int:
+    def traded_in(self, step: Step, key: InstrumentKey, product: Product) -> int:
+        """Signed units that ``step`` has traded and the tally does not know yet."""
+        signed = 0
+        for order_id, order in step.orders.items():
+            if (order.update.key, order.update.product) == (key, product):
+                known = self.orders.get(order_id)
+                counted = known.update.filled_quantity if known is not None else 0
+                signed += (order.update.filled_quantity - counted) * order.update.side.sign
+        return signed
+
+    def sellable(self, key: InstrumentKey, product: Product, step: Step, asking: OrderId) -> int:
         """Units held for delivery that no working order but the asking one has promised already."""
-        held = self.tally.quantity(key, product, ist(at).date())
+        held = self.tally.quantity(key, product)
         for order_id in self.ids_at(key):
             order = step.get(order_id)
             if order_id == asking:

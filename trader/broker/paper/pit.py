@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
+from trader.broker.paper.auction import Auctions
 from trader.broker.paper.conduct import Conduct
 from trader.broker.paper.floor import Floor, Step
 from trader.broker.paper.matching import STOPS, Match, in_auction, in_range, on_conversion, on_quote, sane
@@ -18,7 +19,6 @@ from trader.market.phases import Phase, venue_of
 
 DRAWN = "RMS:Margin Exceeds (a rejection the paper exchange was told to make)"
 NOT_AT_ONCE = "IOC: what did not trade at once is cancelled"
-RANDOM_END = timedelta(minutes=2)  # the auction's order entry may end that much early (NSE/CMTR/73362)
 
 Hit = tuple[Tick, int | None]  # a quote some order may trade on, and the units traded since the one before
 Rejection = Callable[[Step, WorkingOrder, datetime], str | None]
@@ -43,9 +43,14 @@ class Pit:
         self._quotes: dict[InstrumentKey, Tick] = {}
         self._ranges: dict[InstrumentKey, Bar] = {}  # candles between their range and their close
         self._closed: set[InstrumentKey] = set()  # candles behind their close: the quote is no present one
-        self._auctioned: dict[InstrumentKey, date] = {}  # whose closing auction was held, and when
+        self._first: dict[InstrumentKey, Tick] = {}  # the quote that nothing was known before
+        self._auctions = Auctions(self._phase)
 
     # -- what the market shows ------------------------------------------------------------------------
+
+    def open_at(self, now: datetime) -> None:
+        """From here on quotes are seen."""
+        self._auctions.opened_at = now
 
     def remember(self, ticks: Sequence[Tick]) -> list[Hit]:
         """Take in quotes; those that an order is waiting for come back."""
@@ -53,7 +58,10 @@ class Pit:
         hits: list[Hit] = []
         for tick in ticks:
             if tick.key in working:
-                hits.append((tick, _traded(tick, quotes.get(tick.key))))
+                previous = quotes.get(tick.key)
+                if previous is None:
+                    self._first[tick.key] = tick
+                hits.append((tick, _traded(tick, previous)))
             quotes[tick.key] = tick
         if self._ranges or self._closed:
             for tick in ticks:
@@ -115,14 +123,16 @@ class Pit:
         """Let every order of these instruments meet the quotes."""
         for tick, traded in hits:
             phase = self._phase(tick.key, tick.at)
-            if phase is not Phase.OPEN and not self._is_print(tick, phase, traded):
-                continue
+            if phase is not Phase.OPEN:
+                first = self._first.get(tick.key) is tick
+                if not self._auctions.is_print(tick, traded, first):
+                    continue
             for order_id in self._floor.ids_at(tick.key):
                 order = step.get(order_id)
                 if phase is Phase.OPEN:
                     met = self._meet(step, order, tick, traded)
                 else:
-                    met = self._auction(step, order, tick, traded)
+                    met = self._auction(step, order, tick, traded, tick.at)
                 if met is not order:
                     step.put(met, told=order.update)
 
@@ -144,6 +154,15 @@ class Pit:
                 step.put(after, told=order.update)
                 if is_stop:
                     stopped.add(position)
+
+    def end_auctions(self, step: Step, now: datetime) -> None:
+        """Let the orders of the auctions that end meet the prints nobody was sure of until now."""
+        for tick in self._auctions.left(now):
+            for order_id in self._floor.ids_at(tick.key):
+                order = step.get(order_id)
+                met = self._auction(step, order, tick, 0, now)
+                if met is not order:
+                    step.put(met, told=order.update)
 
     def convert(self, step: Step, order: WorkingOrder, at: datetime, bar: Bar) -> WorkingOrder:
         """An order turned into a limit while the range of ``bar`` passes."""
@@ -171,24 +190,13 @@ class Pit:
         """Whether it is a present quote: of today's continuous trading, and not a candle's close."""
         return quote.key not in self._closed and ist(quote.at).date() == ist(at).date()
 
-    def _is_print(self, tick: Tick, phase: Phase, traded: int | None) -> bool:
-        """Whether this is the closing auction's price: the first quote after order entry may have ended.
-        Where the feed counts volume something must have traded, or it repeats an old price."""
-        if phase is Phase.AUCTION_LIMIT:
-            phase = self._phase(tick.key, tick.at + RANDOM_END)
-        today = ist(tick.at).date()
-        if phase is not Phase.AUCTION_MATCHING or traded == 0 or not sane(tick.last):
-            return False
-        if self._auctioned.get(tick.key) == today:
-            return False
-        self._auctioned[tick.key] = today
-        return True
-
-    def _auction(self, step: Step, order: WorkingOrder, tick: Tick, traded: int | None) -> WorkingOrder:
+    def _auction(
+        self, step: Step, order: WorkingOrder, tick: Tick, traded: int | None, at: datetime
+    ) -> WorkingOrder:
         terms = order.terms_at(tick.at)
         if order.final or order.in_transit or terms is None:
             return order
-        return self._trade(step, order, in_auction(terms, tick, self._instruments(tick.key)), tick.at, traded)
+        return self._trade(step, order, in_auction(terms, tick, self._instruments(tick.key)), at, traded)
 
     def _meet(self, step: Step, order: WorkingOrder, tick: Tick, traded: int | None) -> WorkingOrder:
         if order.final:

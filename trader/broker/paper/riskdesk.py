@@ -41,7 +41,7 @@ class RiskDesk:
         return (
             self._freeze(order, instrument)
             or self._hours(order, instrument, at)
-            or self._deliverable(step, order, at)
+            or self._deliverable(step, order)
             or self._margin(step, order, instrument, at)
         )
 
@@ -57,9 +57,9 @@ class RiskDesk:
             "intraday positions are squared off then"
         )
 
-    def opens(self, order: WorkingOrder, at: datetime) -> int:
+    def opens(self, order: WorkingOrder) -> int:
         """Units by which the order may open or grow its position."""
-        held = self._floor.tally.quantity(order.update.key, order.update.product, ist(at).date())
+        held = self._floor.tally.quantity(order.update.key, order.update.product)
         return self._blocked.opens(order, held)
 
     def _freeze(self, order: WorkingOrder, instrument: Instrument) -> str | None:
@@ -72,16 +72,16 @@ class RiskDesk:
         """A slow order may come when its phase is over."""
         phase = self._calendar.phase(order.active_at, venue_of(instrument))
         fault = validity_fault(order.update.order_type, order.validity, phase)
-        if fault is None and self.opens(order, at):
+        if fault is None and self.opens(order):
             fault = self.too_late(instrument, order.update.product, order.active_at)
         return fault
 
-    def _deliverable(self, step: Step, order: WorkingOrder, at: datetime) -> str | None:
+    def _deliverable(self, step: Step, order: WorkingOrder) -> str | None:
         """Only shares that are held, and not promised to another order, can be sold for delivery."""
         update = order.update
         if update.side is Side.BUY or update.product not in (Product.CNC, Product.MTF):
             return None
-        free = self._floor.sellable(update.key, update.product, at, step, order.order_id)
+        free = self._floor.sellable(update.key, update.product, step, order.order_id)
         wanted = self._floor.pending(order)
         if wanted <= free:
             return None
@@ -90,7 +90,7 @@ class RiskDesk:
     def _margin(self, step: Step, order: WorkingOrder, instrument: Instrument, at: datetime) -> str | None:
         """Kite's own words (kite.md 2)."""
         today = ist(at).date()
-        if not self.opens(order, at):
+        if not self.opens(order):
             return None
         try:
             before = self._blocked.total(step, today)

@@ -22,6 +22,7 @@ from trader.domain.times import ist
 
 IOC = "IOC"  # the message of such an order while it lives: the journal has no other place for its validity
 BY_RMS = "RMS: intraday square-off by the broker"  # the message of such an order: it is charged a fee
+AT_EXPIRY = "Settled by the exchange at expiry"  # of such an order: no trade, it costs no more than its tax
 _FIRED = {OrderType.SL: OrderType.LIMIT, OrderType.SL_M: OrderType.MARKET}
 
 

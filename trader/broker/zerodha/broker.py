@@ -1,0 +1,253 @@
+"""Zerodha as the desk sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterable, Coroutine, Sequence
+from datetime import datetime
+from typing import Any
+
+from trader.broker.port import Book, UpdateSink
+from trader.broker.zerodha import mapping
+from trader.broker.zerodha.budget import priority_of
+from trader.broker.zerodha.faults import RefusedAtTheDoor
+from trader.broker.zerodha.freshness import Memory
+from trader.broker.zerodha.gate import Priority
+from trader.broker.zerodha.mapping import UnreadableRow
+from trader.broker.zerodha.rest import KiteRest, price_text
+from trader.broker.zerodha.stream.pacing import StreamTime
+from trader.domain.errors import BrokerError, BrokerUnavailable, OrderRefused
+from trader.domain.funds import Funds, Holding
+from trader.domain.order import (
+    TAG_LENGTH,
+    Approved,
+    ApprovedChange,
+    BrokerPosition,
+    OrderId,
+    OrderType,
+    OrderUpdate,
+    Tag,
+)
+
+log = logging.getLogger(__name__)
+
+AUTOMATIC = -1  # Kite's own market protection, by the bands of kite.md 4 at the price it sees
+_PROTECTED = (OrderType.MARKET, OrderType.SL_M)
+TRIES, PAUSE = 3, 0.4  # of a whole book; seconds between
+
+
+class ZerodhaBroker:
+    """Implements ``trader.broker.port.Broker``. Updates come from ``follow``."""
+
+    def __init__(self, rest: KiteRest, time: StreamTime) -> None:
+        self._rest = rest
+        self._time = time
+        self._memory = Memory()
+        self._sinks: list[UpdateSink] = []
+        self._looking: set[asyncio.Task[None]] = set()
+        self._foreign: set[str] = set()
+
+    # -- the port ---------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return "zerodha"
+
+    @property
+    def live(self) -> bool:
+        return True
+
+    def listen(self, sink: UpdateSink) -> None:
+        self._sinks.append(sink)
+
+    async def open(self) -> None:
+        """Needs no session: the desk may start before its owner has logged in."""
+        await asyncio.to_thread(self._rest.prepare)
+
+    async def close(self) -> None:
+        for task in self._looking:
+            task.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
+        await self._rest.close()
+
+    async def place(self, approved: Approved) -> OrderId:
+        if not isinstance(approved, Approved):
+            raise TypeError(f"Expected an order approved by the risk gate, was {type(approved).__name__}")
+        request = approved.request
+        if not 0 < len(request.tag) <= TAG_LENGTH:
+            # Kite rejects a longer one, and one that went without could not be found again.
+            raise OrderRefused(f"Expected a tag of 1 to {TAG_LENGTH} characters, was {request.tag!r}")
+        exchange, _, symbol = request.key.partition(":")
+        try:
+            order_id = OrderId(
+                await self._rest.place(
+                    priority=priority_of(request.purpose),
+                    exchange=exchange,
+                    tradingsymbol=symbol,
+                    transaction_type=str(request.side),
+                    quantity=request.quantity,
+                    product=str(request.product),
+                    order_type=str(request.order_type),
+                    price=price_text(request.price),
+                    trigger_price=price_text(request.trigger_price),
+                    validity=str(request.validity),
+                    tag=str(request.tag),
+                    market_protection=_protection(request.order_type),
+                )
+            )
+        except RefusedAtTheDoor:
+            found = await self._look_once(request.tag)
+            if found is None:
+                raise
+            order_id = found
+        self._memory.acknowledged(order_id, request.tag, self._time.now())
+        return order_id
+
+    async def modify(self, approved: ApprovedChange) -> None:
+        if not isinstance(approved, ApprovedChange):
+            raise TypeError(f"Expected a change approved by the risk gate, was {type(approved).__name__}")
+        change = approved.change
+        await self._rest.modify(
+            change.order_id,
+            priority=priority_of(change.purpose),
+            quantity=change.quantity,
+            order_type=str(change.order_type),
+            price=price_text(change.price),
+            trigger_price=price_text(change.trigger_price),
+            market_protection=_protection(change.order_type),
+        )
+
+    async def cancel(self, order_id: OrderId) -> None:
+        """Before everything else: an exit must not meet the stop it replaces."""
+        await self._rest.cancel(order_id, priority=Priority.KILL)
+
+    async def book(self) -> Book:
+        """Positions are those between two readings of the orders that show the same fills."""
+        why = ""
+        for attempt in range(TRIES):
+            if attempt:
+                await self._time.sleep(PAUSE)
+            before = await self._rest.orders()
+            answer = await self._rest.positions()
+            holdings = await self.holdings()
+            told = self._memory.told(self._time.now())
+            rows = await self._rest.orders()
+            if _fills(before) != _fills(rows):
+                why = "orders were filled while it was read"
+                continue
+            updates, positions = await self._updates(rows), self._positions(answer)
+            why = self._memory.contradiction(updates, told, self._time.now()) or ""
+            if not why:
+                self._rest.budgets.placed_already(len(rows))
+                return Book(updates, positions, holdings)
+        raise BrokerUnavailable(f"Zerodha's order book is stale: {why}.")
+
+    async def funds(self) -> Funds:
+        answer = await self._rest.margins()
+        try:
+            return mapping.funds(answer)
+        except UnreadableRow as error:
+            raise BrokerUnavailable(f"Zerodha's margins cannot be read: {error}.") from error
+
+    # -- beyond the port --------------------------------------------------------------------------------
+
+    @property
+    def book_proven_at(self) -> datetime | None:
+        """The newest time of which the last book is known to tell: it showed what Zerodha had said then by
+        another way. None before the first such proof; an order sent later may be missing without meaning."""
+        return self._memory.proven_at
+
+    async def holdings(self) -> Sequence[Holding]:
+        rows = await self._rest.holdings()
+        try:
+            return mapping.holdings(rows)
+        except UnreadableRow as error:
+            raise BrokerUnavailable(f"Zerodha's holdings cannot be read: {error}.") from error
+
+    async def follow(self, orders: AsyncIterable[dict[str, Any]]) -> None:
+        """Tell the stream's order updates until it ends. A row nobody can read is logged: the book has it."""
+        async for row in orders:
+            if not self._ours(row):
+                continue
+            try:
+                update = mapping.order_update(row, self._time.now())
+                unpriced = mapping.needs_trades(row)
+            except UnreadableRow as error:
+                log.error("An order update of Zerodha's stream cannot be read: %s", error)  # noqa: TRY400 - the text says it
+                continue
+            update = self._memory.heard(update, self._time.now())
+            if unpriced:
+                self._start(self._price_and_tell(row, update))
+            else:
+                self._tell(update)
+
+    # -- within -----------------------------------------------------------------------------------------
+
+    async def _look_once(self, tag: Tag) -> OrderId | None:
+        try:
+            rows = await self._rest.orders()
+        except BrokerError as error:
+            log.warning("The book could not be looked at after a refusal: %s", error)
+            return None
+        return next((OrderId(str(row["order_id"])) for row in rows if row.get("tag") == tag), None)
+
+    async def _updates(self, rows: Sequence[dict[str, Any]]) -> list[OrderUpdate]:
+        try:
+            ours = [row for row in rows if self._ours(row)]
+            trades: dict[str, list[dict[str, Any]]] = defaultdict(list)
+            if any(mapping.needs_trades(row) for row in ours):
+                for trade in await self._rest.trades():
+                    trades[str(trade.get("order_id"))].append(trade)
+            now = self._time.now()
+            return [mapping.order_update(row, now, trades[str(row.get("order_id"))]) for row in ours]
+        except UnreadableRow as error:
+            raise BrokerUnavailable(f"Zerodha's order book cannot be read: {error}.") from error
+
+    def _positions(self, answer: dict[str, Any]) -> list[BrokerPosition]:
+        try:
+            net = answer.get("net")
+            if isinstance(net, list):
+                answer = answer | {"net": [row for row in net if self._ours(row)]}
+            return mapping.positions(answer)
+        except UnreadableRow as error:
+            raise BrokerUnavailable(f"Zerodha's positions cannot be read: {error}.") from error
+
+    async def _price_and_tell(self, row: dict[str, Any], update: OrderUpdate) -> None:
+        try:
+            trades = await self._rest.order_trades(update.order_id)
+            priced = mapping.order_update(row, self._time.now(), trades)
+        except (BrokerError, UnreadableRow) as error:
+            log.warning("The price of a part fill of order %s is not known yet: %s", update.order_id, error)
+            self._tell(update)
+        else:
+            self._tell(self._memory.heard(priced, self._time.now()))
+
+    def _ours(self, row: dict[str, Any]) -> bool:
+        exchange = str(row.get("exchange"))
+        if mapping.ours(row):
+            return True
+        if exchange not in self._foreign:
+            self._foreign.add(exchange)
+            log.info("Orders and positions on %s are left to their owner", exchange)
+        return False
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+
+    def _tell(self, update: OrderUpdate) -> None:
+        for sink in self._sinks:
+            sink(update)
+
+
+def _protection(order_type: OrderType) -> int | None:
+    return AUTOMATIC if order_type in _PROTECTED else None
+
+
+def _fills(rows: Sequence[dict[str, Any]]) -> dict[str, object]:
+    return {
+        str(row.get("order_id")): row.get("filled_quantity") for row in rows if row.get("filled_quantity")
+    }

@@ -2,6 +2,7 @@
 
     python bot.py            run the desk (settings from the environment and .env)
     python bot.py rehearse   practise the live desk against a local broker
+    python bot.py download   fetch candles: RELIANCE,INFY 5m 2026-01-01 2026-11-20
     python bot.py --version
 
 Nothing is decided here: the parts are made, joined, started, and stopped in order.
@@ -18,6 +19,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +56,9 @@ KILL_PATIENCE = timedelta(minutes=3)  # of market time a script's end waits for 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bot.py", description="Munim, a trading desk run from a phone.")
     parser.add_argument(
-        "command", nargs="?", default="run", choices=["run", "rehearse"], help="what to do (run)"
+        "command", nargs="?", default="run", choices=["run", "rehearse", "download"], help="what to do (run)"
     )
+    parser.add_argument("words", nargs="*", help="of download: symbols, interval, first and last day")
     parser.add_argument("--version", action="version", version=f"Munim {VERSION}")
     given = parser.parse_args(argv)
     try:
@@ -63,6 +66,8 @@ def main(argv: list[str] | None = None) -> int:
         work: Callable[[Settings], Coroutine[Any, Any, int]] = run
         if given.command == "rehearse":
             work = _rehearse
+        elif given.command == "download":
+            work = partial(_download, words=given.words)
         logs.configure(None if settings.bot_token else settings.data_dir / "logs", settings.secrets)
         with FolderLock(settings.data_dir):
             return asyncio.run(work(settings))
@@ -82,6 +87,18 @@ def _environment() -> Mapping[str, str]:
 
     filed = {name: value or "" for name, value in dotenv_values(HERE / ".env").items()}
     return {**filed, **os.environ}
+
+
+async def _download(settings: Settings, words: Sequence[str]) -> int:
+    from trader.service.downloading import fetch
+
+    store, _ = _records(settings)
+    await store.open()
+    try:
+        print(await fetch(settings, store, words))  # noqa: T201 - the command line's own answer
+    finally:
+        await store.close()
+    return 0
 
 
 async def _rehearse(settings: Settings) -> int:

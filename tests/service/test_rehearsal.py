@@ -35,7 +35,8 @@ class Rehearsal:
             text=True,
             cwd=folder,
         )
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def __enter__(self) -> Rehearsal:
         self.hears("Market: zerodha")
@@ -51,6 +52,9 @@ class Rehearsal:
         finally:
             self._process.kill()
             self._process.wait()
+            self._listener.join(PATIENCE)
+            assert self._process.stdout is not None
+            self._process.stdout.close()
 
     @property
     def said(self) -> str:

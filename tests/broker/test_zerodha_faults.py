@@ -245,7 +245,7 @@ async def test_a_broker_that_cannot_be_reached_was_sent_nothing(desk: KiteDesk) 
         for read in (broker.book, broker.funds, broker.holdings):
             with pytest.raises(BrokerUnavailable, match="no connection"):
                 await read()
-    assert await broker.book() == Book([], [])
+    assert await broker.book() == Book([], [], [])
     await broker.close()
 
 

@@ -17,7 +17,6 @@ from sandbox.kite import Kind, Pace
 from tests.broker.approvals import approved, change
 from tests.broker.kite_house import GOLD, KEY, MONDAY, KiteDesk, kite_desk
 from tests.broker.kite_stream_world import until
-from trader.broker.port import Book
 from trader.broker.zerodha.freshness import Memory
 from trader.domain.errors import BrokerUnavailable, LoginNeeded, OrderRefused
 from trader.domain.order import (
@@ -181,7 +180,8 @@ async def test_orders_and_positions_of_other_exchanges_are_left_alone(desk: Kite
     desk.server.market.price(GOLD.key, 4_852.0)
     desk.server.app.order(GOLD.key, "BUY", 1)
     assert len(await desk.rest.orders()) == len((await desk.rest.positions())["net"]) == 1
-    assert await desk.broker.book() == Book([], [], [])
+    book = await desk.broker.book()
+    assert ([*book.orders], [*book.positions], [*book.holdings]) == ([], [], [])
 
 
 async def test_orders_already_in_the_book_count_to_the_day(desk: KiteDesk) -> None:

@@ -14,7 +14,6 @@ from sandbox.kite import Kind
 from tests.broker.approvals import approved, change
 from tests.broker.kite_house import KEY, KiteDesk, kite_desk
 from tests.broker.kite_stream_world import until
-from trader.broker.port import Book
 from trader.broker.zerodha.broker import ZerodhaBroker
 from trader.broker.zerodha.budget import Budgets
 from trader.broker.zerodha.credentials import KiteEndpoints
@@ -245,7 +244,8 @@ async def test_a_broker_that_cannot_be_reached_was_sent_nothing(desk: KiteDesk) 
         for read in (broker.book, broker.funds, broker.holdings):
             with pytest.raises(BrokerUnavailable, match="no connection"):
                 await read()
-    assert await broker.book() == Book([], [], [])
+    book = await broker.book()
+    assert ([*book.orders], [*book.positions], [*book.holdings]) == ([], [], [])
     await broker.close()
 
 

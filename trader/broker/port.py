@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from trader.domain.funds import Funds, Holding
@@ -17,12 +18,14 @@ class Book:
     """One complete, fresh reading of the broker: every order of today, every net position.
 
     ``holdings`` are for brokers that move delivery shares out of the positions overnight, as Kite does; the
-    owner's other shares are among them.
+    owner's other shares are among them. ``proven_at`` is the newest time of which the reading is known to
+    tell; None where readings are always of now. What is missing from it may have come later.
     """
 
     orders: Sequence[OrderUpdate]
     positions: Sequence[BrokerPosition]
     holdings: Sequence[Holding] = ()
+    proven_at: datetime | None = None
 
 
 class Broker(Protocol):

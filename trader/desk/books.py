@@ -190,6 +190,8 @@ class Books:
                 # Found in the ledger at start: the process died between the commit and the answer.
                 self._flow.outcome_unknown(turn, order.tag, "the process ended before an answer came")
                 return
+            if book.proven_at is not None and book.proven_at <= order.request.at:
+                return  # the reading may be older than the order: its absence says nothing (faults.md 27)
             count = self._absent[order.tag] = self._absent.get(order.tag, 0) + 1
             waited = turn.at - order.request.at
             if order.state is OrderState.UNKNOWN and count >= PROOF_READS and waited >= PROOF_AFTER:

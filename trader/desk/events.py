@@ -123,6 +123,7 @@ class BookRead:
     orders: Sequence[OrderUpdate]
     positions: Sequence[BrokerPosition]
     holdings: Sequence[Holding] = ()
+    proven_at: datetime | None = None  # of which time it surely tells; None: of now
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,7 +239,8 @@ class DeskService:
             self.put(BookFailed(self._clock.now(), effect.purpose, _sentence(e)))
         else:
             now = self._clock.now()
-            self.put(BookRead(now, asked_at, effect.purpose, book.orders, book.positions, book.holdings))
+            read = (book.orders, book.positions, book.holdings, book.proven_at)
+            self.put(BookRead(now, asked_at, effect.purpose, *read))
 
     async def _load_history(self, effect: LoadHistory) -> None:
         owner, key, interval = effect.owner, effect.key, effect.interval

@@ -30,11 +30,13 @@ from trader.domain.order import (
     OrderUpdate,
     Tag,
 )
+from trader.domain.times import IST
 
 log = logging.getLogger(__name__)
 
 AUTOMATIC = -1  # Kite's own market protection, by the bands of kite.md 4 at the price it sees
 _PROTECTED = (OrderType.MARKET, OrderType.SL_M)
+_NEVER = datetime(1970, 1, 2, tzinfo=IST)  # nothing was proven yet
 TRIES, PAUSE = 3, 0.4  # of a whole book; seconds between
 
 
@@ -141,7 +143,7 @@ class ZerodhaBroker:
             why = self._memory.contradiction(updates, told, self._time.now()) or ""
             if not why:
                 self._rest.budgets.placed_already(len(rows))
-                return Book(updates, positions, holdings)
+                return Book(updates, positions, holdings, self._memory.proven_at or _NEVER)
         raise BrokerUnavailable(f"Zerodha's order book is stale: {why}.")
 
     async def funds(self) -> Funds:

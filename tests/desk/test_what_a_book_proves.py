@@ -1,15 +1,17 @@
-"""Delivery shares leave the broker's positions overnight; the desk looks for them among the holdings."""
+"""What a reading of the broker proves: shares among the holdings, and orders that are not in it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
 
-from world import REL, DeskWorld
+import pytest
+from broker_book import Reply
+from world import BUY, REL, DeskWorld
 
 from trader.desk.events import BookPurpose, BookRead
 from trader.domain.funds import Holding
-from trader.domain.order import EXTERNAL, Product
+from trader.domain.order import EXTERNAL, OrderState, Product, Purpose
 from trader.domain.records import DeskMode
 from trader.domain.times import IST
 
@@ -45,3 +47,20 @@ def test_the_owners_other_shares_are_not_the_desks_business() -> None:
 def test_shares_that_are_nowhere_are_missed() -> None:
     world = morning_after(0)
     assert world.state.latch.mode is not DeskMode.ACTIVE or world.state.locks
+
+
+@pytest.mark.parametrize("proven", [False, True])
+def test_absence_counts_only_in_a_reading_proven_newer_than_the_order(proven: bool) -> None:
+    world = DeskWorld()
+    world.start()
+    world.tick(1000.0)
+    world.broker.replies.append(Reply.LOST)
+    world.bar(BUY)
+    (order,) = [o for o in world.state.orders.values() if o.purpose is Purpose.ENTRY]
+    world.broker.readable = False
+    for _ in range(8):
+        world.clock(30)
+        at = world.now if proven else order.request.at
+        world.handle(BookRead(world.now, world.now, BookPurpose.RESOLVE, [], [], (), at))
+    state = world.state.orders[order.tag].state
+    assert state is (OrderState.NOT_PLACED if proven else OrderState.UNKNOWN)

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from trader.broker.zerodha.broker import ZerodhaBroker
 from trader.broker.zerodha.budget import Budgets
@@ -22,6 +22,7 @@ from trader.broker.zerodha.stream.client import KiteStream
 from trader.broker.zerodha.stream.pacing import LoopTime
 from trader.broker.zerodha.stream.reports import Connected, Report, Stale, Unreadable
 from trader.broker.zerodha.stream.reports import LoginNeeded as StreamLogin
+from trader.desk.commands import Disarm
 from trader.desk.events import BrokerReached, CheckLine
 from trader.domain.errors import InstrumentsStale, LoginNeeded, MunimError
 from trader.domain.records import Setting
@@ -42,6 +43,7 @@ from trader.service.settings import Settings
 log = logging.getLogger(__name__)
 
 SESSION = "kite_session"  # the setting that keeps the session, encrypted
+BEFORE_OPENING = timedelta(minutes=10)
 LOOK = 1.0  # seconds between looks at the clock
 WARM_EVERY = timedelta(seconds=30)  # a cold connection costs an order two round trips
 TRY_AGAIN = timedelta(minutes=5)  # after a login by itself that failed for a reason that may pass
@@ -103,6 +105,7 @@ class KiteHouse:
         self._stale_told = False
         self._tried_at: datetime | None = None
         self._told = ""  # the last sentence about a login that did not come about
+        self._refused: date | None = None
         self._logged_out = False  # on purpose: nobody logs in again but the owner
 
     def _feed(self, settings: Settings, calendar: Calendar, clock: MarketClock) -> ZerodhaFeed:
@@ -166,8 +169,24 @@ class KiteHouse:
                     await self.rest.warm()
             if not self.session.state.valid:
                 await self._begin(at_start=False)
+            await self.refuse_stale(now)
             if self._stale_since is not None and now - self._stale_since >= STALE_TOLD_AFTER:
                 self._tell_stale()
+
+    async def refuse_stale(self, now: datetime) -> None:
+        """Before an opening: a live desk whose list of instruments is not the day's is disarmed, for lots,
+        ticks and tokens may have changed."""
+        day = now.date()
+        session = self._calendar.session(day)
+        due = session is not None and session.opens_at - now <= BEFORE_OPENING and now < session.closes_at
+        if self._live is None or self._service is None or not due or self._refused == day:
+            return
+        try:
+            self.instruments.require_fresh(day)
+        except InstrumentsStale as e:
+            self._refused = day
+            await self._service.ask(Disarm(), source_id=f"stale:{day}", actor="the house")
+            self._say("Disarmed: stale instruments", f"{e}\nAfter that, /live arms again.")
 
     async def follow(self) -> None:
         """Hand order updates to the broker; a paper desk passes over those of the real account."""

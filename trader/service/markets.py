@@ -50,6 +50,15 @@ class Marketplace:
     daylist: DayList | None = None
 
 
+async def marketplace(
+    settings: Settings, ledger: LedgerState, store: Store, journal: PaperJournal, calendar: Calendar
+) -> Marketplace:
+    """The market the settings name."""
+    if settings.market is Market.ZERODHA:
+        return await zerodha(settings, ledger, store, journal, calendar)
+    return await made_up(settings, ledger, journal, calendar)
+
+
 async def made_up(
     settings: Settings, ledger: LedgerState, journal: PaperJournal, calendar: Calendar
 ) -> Marketplace:

@@ -34,7 +34,7 @@ from trader.service.daylist import DayList
 from trader.service.desk_service import DeskService
 from trader.service.front import DeskFront
 from trader.service.jobs import DayJobs
-from trader.service.markets import MARKET_TIME, made_up, zerodha
+from trader.service.markets import MARKET_TIME, Marketplace, marketplace
 from trader.service.port import About
 from trader.service.pump import Pump
 from trader.service.schedule import Schedule
@@ -95,10 +95,7 @@ async def open_house(
     ledger = await store.load()
     calendar = Calendar.load()
     apply_closures(calendar, ledger.settings)
-    if settings.market is Market.ZERODHA:
-        place = await zerodha(settings, ledger, store, journal, calendar)
-    else:
-        place = await made_up(settings, ledger, journal, calendar)
+    place = await marketplace(settings, ledger, store, journal, calendar)
     calendar, clock, instruments, broker = place.calendar, place.clock, place.instruments, place.broker
     start = clock.now()
     instruments.today = start.date()
@@ -133,24 +130,7 @@ async def open_house(
     await service.carry_out(desk.restore(ledger, fills, at=start, clean=clean))
     if closed:
         on_alert()
-    front = DeskFront(
-        desk=desk,
-        service=service,
-        store=store,
-        clock=clock,
-        pump=pump,
-        feed=place.feed,
-        broker=broker,
-        calendar=calendar,
-        charges=place.charges,
-        instruments=instruments,
-        catalogue=catalogue,
-        about=About(VERSION, settings.market, settings.trading, clock.speed, datetime.now(IST)),
-        settings=dict(ledger.settings),
-        risk_pct=f"{settings.limits.risk_per_trade_pct.normalize():f}",
-        codes=OneTimeCodes(str(settings.owner_totp), _world_now) if settings.owner_totp else None,
-        account=place.kite,
-    )
+    front = _front(settings, ledger, place, desk, service, store, pump, catalogue)
     open_keys = sorted({p.key for p in ledger.positions if p.quantity})
     if open_keys:
         with contextlib.suppress(MunimError):  # without a list of instruments, or one of them in it
@@ -158,6 +138,36 @@ async def open_house(
     if place.kite is not None:
         place.kite.join(service, front.tell)
     return House(desk, service, pump, front, clock, session, store, place.kite)
+
+
+def _front(
+    settings: Settings,
+    ledger: LedgerState,
+    place: Marketplace,
+    desk: Desk,
+    service: DeskService,
+    store: Store,
+    pump: Pump,
+    catalogue: Catalogue,
+) -> DeskFront:
+    return DeskFront(
+        desk=desk,
+        service=service,
+        store=store,
+        clock=place.clock,
+        pump=pump,
+        feed=place.feed,
+        broker=place.broker,
+        calendar=place.calendar,
+        charges=place.charges,
+        instruments=place.instruments,
+        catalogue=catalogue,
+        about=About(VERSION, settings.market, settings.trading, place.clock.speed, datetime.now(IST)),
+        settings=dict(ledger.settings),
+        risk_pct=f"{settings.limits.risk_per_trade_pct.normalize():f}",
+        codes=OneTimeCodes(str(settings.owner_totp), _world_now) if settings.owner_totp else None,
+        account=place.kite,
+    )
 
 
 def _ran(ledger: LedgerState) -> dict[Job, date]:

@@ -213,7 +213,7 @@ class Dispatcher:
         except Exception as error:
             fault = secrets.token_hex(3)
             if found.secret:  # the text of whatever went wrong may quote what was typed
-                log.error("/%s failed (fault %s): %s", found.name, fault, where(error))  # noqa: TRY400
+                log.error("/%s failed (fault %s): %s", found.name, fault, where(error))  # noqa: TRY400 - a traceback may show what was typed
             else:
                 log.exception("/%s failed (fault %s)", found.name, fault)
             return say(f"/{found.name} failed; the log has it as fault {fault}.{doubt}")

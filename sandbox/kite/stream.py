@@ -198,7 +198,7 @@ class Stream:
     async def _stay_silent(self, connection: Connection) -> None:
         """A half-open peer answers nothing, not even a close."""
         # polled, as asyncio tells nobody that a transport closed
-        while connection.silent and not connection.gone():  # noqa: ASYNC110
+        while connection.silent and not connection.gone():  # noqa: ASYNC110 - a dead peer sets no event
             await asyncio.sleep(SILENCE)
 
     def _obey(self, connection: Connection, text: str) -> None:

@@ -142,7 +142,7 @@ async def test_history_joins_the_invented_past_to_the_prices_pushed_today(seat: 
 async def test_history_beyond_the_intervals_days_is_refused_not_cut(
     seat: Seat, interval: str, days: int
 ) -> None:
-    end = datetime(2026, 11, 20)  # noqa: DTZ001
+    end = datetime(2026, 11, 20)  # noqa: DTZ001 - the package takes naive times
     with pytest.raises(ex.InputException, match=f"interval exceeds max limit: {days} days"):
         await seat.call("historical_data", 408065, end - timedelta(days=days, seconds=1), end, interval)
 

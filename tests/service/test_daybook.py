@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from trader.desk import orders
+from trader.desk.costs import executed_on
 from trader.desk.daybook import Daybook
 from trader.desk.daytext import WIDTH, fold
 from trader.desk.effects import Write
@@ -132,7 +133,7 @@ class Book:
     ) -> None:
         """An order executed and booked, as Booking does it."""
         order = self.order(number, side, quantity, price, OrderState.FILLED)
-        (executed,) = [row for row in self.state.executed_today() if row.tag == order.tag]
+        (executed,) = [row for row in executed_on(self.state, MONDAY) if row.tag == order.tag]
         charges = self.state.charges.added(None, executed, ())
         fill = Fill(
             f"{order.tag}:{quantity}", order.tag, OrderId(str(number)), owner, RELIANCE, side,
@@ -157,7 +158,7 @@ class Book:
     def strategy(self, name: str, status: InstanceStatus, updated: datetime) -> None:
         """Of a running strategy the daybook reads these two fields."""
         instance = SimpleNamespace(status=status, updated_at=updated)
-        self.state.instances[Owner(name)] = SimpleNamespace(instance=instance)  # type: ignore[assignment]
+        self.state.instances[Owner(name)] = SimpleNamespace(instance=instance)  # type: ignore[assignment] # its record is all that is read
 
 
 def test_a_morning_with_nothing_to_look_at() -> None:
@@ -276,7 +277,7 @@ def test_the_contract_notes_rounding_is_booked_to_the_house_once() -> None:
     book = traded()
     state = book.state
     booked, charges = state.counters.booked, [r.charges for r in state.portfolio.day_results()]
-    note = state.charges.day(state.executed_today(), MONDAY)
+    note = state.charges.day(executed_on(state, MONDAY), MONDAY)
     rounding = note.rounding(sum(charges, ZERO))
     assert rounding
     assert book.run(Job.DIGEST) is not None

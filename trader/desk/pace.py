@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from trader.domain.times import ist
 
@@ -45,6 +45,3 @@ class OrderPace:
         self.in_second += 1
         self.in_minute += 1
         self.in_day += placed
-
-    def next_second(self, at: datetime) -> datetime:
-        return ist(at).replace(microsecond=0) + timedelta(seconds=1)

@@ -7,12 +7,10 @@ comment says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from trader.desk.costs import executed_on
 from trader.desk.effects import Effect, Write
 from trader.desk.limits import RiskLimits
 from trader.desk.locks import Held, Lock
@@ -23,7 +21,6 @@ from trader.domain.market import Tick
 from trader.domain.order import Order, OrderId, OrderUpdate, Owner, Product, Tag
 from trader.domain.records import Alert, DeskMode, ExitPlan, Latch, Priority, Record, RiskCounters
 from trader.domain.times import ist
-from trader.market.charges import Executed
 from trader.market.phases import Phase, Venue, venue_of
 
 if TYPE_CHECKING:
@@ -98,10 +95,6 @@ class DeskState:
     def trading_day(self, at: datetime) -> date:
         """The exchange's zone decides the day."""
         return ist(at).date()
-
-    def executed_today(self) -> Sequence[Executed]:
-        """What was executed on the counters' day, in the order it was decided."""
-        return executed_on(self, self.counters.day)
 
     def next_tag(self, at: datetime) -> Tag:
         """The tag the next recorded order gets: ``MAAA261123000042``, 16 characters."""

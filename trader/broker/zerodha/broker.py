@@ -143,7 +143,7 @@ class ZerodhaBroker:
             why = self._memory.contradiction(updates, told, self._time.now()) or ""
             if not why:
                 self._rest.budgets.placed_already(len(rows))
-                return Book(updates, positions, holdings, self._memory.proven_at or _NEVER)
+                return Book(updates, positions, holdings, self.book_proven_at or _NEVER)
         raise BrokerUnavailable(f"Zerodha's order book is stale: {why}.")
 
     async def funds(self) -> Funds:

@@ -133,7 +133,9 @@ class Book:
     ) -> None:
         """An order executed and booked, as Booking does it."""
         order = self.order(number, side, quantity, price, OrderState.FILLED)
-        (executed,) = [row for row in executed_on(self.state, MONDAY) if row.tag == order.tag]
+        (executed,) = [
+            row for row in executed_on(self.state, self.state.counters.day) if row.tag == order.tag
+        ]
         charges = self.state.charges.added(None, executed, ())
         fill = Fill(
             f"{order.tag}:{quantity}", order.tag, OrderId(str(number)), owner, RELIANCE, side,

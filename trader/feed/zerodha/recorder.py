@@ -133,11 +133,9 @@ class TickRecorder:
 
     def _write(self, columns: Columns, day: date) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.folder).free
-        if free < self._leave_free:
-            raise OSError(
-                None, f"only {free >> 20:,} MB are free; {self._leave_free >> 20:,} MB are left alone"
-            )
+        if shutil.disk_usage(self.folder).free < self._leave_free:
+            # Without the figure of the moment: on a disk that is filling up it would be news every minute.
+            raise OSError(None, f"fewer than {self._leave_free >> 20:,} MB are free, and those are left alone")
         write_segment(self.folder / day.isoformat(), columns)
 
     def _lose(self, ticks: int, reason: str) -> None:

@@ -135,7 +135,7 @@ class TickRecorder:
         self.folder.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(self.folder).free < self._leave_free:
             # Without the figure of the moment: on a disk that is filling up it would be news every minute.
-            raise OSError(None, f"fewer than {self._leave_free >> 20:,} MB are free, and those are left alone")
+            raise OSError(None, f"fewer than the {self._leave_free >> 20:,} MB are free that are left alone")
         write_segment(self.folder / day.isoformat(), columns)
 
     def _lose(self, ticks: int, reason: str) -> None:

@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
@@ -114,8 +114,22 @@ class Console:
             self._screen.show(say("That failed; the log has the reason."))
             return
         if outgoing is not None:
-            self._offered = tuple(nonce for row in outgoing.nonces for nonce in row)
-            self._screen.show(outgoing.reply)
+            self._show(outgoing)
+            if outgoing.course is not None:
+                await self._follow(outgoing.course)
+
+    async def _follow(self, course: AsyncIterator[Outgoing]) -> None:
+        """People see how it goes on, a script what it came to."""
+        last: Outgoing | None = None
+        async for last in course:
+            if self._screen.interactive:
+                self._screen.note(last.reply.headline)
+        if last is not None:
+            self._show(last)
+
+    def _show(self, outgoing: Outgoing) -> None:
+        self._offered = tuple(nonce for row in outgoing.nonces for nonce in row)
+        self._screen.show(outgoing.reply)
 
     def _incoming(self, kind: Kind, text: str) -> Incoming:
         self._count += 1

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -114,9 +114,26 @@ class Dispatcher:
             self._in_flight.discard(incoming.source_id)
         if reply is None:
             return None
+        course = None if reply.course is None else self._course(reply.course(), incoming, role)
+        return replace(self._issued(reply, incoming, role), erase=self._erases(incoming), course=course)
+
+    def _issued(self, reply: Reply, incoming: Incoming, role: Role) -> Outgoing:
         shown = self._for_role(reply, role)
-        outgoing = self._nonces.issue(shown, user_id=incoming.user_id, chat_id=incoming.chat_id)
-        return replace(outgoing, erase=self._erases(incoming))
+        return self._nonces.issue(shown, user_id=incoming.user_id, chat_id=incoming.chat_id)
+
+    async def _course(
+        self, replies: AsyncIterator[Reply], incoming: Incoming, role: Role
+    ) -> AsyncIterator[Outgoing]:
+        """What becomes of an answer; nothing that goes wrong in it reaches the chat as it is."""
+        try:
+            async for reply in replies:
+                yield self._issued(reply, incoming, role)
+        except EXPECTED as sentence:
+            yield self._issued(answer_to(sentence), incoming, role)
+        except Exception:
+            fault = secrets.token_hex(3)
+            log.exception("the course of %s failed (fault %s)", incoming.source_id, fault)
+            yield self._issued(say(f"That failed; the log has it as fault {fault}."), incoming, role)
 
     def offer(self, user_id: int, reply: Reply) -> Outgoing:
         """An alert's buttons made single-use for one person in the private chat, where ids are alike."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -84,12 +84,14 @@ class Link:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer. ``buttons`` are rows; the transport shows them, the dispatcher makes them single-use.
-    ``links`` stand above them, a row each."""
+    ``links`` stand above them, a row each. ``course`` is for what takes long: every reply of it takes the
+    place of the one before, the last one stands."""
 
     blocks: Sequence[Block] = ()
     buttons: Sequence[Sequence[Button]] = ()
     picture: bytes | None = None  # PNG
     links: Sequence[Link] = ()
+    course: Callable[[], AsyncIterator[Reply]] | None = None
 
     @property
     def headline(self) -> str:
@@ -110,6 +112,7 @@ class Outgoing:
     reply: Reply
     nonces: Sequence[Sequence[str]] = field(default_factory=tuple)  # shaped like reply.buttons
     erase: bool = False
+    course: AsyncIterator[Outgoing] | None = None
 
 
 def say(*lines: str, bold_first: bool = False) -> Reply:

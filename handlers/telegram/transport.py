@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -88,7 +88,8 @@ class Transport:
     async def _answer(self, incoming: Incoming, message_id: int | None) -> None:
         outgoing = await self._run(incoming)
         if outgoing is not None:
-            await self._deliver(steps(incoming.chat_id, outgoing, asked_in=message_id))
+            shown = await self._deliver(steps(incoming.chat_id, outgoing, asked_in=message_id))
+            await self._follow(incoming.chat_id, shown, outgoing.course)
 
     async def _answer_press(self, incoming: Incoming, query: CallbackQuery) -> None:
         """Stop the button's spinner first. If Telegram says it is too late for that, the press is as old as
@@ -98,7 +99,16 @@ class Transport:
         place = self._place(incoming, query)
         outgoing = await self._run(incoming)
         if outgoing is not None:
-            await self._deliver(steps(incoming.chat_id, outgoing, place=place))
+            shown = await self._deliver(steps(incoming.chat_id, outgoing, place=place))
+            await self._follow(incoming.chat_id, shown, outgoing.course)
+
+    async def _follow(self, chat: int, shown: int | None, course: AsyncIterator[Outgoing] | None) -> None:
+        """Edit the answer's own message as it goes on; where that is gone, what follows comes below."""
+        if course is None:
+            return
+        async for outgoing in course:
+            place = BELOW if shown is None else Place(shown, replace_text=True)
+            shown = await self._deliver(steps(chat, outgoing, place=place)) or shown
 
     async def _is_too_old(self, query: CallbackQuery) -> bool:
         try:
@@ -133,9 +143,16 @@ class Transport:
                 )
             )
 
-    async def _deliver(self, answer: list[Step]) -> None:
-        """Through whichever bot is running, until it is out or hopeless."""
-        delivery = Delivery(answer, self._keyboards.shows)
+    async def _deliver(self, answer: list[Step]) -> int | None:
+        """Through whichever bot is running, until it is out or hopeless. The message it is in, if known."""
+        last: int | None = None
+
+        def shown(chat: int, message_id: int, nonces: frozenset[str]) -> None:
+            nonlocal last
+            last = message_id
+            self._keyboards.shows(chat, message_id, nonces)
+
+        delivery = Delivery(answer, shown)
         pause = self._pace.backoff_first
         try:
             async with asyncio.timeout(self._pace.answer_within):
@@ -150,3 +167,4 @@ class Transport:
                         log.warning("Part of an answer: %s", error)
         except TimeoutError:
             log.warning("An answer could not be delivered within %s s", self._pace.answer_within)
+        return last

@@ -1,0 +1,75 @@
+"""What is typed to have something tested."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from trader.backtest.asked import Asked, asked, before
+from trader.domain.errors import InvalidInput
+from trader.domain.market import Interval
+
+TODAY = date(2026, 11, 21)
+
+
+def test_a_line_says_everything() -> None:
+    line = "ema_crossover reliance,TCS 5m 90d fast=9 slow=21 capital=200000"
+    assert asked(line.split(), TODAY, "") == Asked(
+        "ema_crossover",
+        ("RELIANCE", "TCS"),
+        Interval.M5,
+        date(2026, 8, 23),
+        None,
+        {"fast": "9", "slow": "21"},
+        {"capital": "200000"},
+    )
+
+
+def test_days_may_be_given_instead_of_a_span() -> None:
+    for text in ("2023-07-03..2024-06-28", "2023-07-03 2024-06-28"):
+        found = asked(f"x RELIANCE {text}".split(), TODAY, "")
+        assert (found.first, found.last) == (date(2023, 7, 3), date(2024, 6, 28))
+    assert asked(["x", "RELIANCE", "2026-01-01"], TODAY, "").last is None
+
+
+def test_one_d_is_a_candle_and_ninety_a_span() -> None:
+    found = asked("x RELIANCE 1d 2y".split(), TODAY, "")
+    assert (found.interval, found.first) == (Interval.D1, date(2024, 11, 21))
+
+
+@pytest.mark.parametrize(
+    ("span", "first"),
+    [
+        ("1d", date(2026, 11, 20)),
+        ("2w", date(2026, 11, 7)),
+        ("9mo", date(2026, 2, 21)),
+        ("1y", date(2025, 11, 21)),
+    ],
+)
+def test_spans_go_back_from_today(span: str, first: date) -> None:
+    assert before(TODAY, span) == first
+
+
+def test_a_month_without_that_day_ends_sooner() -> None:
+    assert before(date(2026, 3, 31), "1mo") == date(2026, 2, 28)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("", "Expected a strategy"),
+        ("x", "Expected symbols"),
+        ("x RELIANCE 5m 1m", "Two intervals"),
+        ("x RELIANCE 90d 2026-01-01", "not both"),
+        ("x RELIANCE 2026-02-01 2026-01-01", "in this order"),
+        ("x RELIANCE 2026-02-30", "was 2026-02-30"),
+        ("x RELIANCE fast=", "fast=value"),
+        ("x RELIANCE fast=1 FAST=2", "given twice"),
+        ("x RELIANCE 9999y", "before there were candles"),
+        ("x RELIANCE 0d", "Expected a span"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_with_the_usage(line: str, says: str) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        asked(line.split(), TODAY, "/backtest …")

@@ -1,0 +1,130 @@
+"""What a person types to have something tested, in chat and in the shell alike:
+
+    ema_crossover RELIANCE,TCS 5m 90d fast=9 slow=21 stop=0.5
+    ema_crossover RELIANCE 5m 2023-07-03..2024-06-28 fast=5:20:1 slow=20:60:5 goal=sharpe trials=100
+
+The strategy, symbols, a candle interval, a span (``90d 12w 6mo 2y``, or two days), and settings: the
+strategy's own, the common options, and those of the test itself, which are listed in ``OWN``.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Final
+
+from trader.domain.errors import InvalidInput
+from trader.domain.market import Interval
+
+# Settings of the test, not of the strategy, and what they mean.
+OWN: Final[Mapping[str, str]] = {
+    "capital": "rupees the test may use; the desk's own unless given",
+    "slippage": "% lost by every market order; the paper desk's own unless given",
+    "charges": "off: without brokerage and taxes, to compare with others",
+    "data": "a folder or file of candles, in the shell",
+    "goal": "the figure to search by: net, sharpe, calmar, sqn …",
+    "where": "bounds to keep, as in trades>=30;drawdown<=10",
+    "trials": "how many settings to try at most",
+    "sampler": "grid or tpe",
+    "holdout": "% of the days kept from the search",
+    "name": "of a search, to go on with it",
+    "seed": "of what is drawn at random",
+}
+DEFAULT_SPAN = "365d"
+_SPAN = re.compile(r"([0-9]{1,4})(d|w|mo|y)", re.IGNORECASE)
+_INTERVAL = re.compile(r"[0-9]+(s|m|h|min|minute)|1d|minute|day", re.IGNORECASE)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """``settings`` are the strategy's and the options', as typed; ``own`` those of ``OWN``. ``last`` None: to
+    the newest candle."""
+
+    strategy: str
+    symbols: tuple[str, ...]
+    interval: Interval
+    first: date
+    last: date | None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
+
+
+def asked(words: Sequence[str], today: date, usage: str) -> Asked:
+    """Raises InvalidInput with ``usage`` behind it."""
+    if not words:
+        raise InvalidInput(f"Expected a strategy and symbols. Usage: {usage}")
+    symbols: list[str] = []
+    days: list[date] = []
+    settings: dict[str, str] = {}
+    own: dict[str, str] = {}
+    interval: Interval | None = None
+    span: str | None = None
+    for word in words[1:]:
+        name, equals, value = word.partition("=")
+        name = name.casefold()
+        if equals and name:
+            target = own if name in OWN else settings
+            if not value:
+                raise InvalidInput(f"Expected {name}=value, was {word!r}. Usage: {usage}")
+            if name in target:
+                raise InvalidInput(f"{name} is given twice.")
+            target[name] = value
+        elif _INTERVAL.fullmatch(word):
+            if interval is not None:
+                raise InvalidInput(f"Two intervals, {interval} and {word}; expected one. Usage: {usage}")
+            interval = Interval.parse(word)
+        elif _SPAN.fullmatch(word):
+            span = word
+        elif found := _DAY.findall(word):
+            days += [_day(text, usage) for text in found]
+        else:
+            symbols += [symbol for symbol in word.upper().split(",") if symbol]
+    if not symbols:
+        raise InvalidInput(f"Expected symbols, as in RELIANCE,TCS. Usage: {usage}")
+    first, last = _span(days, span, today, usage)
+    return Asked(
+        words[0].casefold(),
+        tuple(dict.fromkeys(symbols)),
+        interval or Interval.M5,
+        first,
+        last,
+        settings,
+        own,
+    )
+
+
+def _span(days: list[date], span: str | None, today: date, usage: str) -> tuple[date, date | None]:
+    if days and span:
+        raise InvalidInput(f"Expected {span} or days, not both. Usage: {usage}")
+    if len(days) > 2 or (len(days) == 2 and days[0] > days[1]):
+        raise InvalidInput(f"Expected a first and a last day, in this order. Usage: {usage}")
+    if days:
+        return days[0], days[1] if len(days) == 2 else None
+    return before(today, span or DEFAULT_SPAN), None
+
+
+def before(today: date, span: str) -> date:
+    """The day ``90d``, ``12w``, ``6mo`` or ``2y`` before ``today``."""
+    found = _SPAN.fullmatch(span)
+    if found is None or not int(found[1]):
+        raise InvalidInput(f"Expected a span like 90d, 12w, 6mo or 2y, was {span!r}")
+    count, unit = int(found[1]), found[2].casefold()
+    try:
+        if unit in ("d", "w"):
+            return today - timedelta(days=count * (7 if unit == "w" else 1))
+        months = today.year * 12 + today.month - 1 - count * (12 if unit == "y" else 1)
+        year, month = divmod(months, 12)
+        return date(year, month + 1, min(today.day, calendar.monthrange(year, month + 1)[1]))
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"{span} reaches back before there were candles.") from None
+
+
+def _day(text: str, usage: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(f"Expected a day like 2026-11-20, was {text}. Usage: {usage}") from None

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from handlers.telegram.supervisor import TelegramService
     from trader.broker.paper.journal import PaperJournal
     from trader.ports.store import Store
+    from trader.service.clock import MarketClock
     from trader.service.opening import House
 
 log = logging.getLogger("munim")
@@ -104,16 +105,16 @@ async def _download(settings: Settings, words: Sequence[str]) -> int:
 async def _rehearse(settings: Settings) -> int:
     from rehearsal.rehearse import rehearse
 
-    async def practise(local: Settings, commands: Sequence[Command]) -> int:
+    async def practise(local: Settings, commands: Sequence[Command], clock: MarketClock) -> int:
         local.data_dir.mkdir(parents=True, exist_ok=True)
-        return await run(local, commands)
+        return await run(local, commands, clock)
 
     return await rehearse(settings, practise)
 
 
-async def run(settings: Settings, commands: Sequence[Command] = ()) -> int:
+async def run(settings: Settings, commands: Sequence[Command] = (), clock: MarketClock | None = None) -> int:
     """Open the ledger, the desk and the chat, until asked to stop or the input ends. ``commands`` join the
-    usual ones."""
+    usual ones. ``clock``: of a broker in this process, to be the live desk's too."""
     from handlers.recipients import welcome
     from trader.service.opening import open_house
     from trader.strategy.catalogue import Catalogue
@@ -134,6 +135,7 @@ async def run(settings: Settings, commands: Sequence[Command] = ()) -> int:
             held=settings.speed is None and chat.scripted,
             on_alert=chat.wake,
             before_next=chat.told if chat.scripted else None,
+            clock=clock,
         )
         chat.join(house)
         for file, fault in catalogue.faults.items():

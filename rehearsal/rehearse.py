@@ -22,7 +22,7 @@ from trader.service.settings import KiteSettings, Market, Settings, Trading
 EVERY = 0.25  # seconds between two prices
 BEGINS = 5 * 60  # seconds after the opening, where the market is closed now
 
-Run = Callable[[Settings, Sequence[Command]], Awaitable[int]]
+Run = Callable[[Settings, Sequence[Command], WallClock], Awaitable[int]]
 
 
 async def rehearse(settings: Settings, run: Run) -> int:
@@ -33,7 +33,8 @@ async def rehearse(settings: Settings, run: Run) -> int:
         kite.exchange.pace = Pace.realistic()
         walking = asyncio.create_task(Walk(kite.market, settings.seed).run(EVERY))
         try:
-            return await run(_against(kite, settings, clock), rehearsal_commands(kite))
+            # One clock for both: a fill must not be dated before or behind the desk's own time.
+            return await run(_against(kite, settings, clock), rehearsal_commands(kite), clock)
         finally:
             walking.cancel()
             with contextlib.suppress(asyncio.CancelledError):

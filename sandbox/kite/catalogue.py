@@ -11,17 +11,18 @@ NIFTY_LOT, NIFTY_FREEZE = 65, 1_800
 TUESDAY = 1  # NIFTY expires on Tuesdays since September 2025
 
 SHARES = (
-    # token, symbol, name, previous close, tick, ISIN
-    (738561, "RELIANCE", "RELIANCE INDUSTRIES", 1480.0, 0.1, "INE002A01018"),
-    (408065, "INFY", "INFOSYS", 1520.0, 0.1, "INE009A01021"),
-    (2953217, "TCS", "TATA CONSULTANCY SERV LT", 3050.0, 0.1, "INE467B01029"),
-    (341249, "HDFCBANK", "HDFC BANK", 990.0, 0.05, "INE040A01034"),
-    (1270529, "ICICIBANK", "ICICI BANK", 1380.0, 0.1, "INE090A01021"),
-    (779521, "SBIN", "STATE BANK OF INDIA", 960.0, 0.05, "INE062A01020"),
-    (424961, "ITC", "ITC", 405.0, 0.05, "INE154A01025"),
-    (2714625, "BHARTIARTL", "BHARTI AIRTEL", 2080.0, 0.1, "INE397D01024"),
-    (1510401, "AXISBANK", "AXIS BANK", 1230.0, 0.1, "INE238A01034"),
+    # token, symbol, name, previous close, tick, ISIN, lot of its future
+    (738561, "RELIANCE", "RELIANCE INDUSTRIES", 1480.0, 0.1, "INE002A01018", 500),
+    (408065, "INFY", "INFOSYS", 1520.0, 0.1, "INE009A01021", 400),
+    (2953217, "TCS", "TATA CONSULTANCY SERV LT", 3050.0, 0.1, "INE467B01029", 175),
+    (341249, "HDFCBANK", "HDFC BANK", 990.0, 0.05, "INE040A01034", 550),
+    (1270529, "ICICIBANK", "ICICI BANK", 1380.0, 0.1, "INE090A01021", 700),
+    (779521, "SBIN", "STATE BANK OF INDIA", 960.0, 0.05, "INE062A01020", 750),
+    (424961, "ITC", "ITC", 405.0, 0.05, "INE154A01025", 1600),
+    (2714625, "BHARTIARTL", "BHARTI AIRTEL", 2080.0, 0.1, "INE397D01024", 475),
+    (1510401, "AXISBANK", "AXIS BANK", 1230.0, 0.1, "INE238A01034", 625),
 )
+FREEZE_LOTS = 40  # of a share's future
 UNDATED = (
     # a share without futures, so without a closing auction; and one of the other exchange
     Listing(3812865, "NSE", "CENTRALBK", "CENTRAL BANK OF INDIA", 38.5, 0.01, isin="INE483A01010"),
@@ -34,23 +35,39 @@ UNDATED = (
 
 
 def default_listings(today: date) -> list[Listing]:
-    """Shares, indices, the NIFTY future of the month and seven strikes of the next expiry."""
+    """Shares, indices, the month's futures and seven strikes of the next expiry. A share with a future closes
+    in the auction, and nothing but the future tells that of it."""
     shares = [
         Listing(token, "NSE", symbol, name, close, tick, isin=isin, closes_in_auction=True)
-        for token, symbol, name, close, tick, isin in SHARES
+        for token, symbol, name, close, tick, isin, _ in SHARES
     ]
-    return [*shares, *UNDATED, nifty_future(today), *nifty_options(today)]
+    futures = [
+        _future(today, symbol, close * 1.003, lot, FREEZE_LOTS * lot, 53_000 + number)
+        for number, (_, symbol, _, close, _, _, lot) in enumerate(SHARES)
+    ]
+    return [*shares, *UNDATED, nifty_future(today), *futures, *nifty_options(today)]
 
 
 def nifty_future(today: date) -> Listing:
+    number = 52_000 + _month_of(today).month
+    return _future(today, "NIFTY", NIFTY_SPOT + 60, NIFTY_LOT, NIFTY_FREEZE, number)
+
+
+def _future(today: date, name: str, close: float, lot: int, freeze: int, number: int) -> Listing:
+    expiry = _month_of(today)
+    symbol = f"{name}{expiry:%y%b}FUT".upper()
+    return Listing(
+        _token(number), "NFO", symbol, name, round(close, 1), 0.1, lot, "FUT",
+        "NFO-FUT", expiry, freeze_quantity=freeze,
+    )  # fmt: skip
+
+
+def _month_of(today: date) -> date:
+    """The expiry of the nearest monthly contract."""
     expiry = _last_tuesday(today)
     if expiry < today:
         expiry = _last_tuesday(date(today.year + today.month // 12, today.month % 12 + 1, 1))
-    symbol = f"NIFTY{expiry:%y%b}FUT".upper()
-    return Listing(
-        _token(52_000 + expiry.month), "NFO", symbol, "NIFTY", NIFTY_SPOT + 60, 0.1, NIFTY_LOT, "FUT",
-        "NFO-FUT", expiry, freeze_quantity=NIFTY_FREEZE,
-    )  # fmt: skip
+    return expiry
 
 
 def nifty_options(today: date, strikes: int = 3) -> list[Listing]:

@@ -18,6 +18,8 @@ from sandbox.kite.tickets import find_listing
 from sandbox.kite.times import stamp
 
 LEGS = {"single": 1, "two-leg": 2}
+PRODUCTS = ("CNC", "NRML", "MTF")
+NEAREST = 0.0025  # how close a trigger may be to the last price
 
 
 @dataclass(slots=True)
@@ -134,6 +136,10 @@ class Triggers:
             raise bad_input("Invalid `last_price`.")
         if any(order.get("order_type") != "LIMIT" for order in orders):
             raise bad_input("GTT orders can only be LIMIT.")
+        if any(order.get("product") not in PRODUCTS for order in orders):
+            raise bad_input(f"GTT orders can only be {', '.join(PRODUCTS)}.")
+        if any(abs(float(value) - last) < NEAREST * last for value in values):
+            raise bad_input("Trigger price should be at least 0.25% away from the last price.")
         now, user = self._agenda.now, self._desk.user_id
         return Trigger(
             trigger_id, user, kind, listing, [float(one) for one in values], last, orders, now, now

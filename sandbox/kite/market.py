@@ -88,6 +88,7 @@ class Market:
         self.listings, self.hours, self._agenda = listings, hours, agenda
         self._quotes: dict[int, Quote] = {}
         self.listeners: list[Listener] = []  # called with every new price, in this order
+        self.size = DEFAULT_SIZE  # less makes fills slow and partial
 
     def price(
         self,
@@ -98,15 +99,15 @@ class Market:
         volume: int | None = None,
         *,
         quantity: int = 1,
-        bid_quantity: int = DEFAULT_SIZE,
-        ask_quantity: int = DEFAULT_SIZE,
+        bid_quantity: int | None = None,
+        ask_quantity: int | None = None,
         oi: int | None = None,
     ) -> Quote:
         """A trade of ``quantity`` at ``last``, and the book after it.
 
         Without ``bid`` and ``ask`` the book stands one tick away on either side; each side has five levels
-        a tick apart with the given quantity on each, 0 for an empty side. ``volume`` is the day's total;
-        without it ``quantity`` is added to what was.
+        a tick apart with the given quantity on each, ``size`` if none is given, 0 for an empty side.
+        ``volume`` is the day's total; without it ``quantity`` is added to what was.
         """
         self._agenda.run()  # what was due before this price meets it
         listing = self.listings[symbol]
@@ -122,11 +123,14 @@ class Market:
         if oi is not None:
             quote.oi, quote.oi_high = oi, max(quote.oi_high, oi)
             quote.oi_low = min(quote.oi_low or oi, oi)
-        quote.bids = _ladder(last - tick if bid is None else bid, -tick, bid_quantity)
-        quote.asks = _ladder(last + tick if ask is None else ask, tick, ask_quantity)
+        quote.bids = _ladder(last - tick if bid is None else bid, -tick, self._size(bid_quantity))
+        quote.asks = _ladder(last + tick if ask is None else ask, tick, self._size(ask_quantity))
         for listener in self.listeners:
             listener(quote)
         return quote
+
+    def _size(self, quantity: int | None) -> int:
+        return self.size if quantity is None else quantity
 
     def quote(self, listing: Listing) -> Quote:
         """Before its first price an instrument shows its previous close and an empty book."""

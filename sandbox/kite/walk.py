@@ -48,8 +48,10 @@ class Walk:
     def _fair(self, listing: Listing) -> float:
         if not listing.is_derivative:
             return self._levels[listing.key]
-        spot = self._levels[UNDERLYING]
+        own = f"NSE:{listing.name}"
+        underlying = own if own in self._levels else UNDERLYING
+        spot = self._levels[underlying]
         if not listing.is_option:
-            return spot * listing.previous_close / self._market.listings[UNDERLYING].previous_close
+            return spot * listing.previous_close / self._market.listings[underlying].previous_close
         inside = (spot - listing.strike) * (1 if listing.instrument_type == "CE" else -1)
         return max(0.0, inside) + TIME_VALUE * math.exp(-((inside / 250) ** 2))

@@ -77,6 +77,7 @@ class Pump:
         every_minute: Callable[[datetime], Awaitable[None]] | None = None,
         before_next: Callable[[], Awaitable[None]] | None = None,
         bars_wait: timedelta = timedelta(0),
+        live: bool = False,
     ) -> None:
         self._service = service
         self._feed = feed
@@ -88,6 +89,7 @@ class Pump:
         self._every_minute = every_minute
         self._before_next = before_next
         self._bars_wait = bars_wait  # how late a live tick of a closed bar may still come
+        self._live = live  # the clock moves by itself, and has passed a batch when it comes
         self._held_until: datetime | None = clock.now() if held else None
         self._next = clock.now()  # when the batch that is held back begins
         self._released = asyncio.Event()
@@ -228,17 +230,23 @@ class Pump:
         """What is due before a moment that begins and ends then, each job at its own time."""
         while self._schedule is not None and not self._stopping.is_set():
             due, now = self._schedule.next_due(), self._clock.now()
-            if due is None:
-                return
-            # What a start finds overdue is caught up when the market moves on from where it stood.
-            at = max(due, now + _MOMENT)
-            if at > (ends if due <= now else begins):
+            at = None if due is None else self._job_at(due, begins, ends)
+            if due is None or at is None:
                 return
             await self._wait_for_release(at, at)
             await self._keep_pace(at)
             # The owner may have closed the day while the market stood.
             if not self._stopping.is_set() and self._schedule.next_due() == due:
                 await self._safely(self._run_job(self._schedule, max(due, now)))
+
+    def _job_at(self, due: datetime, begins: datetime, ends: datetime) -> datetime | None:
+        """The moment at which a job that is due then runs before what begins and ends so; None: not yet."""
+        now = self._clock.now()
+        if self._live:
+            return now if due <= now else None
+        # What a start finds overdue is caught up when the market moves on from where it stood.
+        at = max(due, now + _MOMENT)
+        return at if at <= (ends if due <= now else begins) else None
 
     async def _run_job(self, schedule: Schedule, at: datetime) -> None:
         """The desk hears of the time first: the checklist is of the new day, not of the last one."""

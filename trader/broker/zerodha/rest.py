@@ -150,10 +150,10 @@ class KiteRest:
     # -- the market -------------------------------------------------------------------------------------
 
     async def instruments(self, exchange: str | None = None) -> bytes:
-        """The day's dump, CSV."""
+        """The day's dump, CSV. Zerodha gives it to everybody, so nobody need have logged in."""
         return await self._read(
             self._bulk, self._budgets.other, "the instruments", bytes,
-            lambda kite: kite.instruments(exchange=exchange), patience=LONG_PATIENCE,
+            lambda kite: kite.instruments(exchange=exchange), patience=LONG_PATIENCE, for_all=True,
         )  # fmt: skip
 
     async def quote(self, keys: Iterable[str]) -> dict[str, Row]:
@@ -261,10 +261,21 @@ class KiteRest:
         work: Callable[[KiteClient], T],
         *,
         patience: float,
+        for_all: bool = False,
     ) -> T:
+        """``for_all``: answered without a login too."""
+
         async def once() -> T:
             async with budget():
-                return await line.call(token_of(), work, patience)
+                return await line.call(token(), work, patience)
+
+        def token() -> str:
+            try:
+                return token_of()
+            except LoginNeeded:
+                if for_all:
+                    return ""
+                raise
 
         async with self._faults(lambda error: read_fault(error, what)) as token_of:
             try:

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.tick_to_order import bare_commit, bare_database
 from sandbox.kite import Hours, KiteServer, Listing
 from tests.broker.approvals import approved, change
 from trader.broker.zerodha.broker import ZerodhaBroker
@@ -77,7 +78,8 @@ def take_orders(pipe: Connection) -> None:
     pipe.send(arrived)
 
 
-async def orders_to(port: int, folder: Path, *, durable: bool) -> list[float]:
+async def orders_to(port: int, folder: Path, bare: list[float], *, durable: bool) -> list[float]:
+    """When each began. ``bare`` takes the seconds of a bare commit made after each, on the same disk."""
     from storage.engines import sqlite_url
     from storage.ledger import SqlLedger
 
@@ -88,7 +90,7 @@ async def orders_to(port: int, folder: Path, *, durable: bool) -> list[float]:
         f"http://127.0.0.1:{port}", HeldSession(KiteCredentials("key", "secret"), "token"), plenty
     )
     await broker.open()
-    began = []
+    began, beside = [], bare_database(folder / f"bare-{durable}.db")
     gc.collect()
     gc.freeze()
     for number in range(WARM_UP + COUNT):
@@ -98,9 +100,13 @@ async def orders_to(port: int, folder: Path, *, durable: bool) -> list[float]:
             await ledger.commit(_intent(order))
         await broker.place(order)
         await asyncio.sleep(0.002)  # a desk does something else between two orders
+        if durable:
+            bare.append(bare_commit(beside, number))
+            await asyncio.sleep(0.002)
     gc.unfreeze()
     await broker.close()
     await ledger.close()
+    beside.close()
     return began
 
 
@@ -120,15 +126,16 @@ def _intent(approval: Approved) -> list[Order | OrderEvent | RiskCounters]:
     return [order, event, RiskCounters(request.at.date(), entries=1)]
 
 
-def to_the_socket(folder: Path, *, durable: bool) -> list[float]:
-    """Seconds for each order."""
+def to_the_socket(folder: Path, *, durable: bool) -> tuple[list[float], list[float]]:
+    """Seconds for each order, and for the bare commits between them."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     server = multiprocessing.get_context("spawn").Process(target=take_orders, args=(theirs,))
     server.start()
-    began = asyncio.run(orders_to(ours.recv(), folder, durable=durable))
+    bare: list[float] = []
+    began = asyncio.run(orders_to(ours.recv(), folder, bare, durable=durable))
     arrived = ours.recv()
     server.join()
-    return [at - start for start, at in zip(began, arrived, strict=True)][WARM_UP:]
+    return [at - start for start, at in zip(began, arrived, strict=True)][WARM_UP:], bare[WARM_UP:]
 
 
 # -- twenty exits ----------------------------------------------------------------------------------------
@@ -168,9 +175,16 @@ async def kill(*, stops: bool) -> tuple[list[float], int]:
 def main() -> None:
     with TemporaryDirectory() as folder:
         print(f"an approved order to its first byte at the broker's socket, {COUNT} times:")
-        for name, durable in (("without the ledger", False), ("with the durable intent", True)):
-            cut = statistics.quantiles(to_the_socket(Path(folder), durable=durable), n=100)
-            print(f"  {name:30} p50 {cut[49] * 1000:6.2f} ms   p99 {cut[98] * 1000:6.2f} ms")
+        alone, _ = to_the_socket(Path(folder), durable=False)
+        orders, bare = to_the_socket(Path(folder), durable=True)
+    for name, taken in (
+        ("without the ledger", alone),
+        ("with the durable intent", orders),
+        ("a bare commit of one row", bare),
+    ):
+        cut = statistics.quantiles(taken, n=100)
+        print(f"  {name:30} p50 {cut[49] * 1000:6.2f} ms   p99 {cut[98] * 1000:6.2f} ms")
+    print(f"  order to bare commit, medians  {statistics.median(orders) / statistics.median(bare):6.1f}")
     print(f"{POSITIONS} positions left at once, ten requests a second:")
     for name, stops in (("exits alone", False), ("stops turned into exits", True)):
         reached, refused = asyncio.run(kill(stops=stops))

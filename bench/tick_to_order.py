@@ -30,18 +30,26 @@ AT = datetime(2026, 11, 23, 9, 30, tzinfo=IST)
 COUNT = 300
 
 
-def bare_commits(path: Path) -> list[float]:
+def bare_database(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     for pragma in ("journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute("CREATE TABLE intent (tag TEXT PRIMARY KEY, body TEXT)")
-    taken = []
-    for number in range(COUNT):
-        began = time.perf_counter()
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("INSERT INTO intent VALUES (?, ?)", (f"M{number}", "x" * 200))
-        connection.execute("COMMIT")
-        taken.append(time.perf_counter() - began)
+    return connection
+
+
+def bare_commit(connection: sqlite3.Connection, number: int) -> float:
+    """Seconds."""
+    began = time.perf_counter()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("INSERT INTO intent VALUES (?, ?)", (f"M{number}", "x" * 200))
+    connection.execute("COMMIT")
+    return time.perf_counter() - began
+
+
+def bare_commits(path: Path) -> list[float]:
+    connection = bare_database(path)
+    taken = [bare_commit(connection, number) for number in range(COUNT)]
     connection.close()
     return taken
 

@@ -24,26 +24,60 @@ class Writer:
         self._pen = pen
         self._wait = wait  # seconds, for a turn; the pen waits as long again for the database's lock
         self._turn = asyncio.Lock()
-        self._running: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
+        self._running: set[asyncio.Future[None]] = set()  # the loop itself holds tasks weakly
+        self._dropping: asyncio.Task[None]  # of the connection, after the last failure
         self._closed = False
 
     async def write(self, batch: Batch) -> None:
         """Raises CommitFailed. Cancelling the caller does not tear a transaction: it ends by itself."""
         if self._closed:
             raise CommitFailed("Nothing was recorded: the ledger is closed.")
-        task = asyncio.create_task(self._in_turn(batch))
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-        await asyncio.shield(task)
+        if self._running or (begun := self._begin(batch)) is None:
+            task = asyncio.create_task(self._in_turn(batch))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+            await asyncio.shield(task)
+            return
+        # Alone, as nearly always: a task of its own would be three more turns of the loop for an order.
+        await self._turn.acquire()  # which is free, so nothing happens in between
+        self._running.add(begun)
+        begun.add_done_callback(self._begun_ended)
+        try:
+            await asyncio.shield(begun)
+        except Exception as fault:
+            await asyncio.shield(self._dropping)
+            raise CommitFailed(f"Nothing was recorded: {_reason(fault, self._wait)}") from fault
+
+    def _begin(self, batch: Batch) -> asyncio.Future[None] | None:
+        try:
+            return self._pen.begin(batch)
+        except Exception as fault:
+            raise CommitFailed(f"Nothing was recorded: {_reason(fault, self._wait)}") from fault
+
+    def _begun_ended(self, begun: asyncio.Future[None]) -> None:
+        """Also when its caller went away."""
+        if begun.cancelled() or begun.exception() is not None:
+            self._dropping = asyncio.create_task(self._drop())
+            self._running.add(self._dropping)
+            self._dropping.add_done_callback(self._ended)
+        else:
+            self._turn.release()
+        self._running.discard(begun)
+
+    async def _drop(self) -> None:
+        try:
+            await self._pen.drop()
+        finally:
+            self._turn.release()
 
     async def close(self) -> None:
         """Once the transactions already asked for have ended."""
         self._closed = True
-        if self._running:
+        while self._running:
             await asyncio.wait(self._running)
         await self._pen.drop()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Future[None]) -> None:
         self._running.discard(task)
         if not task.cancelled():
             task.exception()  # looked at, so asyncio does not complain when a cancelled caller never does

@@ -10,6 +10,8 @@ from trader.domain.instrument import InstrumentKey
 from trader.domain.order import (
     Approved,
     ApprovedChange,
+    ApprovedGtt,
+    Gtt,
     OrderChange,
     OrderId,
     OrderRequest,
@@ -84,3 +86,7 @@ def change(
         at=at,
     )
     return ApprovedChange(terms, gate_seal())
+
+
+def approved_gtt(gtt: Gtt) -> ApprovedGtt:
+    return ApprovedGtt(gtt, gate_seal())

@@ -86,7 +86,9 @@ async def test_a_refused_token_asks_for_a_login_and_nothing_is_tried_until_there
         world.stream.subscribe(KEYS)
         await world.stream.open()
         (needed,) = await until(lambda: world.of(LoginNeeded))
-        assert needed.reason == 'Kite answered 403 {"status":"error","message":"Authentication failed."}'
+        assert needed.reason == "Kite answered 403 Authentication failed."
+        assert needed.access_token == "yesterdays"  # noqa: S105 - a word, no secret
+        assert "yesterdays" not in repr(needed)
         await until(lambda: world.of(Stale))
         assert world.of(Stale)[0].retry_in is None
         await world.time.run(3600, step=30)

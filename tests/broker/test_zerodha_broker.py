@@ -18,7 +18,7 @@ from tests.broker.approvals import approved, change
 from tests.broker.kite_house import GOLD, KEY, MONDAY, KiteDesk, kite_desk
 from tests.broker.kite_stream_world import until
 from trader.broker.zerodha.freshness import Memory
-from trader.domain.errors import BrokerUnavailable, LoginNeeded, OrderRefused
+from trader.domain.errors import BrokerUnavailable, ChangesUsedUp, LoginNeeded, OrderRefused
 from trader.domain.order import (
     Approved,
     BrokerStatus,
@@ -350,3 +350,13 @@ def test_a_book_is_believed_exactly_when_it_knows_all_that_was_told(
     assert (
         memory.contradiction(book.values(), known, MONDAY) is not None
     ) == behind  # a look changes nothing
+
+
+async def test_changes_made_in_the_app_use_up_the_orders_changes_too(desk: KiteDesk) -> None:
+    order = approved(KEY, Side.SELL, 10, OrderType.SL, limit="90", trigger="95")
+    order_id = await desk.broker.place(order)
+    for step in range(25):
+        desk.server.app.modify(order_id, trigger_price=round(95 - step * 0.05, 2))
+        desk.server.settle()
+    with pytest.raises(ChangesUsedUp, match="modifications exceeded"):
+        await desk.broker.modify(change(order, order_id, OrderType.SL, limit="90", trigger="95"))

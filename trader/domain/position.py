@@ -44,6 +44,16 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class Traded:
+    """What the broker's trade book says of one order: how many trades, their units, their average price."""
+
+    order_id: OrderId
+    trades: int
+    quantity: int
+    average_price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """One owner's net holding of one (instrument, product): the sum of its fills.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -40,10 +41,7 @@ class Line:
         """
         client = self._prepared()
         client.set_access_token(token)
-        try:
-            call = self._threads.submit(work, client)
-        except RuntimeError as error:  # the pool is shut down
-            raise NotSent("the desk is closing its lines") from error
+        call = self._begin(work, client)
         answer = asyncio.wrap_future(call)
         try:
             async with asyncio.timeout(deadline):
@@ -59,6 +57,14 @@ class Line:
             if not call.cancel():
                 answer.add_done_callback(_log_end)
             raise
+
+    def _begin(self, work: Callable[[KiteClient], T], client: KiteClient) -> Future[T]:
+        try:
+            call = self._threads.submit(work, client)
+        except RuntimeError as error:  # the pool is shut down
+            raise NotSent("the desk is closing its lines") from error
+        time.sleep(0)  # hand the interpreter to that thread at once: it waits 0.1 ms for it otherwise
+        return call
 
     def _prepared(self) -> KiteClient:
         if self._client is None:
@@ -81,18 +87,13 @@ def _log_end(answer: asyncio.Future[Any]) -> None:
 
 
 def _client(api_key: str, root: str, proxy: str, timeout: float) -> KiteClient:
-    from http.cookiejar import DefaultCookiePolicy
-
     client = kite_client(api_key, root, timeout=timeout, proxy=proxy)
-    session = client.reqsession
-    session.hooks["response"].append(check_answer)
-    session.auth = _as_it_came  # without it, what .netrc says of the host would replace the token
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # nothing for threads to share
+    client.reqsession.hooks["response"].append(check_answer)
     # The package parses dates with dateutil, rows by the thousand, and holds the interpreter meanwhile; and
     # it makes dictionaries of 90,000 instruments that we read as columns.
     client._format_response = _as_it_came
     client._parse_instruments = _as_it_came
-    client._format_historical = _candles
+    client._format_historical = candles
     return client
 
 
@@ -100,7 +101,7 @@ def _as_it_came(data: T) -> T:
     return data
 
 
-def _candles(data: dict[str, Any]) -> list[dict[str, Any]]:
+def candles(data: dict[str, Any]) -> list[dict[str, Any]]:
     """As the package shapes them."""
     return [_candle(row) for row in data["candles"]]
 

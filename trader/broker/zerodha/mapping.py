@@ -9,11 +9,13 @@ from enum import StrEnum
 from typing import Any
 
 from trader.domain.funds import Funds, Holding
+from trader.domain.gtt import GttId, GttRow, GttStatus
 from trader.domain.instrument import Exchange, InstrumentKey
 from trader.domain.money import ZERO, to_paise
 from trader.domain.order import (
     BrokerPosition,
     BrokerStatus,
+    Gtt,
     OrderId,
     OrderType,
     OrderUpdate,
@@ -21,6 +23,7 @@ from trader.domain.order import (
     Side,
     Tag,
 )
+from trader.domain.position import Traded
 from trader.domain.times import IST, ist
 
 Row = Mapping[str, Any]
@@ -66,6 +69,18 @@ def order_update(row: Row, now: datetime, trades: Sequence[Row] = ()) -> OrderUp
         trigger_price=number(row, "trigger_price") or None,
         message=str(row.get("status_message") or row.get("status_message_raw") or ""),
     )
+
+
+def traded(rows: Iterable[Row]) -> list[Traded]:
+    """The trade book, order by order. UnreadableRow."""
+    of_order: dict[OrderId, list[Row]] = {}
+    for row in rows:
+        of_order.setdefault(OrderId(_text(row, "order_id")), []).append(row)
+    sums = []
+    for order_id, trades in of_order.items():
+        units = sum(_whole(trade, "quantity") for trade in trades)
+        sums.append(Traded(order_id, len(trades), units, average_of(trades, units)))
+    return sums
 
 
 def needs_trades(row: Row) -> bool:
@@ -123,6 +138,58 @@ def holdings(rows: Iterable[Row]) -> list[Holding]:
             average = number(row, "average_price")
             held.append(Holding(_key(row), max(settled, 0), max(coming, 0), average))
     return held
+
+
+# -- triggers that outlive the day (kite.md 9) --------------------------------------------------------------
+
+
+def gtt_rows(rows: Iterable[Row]) -> list[GttRow]:
+    """The single-leg ones of our exchanges that become a LIMIT order; Munim makes no others."""
+    return [gtt_row(row) for row in rows if _plain_gtt(row)]
+
+
+def _plain_gtt(row: Row) -> bool:
+    condition, orders = row.get("condition"), row.get("orders")
+    return (
+        row.get("type") == "single"
+        and isinstance(condition, Mapping)
+        and ours(condition)
+        and isinstance(orders, list)
+        and len(orders) == 1
+        and isinstance(orders[0], Mapping)
+        and orders[0].get("order_type") == "LIMIT"
+        and orders[0].get("product") in set(Product)
+    )
+
+
+def gtt_row(row: Row) -> GttRow:
+    condition, order = row["condition"], row["orders"][0]
+    result = order.get("result")
+    became = result.get("order_result") if isinstance(result, Mapping) else None
+    became = became if isinstance(became, Mapping) else {}
+    values = condition.get("trigger_values")
+    if not isinstance(values, list) or len(values) != 1:
+        raise UnreadableRow(f"Expected one value among trigger_values, came {values!r}")
+    status = str(row.get("status"))
+    return GttRow(
+        GttId(str(_whole(row, "id"))),
+        Gtt(
+            _key(condition),
+            _word(order, "transaction_type", Side),
+            _whole(order, "quantity"),
+            _product(order),
+            number({"trigger": values[0]}, "trigger"),
+            number(order, "price"),
+        ),
+        GttStatus(status) if status in ("active", "triggered") else GttStatus.ENDED,
+        moment(row.get("created_at")),
+        OrderId(str(became["order_id"])) if became.get("order_id") else None,
+        str(became.get("rejection_reason") or ("" if became.get("order_id") else _failure(became))),
+    )
+
+
+def _failure(became: Row) -> str:
+    return f"The broker says: {became['status']}." if became.get("status") == "failed" else ""
 
 
 # -- values ----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from trader.broker.zerodha.credentials import LOOPBACK
+from trader.broker.zerodha.lean import lean_session
 
 KiteClient = Any  # kiteconnect ships no types
 
@@ -32,6 +33,9 @@ def kite_client(
         proxies=proxies,
         debug=False,
     )
+    client.reqsession.close()
+    client.reqsession = lean_session()
+    # For its proxies; a .netrc, which would replace the token, is not read by this kind of session.
     client.reqsession.trust_env = urlsplit(root).hostname not in LOOPBACK
     for scheme in ("http://", "https://"):
         client.reqsession.mount(scheme, _ipv4_adapter()())

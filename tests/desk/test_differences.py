@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from broker_book import Reply
 from samples import update
-from world import BUY, CALL, REL, SECOND, TCS, DeskWorld
+from world import BUY, CALL, REL, SECOND, TCS, DeskWorld, at_once
 
 from trader.desk.commands import Judge, Reconcile, Resume, StartStrategy, Verdict
 from trader.desk.effects import Answer, Effect, ReadBook, Watch, Write
@@ -696,6 +696,28 @@ def test_reconcile_says_so_when_the_broker_cannot_be_read() -> None:
     world.broker.readable = True
     world.command(Reconcile())
     assert world.alerts("reconcile")[-1].title == "In order: 0 orders, 0 positions"
+
+
+@pytest.mark.parametrize("clean", [False, True])
+@pytest.mark.parametrize("readable", [True, False])
+def test_who_asked_to_reconcile_is_answered_after_a_restart_too(clean: bool, readable: bool) -> None:
+    world = DeskWorld()
+    before = world.broker.readable
+    world.broker.readable = False
+    world.desk.handle(CommandGiven(world.now, "tg:7", "owner 1", Reconcile()))  # and the process dies
+    effects = world.desk.handle(CommandGiven(world.now, "tg:8", "owner 1", Reconcile()))
+    at_once(world.ledger.commit([e.record for e in effects if isinstance(e, Write)]))
+    world.broker.readable = before and readable
+    world.restart(clean=clean)
+    world.clock(3)
+    told = world.alerts("reconcile")
+    assert {a.alert_id for a in told} == {"reconcile:tg:7", "reconcile:tg:8"}
+    assert {a.title for a in told} == {
+        "In order: 0 orders, 0 positions" if readable else "NOT reconciled: the broker cannot be read"
+    }
+    world.restart(clean=clean)
+    world.clock(3)
+    assert len(world.alerts("reconcile")) == 2, "told once"
 
 
 def test_a_reading_begun_before_it_was_asked_for_answers_nothing() -> None:

@@ -25,7 +25,9 @@ from trader.domain.market import Tick
 from trader.domain.order import (
     Approved,
     ApprovedChange,
+    ApprovedGtt,
     Denied,
+    Gtt,
     Order,
     OrderChange,
     OrderId,
@@ -393,7 +395,7 @@ def test_nobody_but_the_gate_takes_the_seal_or_makes_an_approval() -> None:
             name = node.func if isinstance(node, ast.Call) else None
             called = getattr(name, "id", getattr(name, "attr", ""))
             taken = isinstance(node, ast.alias) and node.name in ("gate_seal", "_GATE")
-            if taken or called in ("gate_seal", "Approved", "ApprovedChange"):
+            if taken or called in ("gate_seal", "Approved", "ApprovedChange", "ApprovedGtt"):
                 guilty.add(path.relative_to(ROOT).as_posix())
     assert guilty == {"trader/desk/risk.py"}
 
@@ -405,3 +407,25 @@ def test_an_approval_cannot_be_forged(seal: object) -> None:
         Approved(wanted, seal)
     with pytest.raises(PermissionError, match="Only the risk gate"):
         ApprovedChange(terms(), seal)
+    with pytest.raises(PermissionError, match="Only the risk gate"):
+        ApprovedGtt(NIGHT, seal)
+
+
+NIGHT = Gtt(REL, Side.SELL, 10, Product.CNC, Decimal(990), Decimal("960.3"))
+
+
+@pytest.mark.parametrize(
+    ("held", "gtt", "code"),
+    [
+        (10, NIGHT, ""),
+        (12, NIGHT, ""),
+        (9, NIGHT, "not_reducing"),
+        (-10, NIGHT, "not_reducing"),
+        (10, replace(NIGHT, quantity=0), "not_reducing"),
+        (10, replace(NIGHT, trigger_price=Decimal("990.01")), "tick_multiple"),
+        (10, replace(NIGHT, price=Decimal(0)), "tick_multiple"),
+    ],
+)
+def test_a_stop_for_the_night_may_never_come_to_more_than_is_held(held: int, gtt: Gtt, code: str) -> None:
+    verdict = GATE.approve_gtt(gtt, RELIANCE, Position(OURS, REL, Product.CNC, held, Decimal(1000)))
+    assert (verdict.code if isinstance(verdict, Denied) else "") == code

@@ -8,12 +8,13 @@ from decimal import Decimal
 import pytest
 from world import BUY, CALL, NIFTY, OURS, REL, SBIN, SHORT, DeskWorld, instruments
 
-from trader.desk.commands import CloseDay, Kill, Resume
+from trader.desk.commands import CloseDay, Judge, Kill, Resume, Verdict
 from trader.desk.desk import Desk
 from trader.desk.limits import RiskLimits
 from trader.desk.portfolio import Slot
 from trader.domain.instrument import InstrumentKey
 from trader.domain.order import EXTERNAL, OrderState, OrderType, Product, Purpose, Side
+from trader.domain.records import Priority
 from trader.domain.times import IST
 from trader.market.instruments import Instruments
 
@@ -352,3 +353,51 @@ def test_a_contract_that_is_not_listed_any_more_takes_no_other_symbol_along() ->
     world.restart(clean=True)
     assert world.state.instances[OURS].instance.symbols == (REL,)
     assert world.told("NIFTY26DEC26000CE not listed")
+
+
+def nobodys(product: Product = Product.MIS) -> DeskWorld:
+    """Shares bought in the broker's app, which the owner was asked about."""
+    world = DeskWorld(LIMITS, at=at(14, 50))
+    world.tick(1000.0)
+    world.broker.elsewhere(REL, Side.BUY, 5, "1000", product=product)
+    world.clock(2)
+    assert REL in world.state.locks
+    return world
+
+
+def warnings(world: DeskWorld) -> list[str]:
+    return [a.title for a in world.alerts("difference") if "unless you say" in a.title]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_nobody_has_judged_is_warned_about_before_the_broker_closes_it(restarts: bool) -> None:
+    world = nobodys()
+    run_to(world, at(15, 9, 59))
+    assert not warnings(world)
+    run_to(world, at(15, 10))
+    assert warnings(world) == ["Closed at 15:25 unless you say: +5 RELIANCE"]
+    (alert,) = [a for a in world.alerts("difference") if "unless you say" in a.title]
+    assert alert.priority is Priority.CRITICAL
+    assert alert.alert_id.startswith("difference:NSE:RELIANCE:MIS:"), "so that chat puts buttons under it"
+    if restarts:
+        world.restart()
+    run_to(world, at(15, 24))
+    assert len({a.alert_id for a in world.alerts("difference") if "unless you say" in a.title}) == 1
+    assert not world.submits(), "it is not the desk's to close"
+
+
+@pytest.mark.parametrize("verdict", [Verdict.ADOPT, Verdict.IGNORE, Verdict.FLATTEN])
+def test_what_was_judged_is_not_warned_about(verdict: Verdict) -> None:
+    world = nobodys()
+    world.broker.fills = verdict is not Verdict.FLATTEN
+    assert world.command(Judge("RELIANCE", verdict)).ok
+    run_to(world, at(15, 24))
+    assert not warnings(world)
+    if verdict is Verdict.ADOPT:
+        assert not world.account()
+
+
+def test_delivery_from_elsewhere_is_no_business_of_the_square_off() -> None:
+    world = nobodys(Product.CNC)
+    run_to(world, at(15, 24))
+    assert not warnings(world)

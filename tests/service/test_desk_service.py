@@ -21,6 +21,7 @@ START = StartStrategy("ema_crossover", ("TCS", "SBIN"), "1m")
 async def test_an_intent_that_was_not_recorded_is_not_sent_and_the_desk_halts() -> None:
     async with running() as desk:
         await desk.ask(START, "1")
+        await desk.wait(timedelta(seconds=1))  # the checklist that is overdue is written
         while not await desk.store.orders():
             desk.store.fail_next_commit = True
             await desk.wait(timedelta(seconds=1))

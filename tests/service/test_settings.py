@@ -30,7 +30,7 @@ def test_nothing_set_is_a_paper_desk_in_the_terminal() -> None:
         ("TRADING", "live", "live needs MARKET=zerodha"),
         ("TRADING", "real", "expected paper or live"),
         ("KITE_API_KEI", "x", "did you mean KITE_API_KEY?"),
-        ("KITE_USER_ID", "AB1234", "go together"),
+        ("KITE_PASSWORD", "secret", "go together"),
         ("KITE_TOTP_SECRET", "secret!", "base32"),
         ("OWNER_TOTP_SECRET", "123", "base32"),
         ("KITE_STREAM_URL", "https://x", "ws(s)"),
@@ -67,6 +67,11 @@ def test_all_faults_are_reported_at_once() -> None:
 def test_a_token_without_an_owner_is_refused() -> None:
     with pytest.raises(SettingsError, match="TELEGRAM_OWNER_IDS"):
         read_settings({"TELEGRAM_BOT_TOKEN": TOKEN})
+
+
+def test_a_user_alone_says_who_may_log_in_by_link() -> None:
+    kite = read_settings({"KITE_USER_ID": "AB1234"}).kite
+    assert (kite.user_id, kite.password, kite.totp_secret) == ("AB1234", "", "")
 
 
 def test_a_replay_needs_a_path() -> None:

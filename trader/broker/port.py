@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from trader.domain.funds import Funds, Holding
-from trader.domain.order import Approved, ApprovedChange, BrokerPosition, OrderId, OrderUpdate
+from trader.domain.gtt import GttId, GttRow
+from trader.domain.order import (
+    Approved,
+    ApprovedChange,
+    ApprovedGtt,
+    BrokerPosition,
+    OrderId,
+    OrderUpdate,
+)
+from trader.domain.position import Traded
 
 UpdateSink = Callable[[OrderUpdate], None]
 
@@ -20,12 +29,14 @@ class Book:
     ``holdings`` are for brokers that move delivery shares out of the positions overnight, as Kite does; the
     owner's other shares are among them. ``proven_at`` is the newest time of which the reading is known to
     tell; None where readings are always of now. What is missing from it may have come later.
+    ``trades`` are those of each order, None where the broker keeps no trade book.
     """
 
     orders: Sequence[OrderUpdate]
     positions: Sequence[BrokerPosition]
     holdings: Sequence[Holding] = ()
     proven_at: datetime | None = None
+    trades: Sequence[Traded] | None = None
 
 
 class Broker(Protocol):
@@ -69,4 +80,21 @@ class Broker(Protocol):
         ...
 
 
-__all__ = ["Book", "Broker", "Funds", "UpdateSink"]
+@runtime_checkable
+class Overnight(Protocol):
+    """What a broker may have besides: stops that stand beyond the day (GTT).
+
+    ``place_gtt`` and ``delete_gtt`` raise OrderRefused and OutcomeUnknown like orders do; ``gtts`` raises
+    BrokerUnavailable. The order a triggered one becomes arrives as every order from elsewhere does.
+    """
+
+    async def place_gtt(self, approved: ApprovedGtt) -> GttId: ...
+
+    async def delete_gtt(self, gtt_id: GttId) -> None: ...
+
+    async def gtts(self) -> Sequence[GttRow]:
+        """All single-leg ones of the account, the owner's own among them."""
+        ...
+
+
+__all__ = ["Book", "Broker", "Funds", "Overnight", "UpdateSink"]

@@ -3,18 +3,21 @@ that nobody can explain."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from trader.desk.differences import Differences
 from trader.desk.effects import ReadBook
 from trader.desk.events import BookPurpose, BookRead
+from trader.desk.executions import Executions
 from trader.desk.guard import Guard
 from trader.desk.locks import Held
 from trader.desk.orderflow import OrderFlow, seen_in_positions_only
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.order import Order, OrderState, OrderType, OrderUpdate, Product, Tag
-from trader.domain.records import DeskMode, Priority
+from trader.domain.records import DeskMode, Priority, Setting
 from trader.market.phases import Phase
 
 # faults.md 2: an accepted order was invisible for 83 s. Only after more than that, and several complete
@@ -31,6 +34,7 @@ BEHIND_AFTER = timedelta(seconds=10)
 BACKOFF = tuple(timedelta(seconds=s) for s in (1, 2, 4, 8, 15, 30))
 # An intent without any answer for this long has lost its answer.
 ANSWER_WITHIN = timedelta(seconds=30)
+_ASKED = "reconcile_asked"  # the setting that keeps who waits for an answer to /reconcile
 _MOVING = (OrderState.ACKED, OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY)
 
 
@@ -40,6 +44,7 @@ class Books:
         self._flow = flow
         self._guard = guard
         self._differences = differences
+        self._executions = Executions(state, flow)
         self._absent: dict[Tag, int] = {}  # complete readings without a trace
         self._reads = 0
         self._next_read: datetime | None = None
@@ -49,6 +54,11 @@ class Books:
         self._asked: dict[str, datetime] = {}  # /reconcile by source id, until its result is told
         self._first = True
         self._read_at: datetime | None = None
+        self._lost_at: datetime | None = None  # the session; what was asked before tells of before
+
+    def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
+        """Who asked before the restart is answered by the first reading after it."""
+        self._asked = dict.fromkeys(json.loads(settings.get(_ASKED) or "[]"), turn.at)
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -103,6 +113,11 @@ class Books:
 
     # -- reading ---------------------------------------------------------------------------------
 
+    def on_broker_lost(self, turn: Turn) -> None:
+        """What is held is hearsay until a reading that begins after the next login (faults.md 9)."""
+        self._lost_at = turn.at
+        self._state.reconciled = False
+
     def on_book(self, turn: Turn, book: BookRead) -> None:
         self._read_at = turn.at
         behind = self._behind(turn, book)
@@ -124,10 +139,12 @@ class Books:
         self._lasting = {}
         if not behind:
             self._compare(turn, book)
+            self._executions.compare(turn, book)
         self._differences.orphans(turn, book)
         self._report(turn, book, behind=behind)
         self._first = False
-        self._state.reconciled = True
+        if self._lost_at is None or book.asked_at >= self._lost_at:
+            self._state.reconciled = True
 
     def _merge(self, turn: Turn, update: OrderUpdate, book: BookRead) -> None:
         tag = self._state.tags_by_id.get(update.order_id)
@@ -256,15 +273,19 @@ class Books:
     # -- the owner asked -------------------------------------------------------------------------
 
     def ask(self, turn: Turn, source_id: str) -> str:
-        """/reconcile: read the book now; what it showed is told. A restart forgets to tell, not to read."""
+        """/reconcile: read the book now; what it showed is told, by the next run if this one ends before."""
         self._asked[source_id] = turn.at
+        self._keep_asked(turn)
         turn.send(ReadBook(BookPurpose.RECONCILE))
         return "Reading the broker's book; the result follows."
 
     def on_book_failed(self, turn: Turn, reason: str) -> None:
+        if not self._asked:
+            return
         for source_id in self._asked:
             self._answer(turn, source_id, "NOT reconciled: the broker cannot be read", reason)
         self._asked.clear()
+        self._keep_asked(turn)
 
     def _report(self, turn: Turn, book: BookRead, *, behind: bool) -> None:
         due = [source_id for source_id, at in self._asked.items() if book.asked_at >= at]
@@ -277,16 +298,23 @@ class Books:
             f"{_named(at)}: {n:+d}, not ours so far; read again to be sure."
             for at, (n, _) in self._waiting.items()
         ]
+        lines += self._executions.apart
         title = f"{_count(len(lines), 'difference')} in {counted}" if lines else f"In order: {counted}"
         if behind:
             title = "NOT reconciled: the book is behind"
             lines = ["It shows less than was heard of already, so it proves nothing. It is read again."]
+        if self._state.funding is not None:
+            lines.append(self._state.funding.text)
         locked = ", ".join(symbol_of(key) for key in sorted(self._state.locks))
         if locked:
             lines.append(f"Locked until your verdict: {locked}.")
         for source_id in due:
             del self._asked[source_id]
             self._answer(turn, source_id, title, "\n".join(lines))
+        self._keep_asked(turn)
+
+    def _keep_asked(self, turn: Turn) -> None:
+        turn.write(Setting(_ASKED, json.dumps(sorted(self._asked))))
 
     def _answer(self, turn: Turn, source_id: str, title: str, body: str) -> None:
         turn.alert(f"reconcile:{source_id}", Priority.FILL, "reconcile", title, body)

@@ -56,6 +56,7 @@ class Case:
     unresolved: bool  # an order of this instrument has an unknown outcome
     locked: str  # why the instrument is, until the owner's verdict; empty when it is not
     recent: Iterable[Order]  # orders of this instrument and owner, newest last
+    broker_free: Decimal | None = None  # what the broker has for new positions, where it is known
 
     @property
     def price(self) -> Decimal:

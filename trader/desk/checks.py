@@ -179,7 +179,7 @@ def armed(case: Case) -> Denied | None:
 def book_read(case: Case) -> Denied | None:
     if case.reconciled:
         return None
-    return Denied("book_unread", "The broker's book has not been read since the start; it must be first.")
+    return Denied("book_unread", "The broker's book must be read first, as after every start and login.")
 
 
 def strategy_state(case: Case) -> Denied | None:
@@ -346,10 +346,12 @@ def gross_exposure(case: Case) -> Denied | None:
 
 def capital(case: Case) -> Denied | None:
     needed = case.margin_needed
-    free = case.equity - case.margin_used
+    free, where = case.equity - case.margin_used, "is free"
+    if case.broker_free is not None and case.broker_free < free:
+        free, where = case.broker_free, "is free at the broker"
     if needed <= free:
         return None
-    return Denied("capital", f"The order needs {rupees(needed)}; {rupees(max(free, ZERO))} is free.")
+    return Denied("capital", f"The order needs {rupees(needed)}; {rupees(max(free, ZERO))} {where}.")
 
 
 def daily_loss(case: Case) -> Denied | None:

@@ -17,15 +17,24 @@ from trader.desk.events import (
     BookFailed,
     BookPurpose,
     BookRead,
+    BrokerLost,
     BrokerReached,
     ChangeAnswered,
     ClockTicked,
     CommandGiven,
     Event,
+    FundsRead,
+    GttDeleted,
+    GttNotPlaced,
+    GttPlaced,
+    GttsListed,
+    GttsUnread,
     HistoryFailed,
     HistoryLoaded,
     HouseFault,
     JobDue,
+    MarketBack,
+    MarketLost,
     OrderAcked,
     OrderOutcomeUnknown,
     OrderRefusedByBroker,
@@ -34,16 +43,19 @@ from trader.desk.events import (
     TicksArrived,
 )
 from trader.desk.exits import Exits
+from trader.desk.funding import Purse
 from trader.desk.guard import Guard
 from trader.desk.judging import Judging
 from trader.desk.kill import Kill
 from trader.desk.orderflow import OrderFlow
 from trader.desk.orders import describe
+from trader.desk.overnight import Overnight
 from trader.desk.owner import OwnerDesk
 from trader.desk.plans import plan_text
 from trader.desk.portfolio import Booked, Slot, slot_of
 from trader.desk.risk import RiskGate
 from trader.desk.runner import Runner
+from trader.desk.severed import tell_what_stays_open
 from trader.desk.squareoff import Squareoff
 from trader.desk.state import DeskConfig, DeskState, Turn
 from trader.desk.view import DeskView, QuoteView
@@ -71,6 +83,7 @@ HOUSE_FAULTS = {
     "ledger_failed": "the ledger cannot be written",
     "exchange_failed": "the paper exchange failed",
     "second_bot": "another program uses this bot",
+    "orders_barred": "the broker takes no orders from here",
 }
 
 
@@ -99,15 +112,18 @@ class Desk:
             counters=RiskCounters(date.min, peak_equity=config.limits.capital),
             armed=not config.live,
         )
-        self._flow = OrderFlow(self._state, RiskGate())
-        self._exits = Exits(self._state, self._flow)
+        gate = RiskGate()
+        self._flow = OrderFlow(self._state, gate)
+        self._overnight = Overnight(self._state, gate)
+        self._exits = Exits(self._state, self._flow, self._overnight)
         self._guard = Guard(self._state, self._flow, self._exits)
-        self._squareoff = Squareoff(self._state, self._flow, self._exits)
+        self._squareoff = Squareoff(self._state, self._flow, self._exits, self._overnight)
         self._runner = Runner(self._state, self._flow, self._exits)
         self._kill = Kill(self._state, self._flow, self._exits, self._guard)
         self._differences = Differences(self._state, self._flow, self._exits)
         self._judging = Judging(self._state, self._flow, self._exits, self._guard)
         self._books = Books(self._state, self._flow, self._guard, self._differences)
+        self._purse = Purse(self._state)
         self._daybook = Daybook(self._state)
         self._owner = OwnerDesk(
             self._state, self._runner, self._guard, self._kill, self._books, self._judging
@@ -115,6 +131,7 @@ class Desk:
         self._flow.on_fill = self._filled
         self._flow.on_end = self._exits.order_ended
         self._flow.on_stranger = self._differences.stranger
+        self._flow.claim = self._overnight.claim
         self._guard.on_breach = self._kill.follow
         self._exits.on_flat = self._went_flat
         self._flats: list[Slot] = []
@@ -133,6 +150,7 @@ class Desk:
         restoring.restart_instances(turn, self._state, self._runner, self._exits, ledger.instances)
         self._kill.restore(turn, ledger.settings)
         self._differences.restore(turn, ledger.settings)
+        self._books.restore(turn, ledger.settings)
         if not clean:
             self._guard.halt(
                 turn,
@@ -142,7 +160,8 @@ class Desk:
                 " check /positions and /orders.",
                 by="start-up",
             )
-        turn.send(ReadBook(BookPurpose.RECONCILE))
+        if not self._overnight.restore(turn, ledger.settings):
+            turn.send(ReadBook(BookPurpose.RECONCILE))
         return turn.effects
 
     def handle(self, event: Event) -> list[Effect]:
@@ -165,23 +184,45 @@ class Desk:
                 self._flow.refused(turn, tag, reason)
             case OrderOutcomeUnknown(tag=tag, reason=reason):
                 self._flow.outcome_unknown(turn, tag, reason)
-            case ChangeAnswered(tag=tag, error=error, unknown=unknown):
-                self._flow.change_answered(turn, tag, error, outcome_unknown=unknown)
+            case ChangeAnswered(tag=tag, error=error, unknown=unknown, used_up=used_up):
+                self._flow.change_answered(turn, tag, error, outcome_unknown=unknown, used_up=used_up)
             case BookRead():
                 self._books.on_book(turn, event)
                 self._kill.on_reconciled(turn)
                 if event.purpose is BookPurpose.KILL:
                     self._kill.on_book(turn, event)
+            case FundsRead():
+                self._purse.on_funds(turn, event)
             case BrokerReached():
+                self._overnight.reached(turn)
                 turn.send(ReadBook(BookPurpose.RECONCILE))
+            case GttPlaced():
+                self._overnight.placed(turn, event)
+            case GttNotPlaced():
+                self._overnight.not_placed(turn, event)
+            case GttDeleted():
+                self._overnight.deleted(turn, event)
+            case GttsListed():
+                self._overnight.listed(turn, event)
+                self._read_first_book(turn)
+            case GttsUnread():
+                self._overnight.unread(event)
+                self._read_first_book(turn)
+            case BrokerLost():
+                self._books.on_broker_lost(turn)
+                tell_what_stays_open(turn, self._state, self._exits)
             case BookFailed(purpose=purpose, reason=reason):
                 self._books.on_book_failed(turn, reason)
                 if purpose is BookPurpose.KILL:
                     self._kill.on_book_failed(turn, reason)
+            case MarketLost(keys=keys):
+                self._runner.mending.lost(keys)
+            case MarketBack():
+                self._runner.mending.back()
             case HistoryLoaded(owner=owner, key=key, bars=bars):
                 self._runner.history(turn, owner, key, bars)
-            case HistoryFailed(owner=owner, key=key, reason=reason):
-                self._runner.history_failed(turn, owner, key, reason)
+            case HistoryFailed(owner=owner, key=key, reason=reason, passing=passing):
+                self._runner.history_failed(turn, owner, key, reason, passing=passing)
             case CommandGiven():
                 self._owner.handle(turn, event)
             case JobDue():
@@ -193,6 +234,10 @@ class Desk:
             self._differences.settle(turn)
         self._after_flat(turn)
         return turn.effects
+
+    def _read_first_book(self, turn: Turn) -> None:
+        if not self._state.reconciled:
+            turn.send(ReadBook(BookPurpose.RECONCILE))
 
     def _ticks(self, turn: Turn, ticks: Sequence[Tick]) -> None:
         state = self._state
@@ -218,6 +263,7 @@ class Desk:
         self._squareoff.on_clock(turn)
         self._flow.on_clock(turn)
         self._judging.on_clock(turn)
+        self._overnight.on_clock(turn)
         self._exits.on_clock(turn)
         self._runner.on_clock(turn)
         self._books.on_clock(turn)

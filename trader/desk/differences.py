@@ -14,7 +14,7 @@ from decimal import Decimal
 from trader.desk.effects import Watch
 from trader.desk.events import BookRead
 from trader.desk.exits import Exits
-from trader.desk.locks import LOCKS, MANUAL, Difference, Held, Lock, dumped, loaded
+from trader.desk.locks import LOCKS, MANUAL, STANDING, Difference, Held, Lock, dumped, loaded
 from trader.desk.notes import UNEXPLAINED, Note, held_words, order_words, story, title_of
 from trader.desk.orderflow import OrderFlow
 from trader.desk.orders import describe
@@ -223,7 +223,7 @@ class Differences:
             for slot, position in state.portfolio.open_slots().items()
             if slot.owner == EXTERNAL
         }
-        locked = {key for key, lock in state.locks.items() if lock.kind is not Difference.VANISHED}
+        locked = {key for key, lock in state.locks.items() if lock.kind not in STANDING}
         ended = locked - {key for key, _ in held}
         stories: dict[InstrumentKey, str] = {}
         for at in sorted({*held, *state.asked, *self._notes}):
@@ -232,7 +232,7 @@ class Differences:
                 stories[at[0]] = self._story(at, self._notes.pop(at))  # told with the unlocking
             self._look(turn, at, held.get(at, 0))
         for key in sorted(ended):
-            if state.locks[key].kind is not Difference.VANISHED:
+            if state.locks[key].kind not in STANDING:
                 self._unlock(turn, key, state.locks[key], stories.get(key, ""))
         text = dumped(state.locks, state.asked)
         if text != self._kept:

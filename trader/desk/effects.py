@@ -6,9 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trader.desk.events import BookPurpose
+from trader.desk.portfolio import Slot
+from trader.domain.gtt import GttId
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Interval
-from trader.domain.order import Approved, ApprovedChange, OrderId, Owner, Tag
+from trader.domain.order import Approved, ApprovedChange, ApprovedGtt, OrderId, Owner, Tag
 from trader.domain.records import Record
 
 
@@ -39,6 +41,26 @@ class ReadBook:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceGtt:
+    """Have a stop stand beyond the day; answered by GttPlaced or GttNotPlaced."""
+
+    slot: Slot
+    approved: ApprovedGtt
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteGtt:
+    """Answered by GttDeleted."""
+
+    gtt_id: GttId
+
+
+@dataclass(frozen=True, slots=True)
+class ListGtts:
+    """Answered by GttsListed or GttsUnread."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadHistory:
     """Ask for the last ``count`` closed bars; answered by HistoryLoaded or HistoryFailed."""
 
@@ -65,4 +87,16 @@ class Answer:
     text: str  # plain sentences, lines separated by newlines
 
 
-Effect = Write | Submit | Change | Cancel | ReadBook | LoadHistory | Watch | Answer
+Effect = (
+    Write
+    | Submit
+    | Change
+    | Cancel
+    | ReadBook
+    | PlaceGtt
+    | DeleteGtt
+    | ListGtts
+    | LoadHistory
+    | Watch
+    | Answer
+)

@@ -8,11 +8,13 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from trader.desk.commands import Command
-from trader.domain.funds import Holding
+from trader.desk.portfolio import Slot
+from trader.domain.funds import Funds, Holding
+from trader.domain.gtt import GttId, GttRow
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Bar, Interval, Tick
 from trader.domain.order import BrokerPosition, OrderId, OrderUpdate, Owner, Tag
-from trader.domain.position import DayResult
+from trader.domain.position import DayResult, Traded
 
 # -- the market ---------------------------------------------------------------------------------------
 
@@ -46,6 +48,21 @@ class ClockTicked:
 
 
 @dataclass(frozen=True, slots=True)
+class MarketLost:
+    """Prices of these do not come any more; what is heard of them is a part of what trades."""
+
+    at: datetime
+    keys: Sequence[InstrumentKey]
+
+
+@dataclass(frozen=True, slots=True)
+class MarketBack:
+    """All prices come again."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryLoaded:
     """The bars asked for by LoadHistory, oldest first."""
 
@@ -58,10 +75,13 @@ class HistoryLoaded:
 
 @dataclass(frozen=True, slots=True)
 class HistoryFailed:
+    """``passing``: it will be there later (nobody is logged in, the broker does not answer)."""
+
     at: datetime
     owner: Owner
     key: InstrumentKey
     reason: str
+    passing: bool = False
 
 
 # -- the broker ---------------------------------------------------------------------------------------
@@ -92,13 +112,14 @@ class OrderOutcomeUnknown:
 
 @dataclass(frozen=True, slots=True)
 class ChangeAnswered:
-    """A modify or cancel request came back; ``error`` is empty when the broker accepted it and
-    ``unknown`` says that nobody can tell."""
+    """A modify or cancel request came back; ``error`` is empty when the broker accepted it,
+    ``unknown`` says that nobody can tell, ``used_up`` that this order takes no more changes."""
 
     at: datetime
     tag: Tag
     error: str = ""
     unknown: bool = False
+    used_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +145,16 @@ class BookRead:
     positions: Sequence[BrokerPosition]
     holdings: Sequence[Holding] = ()
     proven_at: datetime | None = None  # of which time it surely tells; None: of now
+    trades: Sequence[Traded] | None = None  # None: the broker has no trade book
+
+
+@dataclass(frozen=True, slots=True)
+class FundsRead:
+    """The account's funds, read after ``asked_at``."""
+
+    at: datetime
+    asked_at: datetime
+    funds: Funds
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +165,59 @@ class BrokerReached:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerLost:
+    """The session with the broker is over: nothing can be ordered or read before the next login."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BookFailed:
     at: datetime
     purpose: BookPurpose
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GttPlaced:
+    at: datetime
+    slot: Slot
+    gtt_id: GttId
+
+
+@dataclass(frozen=True, slots=True)
+class GttNotPlaced:
+    """The broker did not take a stop for the night, or, ``unknown``, nobody can tell."""
+
+    at: datetime
+    slot: Slot
+    reason: str
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GttDeleted:
+    """``error`` is empty when the broker deleted it; one that was triggered cannot be. ``unknown``: nobody
+    can tell."""
+
+    at: datetime
+    gtt_id: GttId
+    error: str = ""
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GttsListed:
+    """All of the account's, read after ``asked_at``."""
+
+    at: datetime
+    asked_at: datetime
+    rows: Sequence[GttRow]
+
+
+@dataclass(frozen=True, slots=True)
+class GttsUnread:
+    at: datetime
     reason: str
 
 
@@ -196,6 +277,8 @@ Event = (
     | RangePassed
     | BarClosed
     | ClockTicked
+    | MarketLost
+    | MarketBack
     | HistoryLoaded
     | HistoryFailed
     | OrderAcked
@@ -205,7 +288,14 @@ Event = (
     | OrderUpdated
     | BookRead
     | BookFailed
+    | FundsRead
     | BrokerReached
+    | BrokerLost
+    | GttPlaced
+    | GttNotPlaced
+    | GttDeleted
+    | GttsListed
+    | GttsUnread
     | CommandGiven
     | JobDue
     | HouseFault

@@ -14,6 +14,7 @@ from trader.desk.exposure import CLOSING
 from trader.desk.leaving import Leaving
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
 from trader.desk.orderflow import OrderFlow
+from trader.desk.overnight import Overnight
 from trader.desk.plans import keep_plan, planned, reached, resting_exit, stop_on_tick
 from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState, Turn
@@ -36,11 +37,11 @@ FlatHook = Callable[[Turn, Slot], None]
 
 
 class Exits:
-    def __init__(self, state: DeskState, flow: OrderFlow) -> None:
+    def __init__(self, state: DeskState, flow: OrderFlow, overnight: Overnight) -> None:
         self._state = state
         self._flow = flow
-        self._leaving = Leaving(state, flow)
-        self._stops = Stops(state, flow, self._leaving)
+        self._leaving = Leaving(state, flow, overnight)
+        self._stops = Stops(state, flow, self._leaving, overnight)
         self.on_flat: FlatHook = _ignore
 
     # -- the plan --------------------------------------------------------------------------------

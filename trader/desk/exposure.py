@@ -30,6 +30,7 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
     day, venue = state.trading_day(at), state.venue(request.key)
     phase = state.calendar.phase(at, venue)
     session = state.calendar.session(day, venue)
+    used = margin_used(state, day)
     return Case(
         request=request,
         at=at,
@@ -53,7 +54,7 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
         owner_max_positions=running.options.max_positions if running else 0,
         owner_risk_pct=Decimal(str(running.options.risk)) if running else ZERO,
         exposure=exposure(state),
-        margin_used=margin_used(state, day),
+        margin_used=used,
         margin_needed=margin(
             state, instrument, request.product, request.side, request.quantity, price_of(request, quote), day
         ),
@@ -69,6 +70,7 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
         ),
         locked=state.locks[request.key].text if request.key in state.locks else "",
         recent=_recent_entries(state, at, request),
+        broker_free=_broker_free(state, day, used),
     )
 
 
@@ -79,7 +81,7 @@ def closing_quantity(state: DeskState, slot: Slot) -> int:
 
 def exposure(state: DeskState) -> Decimal:
     """Gross rupees at the market, with the entries under way."""
-    entries = [*_entries(state), *_outside(state)]
+    entries = [*_entries(state), *outside_entries(state)]
     return state.portfolio.gross_exposure(state.quotes) + sum(
         (_pending_value(state, o) for o in entries), ZERO
     )
@@ -95,8 +97,16 @@ def margin_used(state: DeskState, on: date) -> Decimal:
         used += margin(state, instrument, slot.product, side, quantity, position.average_price, on)
     for order in _entries(state):
         instrument, quantity = state.instrument(order.key), order.pending_quantity
-        used += margin(state, instrument, order.product, order.side, quantity, _price(state, order), on)
+        used += margin(state, instrument, order.product, order.side, quantity, price_at(state, order), on)
     return used
+
+
+def _broker_free(state: DeskState, on: date, used: Decimal) -> Decimal | None:
+    """Rupees the broker has for another position; None when today's funds are not known."""
+    known = state.funding
+    if known is None or state.trading_day(known.at) != on:
+        return None
+    return known.free(used, state.counters.booked)
 
 
 def equity(state: DeskState) -> Decimal:
@@ -130,7 +140,7 @@ def _entries(state: DeskState) -> list[Order]:
     return [o for o in state.working.values() if o.purpose is Purpose.ENTRY]
 
 
-def _outside(state: DeskState) -> list[Order]:
+def outside_entries(state: DeskState) -> list[Order]:
     """Working orders from elsewhere, but those that would close what the account holds."""
     net = state.portfolio.net()
     return [
@@ -141,7 +151,7 @@ def _outside(state: DeskState) -> list[Order]:
 
 
 def _pending_value(state: DeskState, order: Order) -> Decimal:
-    return _price(state, order) * order.pending_quantity
+    return price_at(state, order) * order.pending_quantity
 
 
 def last_day(state: DeskState, key: InstrumentKey) -> date | None:
@@ -155,7 +165,7 @@ def last_day(state: DeskState, key: InstrumentKey) -> date | None:
     return expiry if trades else state.calendar.previous_trading_day(expiry)
 
 
-def _price(state: DeskState, order: Order) -> Decimal:
+def price_at(state: DeskState, order: Order) -> Decimal:
     price = order.price or order.trigger_price or order.request.reference_price
     if price is not None:
         return price

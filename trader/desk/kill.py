@@ -163,7 +163,8 @@ class Kill:
             return
         if run.reading_since is not None and turn.at - run.reading_since < READ_AGAIN:
             return
-        quiet = not self._state.portfolio.open_slots() and not self._state.working
+        state = self._state
+        quiet = not state.portfolio.open_slots() and not state.working and not state.standing
         closed = not self._can_trade(turn)
         waited = run.attempt_began is not None and turn.at - run.attempt_began >= ATTEMPT_LASTS
         if quiet or closed or waited:
@@ -179,7 +180,7 @@ class Kill:
         positions = [p for p in book.positions if p.quantity]
         orders = [o for o in book.orders if not o.status.final]
         # An order of ours that the book does not show may still come to it (faults.md 3).
-        ours = self._state.portfolio.open_slots() or self._state.working
+        ours = self._state.portfolio.open_slots() or self._state.working or self._state.standing
         if not positions and not orders and not ours:
             self._report_flat(turn, run)
         elif run.attempt >= ATTEMPTS or not self._can_trade(turn):
@@ -234,6 +235,8 @@ class Kill:
             for o in self._state.working.values()
             if o.order_id not in shown
         ]
+        gtts = [stop.gtt for stop in self._state.standing.values()]
+        lines += [f"{symbol_of(gtt.key)} GTT {gtt.side} {gtt.quantity}" for gtt in gtts]
         if not self._can_trade(turn):
             why = (
                 f"The market is {self._state.calendar.describe(turn.at)}; exits go out at its next opening"

@@ -13,6 +13,7 @@ from decimal import Decimal
 from trader.desk.exposure import CLOSING, closing_quantity
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
 from trader.desk.orderflow import OrderFlow
+from trader.desk.overnight import Overnight
 from trader.desk.plans import closing_side, resting_exit
 from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState, Turn
@@ -46,9 +47,10 @@ class _Exit:
 
 
 class Leaving:
-    def __init__(self, state: DeskState, flow: OrderFlow) -> None:
+    def __init__(self, state: DeskState, flow: OrderFlow, overnight: Overnight) -> None:
         self._state = state
         self._flow = flow
+        self._overnight = overnight
         self._slots: dict[Slot, _Exit] = {}
 
     def __contains__(self, slot: Slot) -> bool:
@@ -89,6 +91,8 @@ class Leaving:
         for order in self._state.working_in(slot):
             if order.purpose is Purpose.ENTRY:
                 self._flow.withdraw(turn, order, "the position is being closed", leaving.purpose)
+        if self._overnight.blocks(turn, slot) and turn.at - leaving.since < PATIENCE:
+            return  # both could sell; but what must be left does not wait for ever
         resting = resting_exit(self._state, slot)
         if resting is not None and self._convert(turn, resting, position, leaving):
             return
@@ -184,6 +188,7 @@ class Leaving:
             return
         if order.modifications >= MODIFICATIONS_PER_ORDER:
             self._flow.cancel(turn, order, "its changes are used up")
+            leaving.tried(turn.at)  # refused, it would be asked for every second
             return
         changed = self._flow.change(
             turn,

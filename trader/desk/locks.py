@@ -23,8 +23,13 @@ class Difference(StrEnum):
     MANUAL = "manual order"  # an order without our tag: the broker's app
     SQUAREOFF = "broker square-off"  # the same, intraday, once the broker closes such positions
     ORPHAN = "orphan stop"  # an order of ours that has nothing left to close
+    QUANTITY = "quantity drift"  # the broker's trades of an order are not what was booked of it
     DRIFT = "unexplained position"  # no order explains it
     VANISHED = "vanished position"  # ours is not there any more, and no order explains it
+
+
+# These hold without a position from elsewhere.
+STANDING = frozenset({Difference.QUANTITY, Difference.VANISHED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,11 @@ from trader.desk import orders as machine
 from trader.desk.booking import Booking
 from trader.desk.effects import Cancel, Change, Submit
 from trader.desk.exposure import case_of
-from trader.desk.limits import BROKER_ORDERS_PER_MINUTE, BROKER_ORDERS_PER_SECOND
+from trader.desk.limits import (
+    BROKER_ORDERS_PER_MINUTE,
+    BROKER_ORDERS_PER_SECOND,
+    MODIFICATIONS_PER_ORDER,
+)
 from trader.desk.portfolio import Booked, Slot
 from trader.desk.risk import RiskGate
 from trader.desk.state import DeskState, Turn
@@ -36,6 +40,7 @@ from trader.domain.order import (
 from trader.domain.position import Fill
 from trader.domain.records import OrderEvent, Priority
 
+REST_PATIENCE = timedelta(seconds=5)  # how long the rest of a market entry may look for somebody
 TELL_DENIAL_EVERY = timedelta(minutes=15)
 DESK_WIDE = frozenset({
     "mode", "disarmed", "paused", "session_closed", "entries_over", "open_positions", "strategy_positions",
@@ -50,11 +55,13 @@ _ANSWERING = (OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY)
 FillHook = Callable[[Turn, Order, Fill, Booked], None]
 EndHook = Callable[[Turn, Order], None]
 StrangerHook = Callable[[Turn, Order, OrderUpdate], None]
+ClaimHook = Callable[[Turn, OrderUpdate], OrderRequest | None]
 
 
 class OrderFlow:
     """``on_fill`` is called after a fill is booked, ``on_end`` when an order ended unfilled in part,
-    ``on_stranger`` when an order from elsewhere is first seen, before what it filled is booked."""
+    ``on_stranger`` when an order from elsewhere is first seen, before what it filled is booked. ``claim``
+    says which order of ours one is that was not sent from here."""
 
     def __init__(self, state: DeskState, gate: RiskGate) -> None:
         self._state = state
@@ -63,6 +70,7 @@ class OrderFlow:
         self.on_fill: FillHook = _ignore_fill
         self.on_end: EndHook = _ignore_end
         self.on_stranger: StrangerHook = _ignore_stranger
+        self.claim: ClaimHook = _claim_none
         # The terms before a change under way, to fall back to; a restart reads them from the broker.
         self._before_change: dict[Tag, Order] = {}
         self._decided_at: dict[Tag, Decimal] = {}  # last price when a resting order was sent to close
@@ -154,12 +162,27 @@ class OrderFlow:
         return self._withdrawn.get(tag, ("", None))[1]
 
     def on_clock(self, turn: Turn) -> None:
-        """Ask again for the cancels that could not be sent."""
+        """Ask again for the cancels that could not be sent; give up what entries left over."""
+        if self._state.config.live:
+            self._drop_rests(turn)
         for tag in list(self._withdrawn):
             if tag in self._state.orders:
                 self._withdraw_again(turn, tag)
             else:
                 del self._withdrawn[tag]  # of an earlier day
+
+    def _drop_rests(self, turn: Turn) -> None:
+        """Kite turns a market order into a limit at its protection price (kite.md 4): what finds nobody there
+        rests, for a decision that gets old. Elsewhere a market order waits for the next price only."""
+        for order in list(self._state.working.values()):
+            if (
+                order.purpose is Purpose.ENTRY
+                and order.order_type is OrderType.MARKET
+                and order.state in (OrderState.OPEN, OrderState.PARTIAL)
+                and turn.at - order.updated_at >= REST_PATIENCE
+                and order.tag not in self._withdrawn
+            ):
+                self.withdraw(turn, order, "what is left of it finds nobody at its price", None)
 
     def _withdraw_again(self, turn: Turn, tag: Tag) -> None:
         order = self._state.working.get(tag)
@@ -230,7 +253,9 @@ class OrderFlow:
         self._keep(turn, machine.expired(order, turn.at), order, "its trading day is over")
         self.on_end(turn, self._state.orders[order.tag])
 
-    def change_answered(self, turn: Turn, tag: Tag, error: str, *, outcome_unknown: bool) -> None:
+    def change_answered(
+        self, turn: Turn, tag: Tag, error: str, *, outcome_unknown: bool, used_up: bool = False
+    ) -> None:
         order = self._state.orders.get(tag)
         if order is None:
             return
@@ -239,6 +264,8 @@ class OrderFlow:
                 self._lost_answers.add(tag)  # what it came to shows in the book
             return
         after = machine.change_answered(order, self._before_change.pop(tag, None), error, turn.at)
+        if used_up:  # it was changed elsewhere too
+            after = replace(after, modifications=max(after.modifications, MODIFICATIONS_PER_ORDER))
         if after is not order:
             self._keep(turn, after, order, error or "change accepted")
 
@@ -307,7 +334,13 @@ class OrderFlow:
                 self.updated(turn, update)
 
     def _adopt(self, turn: Turn, update: OrderUpdate) -> Tag:
-        """An order from elsewhere (the broker's app, its own square-off): counted, never ours to manage."""
+        """An order from elsewhere (the broker's app, its own square-off): counted, never ours to manage; but
+        what a GTT of ours became is."""
+        claimed = self.claim(turn, update)
+        if claimed is not None:
+            order = machine.adopted(update, claimed)
+            self._keep(turn, order, None, claimed.note)
+            return order.tag
         request = OrderRequest(
             tag=Tag(f"X{update.order_id}"[:20]),
             owner=EXTERNAL,
@@ -430,6 +463,11 @@ def _ignore_fill(turn: Turn, order: Order, fill: Fill, booked: Booked) -> None:
 
 def _ignore_end(turn: Turn, order: Order) -> None:
     del turn, order
+
+
+def _claim_none(turn: Turn, update: OrderUpdate) -> OrderRequest | None:
+    del turn, update
+    return None
 
 
 def _ignore_stranger(turn: Turn, order: Order, update: OrderUpdate) -> None:

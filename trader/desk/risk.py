@@ -9,7 +9,9 @@ from trader.domain.instrument import Instrument
 from trader.domain.order import (
     Approved,
     ApprovedChange,
+    ApprovedGtt,
     Denied,
+    Gtt,
     Order,
     OrderChange,
     Purpose,
@@ -51,3 +53,13 @@ class RiskGate:
             if price is not None and not instrument.on_tick(price):
                 return off_tick(instrument, name, price)
         return ApprovedChange(change, gate_seal())
+
+    def approve_gtt(self, gtt: Gtt, instrument: Instrument, position: Position) -> ApprovedGtt | Denied:
+        """A stop for the night. It may never come to more than what is held."""
+        held = abs(position.quantity) if position.quantity * gtt.side.sign < 0 else 0
+        if not 0 < gtt.quantity <= held:
+            return Denied("not_reducing", f"It would come to {gtt.quantity} units, but {held} are held.")
+        for name, price in (("trigger", gtt.trigger_price), ("limit", gtt.price)):
+            if price <= 0 or not instrument.on_tick(price):
+                return off_tick(instrument, name, price)
+        return ApprovedGtt(gtt, gate_seal())

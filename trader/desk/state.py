@@ -16,6 +16,7 @@ from trader.desk.limits import RiskLimits
 from trader.desk.locks import Held, Lock
 from trader.desk.pace import OrderPace
 from trader.desk.portfolio import Portfolio, Slot
+from trader.desk.standing import StandingStop
 from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.market import Tick
 from trader.domain.order import Order, OrderId, OrderUpdate, Owner, Product, Tag
@@ -24,6 +25,7 @@ from trader.domain.times import ist
 from trader.market.phases import Phase, Venue, venue_of
 
 if TYPE_CHECKING:
+    from trader.desk.funding import Funding
     from trader.desk.runner import Running
     from trader.market.calendar import Calendar
     from trader.market.charges import Charges
@@ -39,6 +41,7 @@ class DeskConfig:
     limits: RiskLimits
     ledger_code: str = "AAA"
     live: bool = False  # real money: nothing is entered before the owner has armed the desk
+    gtt: bool = False  # the broker keeps stops over the night
 
 
 @dataclass(slots=True)
@@ -63,6 +66,7 @@ class DeskState:
     sequences: dict[Tag, int] = field(default_factory=dict)
     serial: int = 0
     plans: dict[Slot, ExitPlan] = field(default_factory=dict)
+    standing: dict[Slot, StandingStop] = field(default_factory=dict)  # at the broker over the night
     instances: dict[Owner, Running] = field(default_factory=dict)
     commands_done: set[str] = field(default_factory=set)
     # When a denial was last recorded, so that a rule hit every second is told once in a while.
@@ -74,6 +78,7 @@ class DeskState:
     armed: bool = True
     locks: dict[InstrumentKey, Lock] = field(default_factory=dict)  # no entries; see differences.py
     asked: dict[Held, int] = field(default_factory=dict)  # external units the owner was last asked about
+    funding: Funding | None = None  # the broker's funds, as last read
     ran: dict[str, str] = field(default_factory=dict)  # the day's jobs and the day each ran last
 
     @property

@@ -9,6 +9,7 @@ from decimal import Decimal
 from trader.desk.leaving import Leaving
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
 from trader.desk.orderflow import OrderFlow
+from trader.desk.overnight import Overnight
 from trader.desk.plans import closing_side, keep_plan, resting_exit
 from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState, Turn
@@ -20,15 +21,17 @@ from trader.domain.records import ExitPlan, Priority
 from trader.market import shaping
 
 STOP_ATTEMPTS = 3
-# How long a stop-limit that fired may look for a buyer inside its limit before it is sold at the market.
+# How long a stop that fired may look for a buyer inside its limit before it is sold at the market.
 FIRED_PATIENCE = timedelta(seconds=2)
 _FIRED = (OrderState.OPEN, OrderState.PARTIAL)
+_FIRE = (OrderType.SL, OrderType.SL_M, OrderType.LIMIT)  # the last is what a GTT became
 
 
 class Stops:
-    def __init__(self, state: DeskState, flow: OrderFlow, leaving: Leaving) -> None:
+    def __init__(self, state: DeskState, flow: OrderFlow, leaving: Leaving, overnight: Overnight) -> None:
         self._state = state
         self._flow = flow
+        self._overnight = overnight
         self._leaving = leaving
         self._failures: dict[Slot, int] = {}
 
@@ -40,6 +43,8 @@ class Stops:
         self._failures[slot] = self._failures.get(slot, 0) + 1
 
     def protected(self, slot: Slot) -> bool:
+        if self._overnight.protects(slot):
+            return True
         order = resting_exit(self._state, slot)
         return order is not None and order.state in (
             OrderState.INTENT,  # on its way since the same moment
@@ -58,6 +63,8 @@ class Stops:
             return
         if not self._state.trades_now(slot.key, turn.at) or not self._state.reconciled:
             return  # the exchange cancels stops when continuous trading ends (india.md 6)
+        if self._overnight.blocks(turn, slot):
+            return  # the night's stop goes first, or both could sell
         order = resting_exit(self._state, slot)
         if order is None:
             self._place_stop(turn, slot, plan, position)
@@ -67,8 +74,9 @@ class Stops:
     def _adjust_stop(
         self, turn: Turn, slot: Slot, order: Order, trigger: Decimal, position: Position
     ) -> None:
-        if order.order_type is OrderType.SL and order.state in _FIRED:
-            # The market went through its limit: what it left of the position is sold at the market.
+        if order.order_type in _FIRE and order.state in _FIRED:
+            # The market went through its limit, or through the protection that Kite gives an SL-M (kite.md
+            # 4): what it left of the position is sold at the market.
             if turn.at - order.updated_at >= FIRED_PATIENCE:
                 self._leaving.leave(turn, slot, Purpose.STOP)
             return

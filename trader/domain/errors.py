@@ -6,6 +6,8 @@ MunimError
 │   └── SettingsError       refuse to start, list every fault at once
 ├── BrokerError
 │   ├── OrderRefused        the broker provably did not take it: the order is REJECTED
+│   │   └── ChangesUsedUp   the order takes no more changes: it is cancelled and placed anew
+│   │   └── OrdersBarred    the same, and it would refuse any other: the desk halts
 │   ├── OutcomeUnknown      nobody knows: the order is UNKNOWN and is never sent again
 │   ├── BrokerUnavailable   a read failed: absence proves nothing, try again later
 │   └── LoginNeeded         the broker's session is over or was never begun: ask the owner to log in
@@ -66,6 +68,15 @@ class BrokerError(MunimError):
 
 class OrderRefused(BrokerError):
     """The broker provably did not accept the request; its own words are the text."""
+
+
+class OrdersBarred(OrderRefused):
+    """The broker takes no orders from us as things are: an address that is not registered, a permission
+    that is missing."""
+
+
+class ChangesUsedUp(OrderRefused):
+    """The broker bounds how often one order is changed, whoever changed it."""
 
 
 class OutcomeUnknown(BrokerError):

@@ -262,6 +262,33 @@ class ApprovedChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Gtt:
+    """The terms of a stop that stands at the broker beyond the day, until its price is reached (Kite's GTT,
+    kite.md 9). It becomes a LIMIT order, never a market one. ``last_price``: where the market was, which
+    decides from which side the trigger is reached; None when the desk does not know."""
+
+    key: InstrumentKey
+    side: Side
+    quantity: int
+    product: Product
+    trigger_price: Decimal
+    price: Decimal
+    last_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedGtt:
+    """A stop for the night that passed the risk gate."""
+
+    gtt: Gtt
+    seal: object
+
+    def __post_init__(self) -> None:
+        if self.seal is not _GATE:
+            raise PermissionError("Only the risk gate approves GTTs")
+
+
+@dataclass(frozen=True, slots=True)
 class Denied:
     """The gate's refusal: a machine-readable code and a sentence for the owner."""
 

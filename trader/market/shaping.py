@@ -23,6 +23,10 @@ _STOPS = (OrderType.SL, OrderType.SL_M)
 _CASH = (Exchange.NSE, Exchange.BSE)
 _BSE = (Exchange.BSE, Exchange.BFO)
 _HUNDRED = Decimal(100)
+# Kite takes no GTT whose trigger is within 0.25 % of the last price; a little more leaves room for a tick.
+_GTT_NEAREST = Decimal("0.003")
+# What a price may move in a day (bands.py): which of them a stock without derivatives has is not published.
+_BANDS = (Decimal("0.05"), Decimal("0.10"), Decimal("0.20"))
 
 # Which orders a phase takes (NSE/CMTR/73362, 74466; india.md 6); IOC ones in continuous trading alone.
 _TAKEN: dict[Phase, tuple[OrderType, ...]] = {
@@ -108,6 +112,29 @@ def stop_limit(instrument: Instrument, side: Side, trigger: Decimal) -> Decimal:
     if side is Side.BUY:
         return instrument.round_up(trigger + room)
     return max(instrument.round_down(trigger - room), instrument.tick_size)
+
+
+def overnight_stop(
+    instrument: Instrument, side: Side, stop: Decimal, last: Decimal | None
+) -> tuple[Decimal, Decimal]:
+    """Trigger and limit of a GTT that is to close at ``stop`` over the next opening, on the tick.
+
+    Kite wants the trigger away from the last price, so a stop that is nearer, or passed already, moves just
+    beyond it. The limit is that of a stop-limit, but within the narrowest price band of the next day that
+    holds the trigger: an order outside the band is refused, and protects nothing.
+    """
+    trigger = stop
+    if last is not None:
+        if side is Side.SELL:
+            trigger = min(stop, instrument.round_down(last * (1 - _GTT_NEAREST)))
+        else:
+            trigger = max(stop, instrument.round_up(last * (1 + _GTT_NEAREST)))
+    trigger = max(trigger, instrument.tick_size)
+    limit = stop_limit(instrument, side, trigger)
+    edge = _band_edge(instrument, side, trigger, last)
+    if edge is not None:
+        limit = max(limit, edge) if side is Side.SELL else min(limit, edge)
+    return trigger, limit
 
 
 # -- quantities ------------------------------------------------------------------------------------------
@@ -196,6 +223,24 @@ def validity_fault(order_type: OrderType, validity: Validity, phase: Phase) -> s
 def _require_positive(price: Decimal, name: str) -> None:
     if not (price.is_finite() and price > 0):
         raise InvalidInput(f"Expected a {name} above ₹0, was {price}")
+
+
+def _band_edge(
+    instrument: Instrument, side: Side, trigger: Decimal, last: Decimal | None
+) -> Decimal | None:
+    if last is None or instrument.segment is Segment.OPTIONS:
+        return None
+    fixed = instrument.segment is Segment.EQUITY and not instrument.derivatives
+    for band in _BANDS if fixed else _BANDS[1:]:
+        if side is Side.SELL:
+            edge = instrument.round_up(last * (1 - band))
+            if edge < trigger:
+                return edge
+        else:
+            edge = instrument.round_down(last * (1 + band))
+            if edge > trigger:
+                return edge
+    return None
 
 
 def _buffer_kind(instrument: Instrument) -> str:

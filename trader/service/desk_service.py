@@ -13,15 +13,18 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
-from trader.broker.port import Broker
+from trader.broker.port import Broker, Overnight
 from trader.desk.commands import Command
 from trader.desk.desk import Desk
 from trader.desk.effects import (
     Answer,
     Cancel,
     Change,
+    DeleteGtt,
     Effect,
+    ListGtts,
     LoadHistory,
+    PlaceGtt,
     ReadBook,
     Submit,
     Watch,
@@ -29,11 +32,18 @@ from trader.desk.effects import (
 )
 from trader.desk.events import (
     BookFailed,
+    BookPurpose,
     BookRead,
     ChangeAnswered,
     ClockTicked,
     CommandGiven,
     Event,
+    FundsRead,
+    GttDeleted,
+    GttNotPlaced,
+    GttPlaced,
+    GttsListed,
+    GttsUnread,
     HistoryFailed,
     HistoryLoaded,
     HouseFault,
@@ -42,8 +52,19 @@ from trader.desk.events import (
     OrderRefusedByBroker,
     OrderUpdated,
 )
-from trader.domain.errors import BrokerError, CommitFailed, MunimError, OrderRefused
-from trader.domain.order import Approved, OrderUpdate
+from trader.desk.portfolio import Slot
+from trader.domain.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    ChangesUsedUp,
+    CommitFailed,
+    LoginNeeded,
+    MunimError,
+    OrderRefused,
+    OrdersBarred,
+)
+from trader.domain.gtt import GttId
+from trader.domain.order import Approved, ApprovedGtt, OrderUpdate
 from trader.domain.records import Alert, Record
 from trader.feed.aggregator import Aggregator
 from trader.feed.port import Feed
@@ -184,6 +205,16 @@ class DeskService:
                 self._start(self._request(tag, lambda: self._broker.cancel(order_id)))
             case ReadBook():
                 self._start(self._read_book(effect))
+                if self._broker.live and effect.purpose is BookPurpose.RECONCILE:
+                    self._start(self._read_funds())
+            case PlaceGtt(slot=slot, approved=gtt) if recorded:
+                self._start(self._place_gtt(slot, gtt))
+            case PlaceGtt(slot=slot):
+                self.put(GttNotPlaced(self._clock.now(), slot, "not recorded, so not sent"))
+            case DeleteGtt(gtt_id=gtt_id):
+                self._start(self._delete_gtt(gtt_id))
+            case ListGtts():
+                self._start(self._list_gtts())
             case LoadHistory():
                 self._start(self._load_history(effect))
             case Watch(key=key, interval=interval):
@@ -212,6 +243,7 @@ class DeskService:
             order_id = await self._broker.place(approved)
         except OrderRefused as e:
             event = OrderRefusedByBroker(self._clock.now(), tag, str(e))
+            self._halt_if_barred(e)
         except BaseException as e:
             self.put(OrderOutcomeUnknown(self._clock.now(), tag, _sentence(e)))
             if isinstance(e, Exception):
@@ -225,11 +257,17 @@ class DeskService:
         try:
             await request()
         except OrderRefused as e:
-            self.put(ChangeAnswered(self._clock.now(), tag, error=str(e)))
+            used_up = isinstance(e, ChangesUsedUp)
+            self.put(ChangeAnswered(self._clock.now(), tag, error=str(e), used_up=used_up))
+            self._halt_if_barred(e)
         except Exception as e:
             self.put(ChangeAnswered(self._clock.now(), tag, error=_sentence(e), unknown=True))
         else:
             self.put(ChangeAnswered(self._clock.now(), tag))
+
+    def _halt_if_barred(self, refusal: OrderRefused) -> None:
+        if isinstance(refusal, OrdersBarred):
+            self.fault(self._clock.now(), "orders_barred", str(refusal))
 
     async def _read_book(self, effect: ReadBook) -> None:
         asked_at = self._clock.now()
@@ -239,15 +277,62 @@ class DeskService:
             self.put(BookFailed(self._clock.now(), effect.purpose, _sentence(e)))
         else:
             now = self._clock.now()
-            read = (book.orders, book.positions, book.holdings, book.proven_at)
+            read = (book.orders, book.positions, book.holdings, book.proven_at, book.trades)
             self.put(BookRead(now, asked_at, effect.purpose, *read))
+
+    async def _place_gtt(self, slot: Slot, gtt: ApprovedGtt) -> None:
+        try:
+            gtt_id = await self._overnight().place_gtt(gtt)
+        except OrderRefused as e:
+            self.put(GttNotPlaced(self._clock.now(), slot, str(e)))
+        except BaseException as e:
+            self.put(GttNotPlaced(self._clock.now(), slot, _sentence(e), unknown=True))
+            if not isinstance(e, Exception):
+                raise
+        else:
+            self.put(GttPlaced(self._clock.now(), slot, gtt_id))
+
+    async def _delete_gtt(self, gtt_id: GttId) -> None:
+        try:
+            await self._overnight().delete_gtt(gtt_id)
+        except OrderRefused as e:
+            self.put(GttDeleted(self._clock.now(), gtt_id, error=str(e)))
+        except Exception as e:
+            self.put(GttDeleted(self._clock.now(), gtt_id, error=_sentence(e), unknown=True))
+        else:
+            self.put(GttDeleted(self._clock.now(), gtt_id))
+
+    async def _list_gtts(self) -> None:
+        asked_at = self._clock.now()
+        try:
+            rows = await self._overnight().gtts()
+        except Exception as e:
+            self.put(GttsUnread(self._clock.now(), _sentence(e)))
+        else:
+            self.put(GttsListed(self._clock.now(), asked_at, rows))
+
+    def _overnight(self) -> Overnight:
+        if not isinstance(self._broker, Overnight):
+            raise OrderRefused(f"{self._broker.name} keeps no stops over the night")
+        return self._broker
+
+    async def _read_funds(self) -> None:
+        """Beside the book: without them the desk goes by its own reckoning, as on paper."""
+        asked_at = self._clock.now()
+        try:
+            funds = await self._broker.funds()
+        except Exception as e:
+            log.warning("the broker's funds are not known: %s", _sentence(e))
+        else:
+            self.put(FundsRead(self._clock.now(), asked_at, funds))
 
     async def _load_history(self, effect: LoadHistory) -> None:
         owner, key, interval = effect.owner, effect.key, effect.interval
         try:
             bars = await self._feed.history(key, interval, effect.count, self._clock.now())
         except Exception as e:
-            self.put(HistoryFailed(self._clock.now(), owner, key, _sentence(e)))
+            passing = isinstance(e, LoginNeeded | BrokerUnavailable)
+            self.put(HistoryFailed(self._clock.now(), owner, key, _sentence(e), passing))
         else:
             self.put(HistoryLoaded(self._clock.now(), owner, key, interval, bars))
 

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from trader.broker.port import Broker
-from trader.desk.commands import Arm, Command
+from trader.desk.commands import Arm, Command, StartStrategy
 from trader.desk.costs import executed_of
 from trader.desk.desk import Desk
 from trader.desk.effects import Answer
@@ -32,7 +33,9 @@ from trader.ports.store import Store
 from trader.service.codes import OneTimeCodes
 from trader.service.desk_service import DeskService
 from trader.service.port import About, AccountPort
+from trader.service.proving import Proving
 from trader.service.pump import Pump
+from trader.service.studies import Studies
 from trader.strategy.catalogue import Catalogue
 from trader.strategy.info import ParamInfo, StrategyInfo, option_infos, strategy_info
 
@@ -60,6 +63,7 @@ class DeskFront:
         risk_pct: str,
         codes: OneTimeCodes | None = None,
         account: AccountPort | None = None,
+        studies: Studies,
     ) -> None:
         self._desk = desk
         self._service = service
@@ -72,11 +76,13 @@ class DeskFront:
         self._charges = charges
         self._instruments = instruments
         self._catalogue = catalogue
+        self._proving = Proving(catalogue, self.setting, self.put_setting)
         self._about = about
         self._settings = settings
         self._risk_pct = risk_pct
         self._codes = codes
         self._account = account
+        self._studies = studies
         self._told = 0
 
     def about(self) -> About:
@@ -128,7 +134,15 @@ class DeskFront:
         return option_infos(None, {"risk": self._risk_pct})
 
     async def ask(self, command: Command, *, source_id: str, actor: str) -> Answer:
-        return await self._service.ask(command, source_id=source_id, actor=actor)
+        if not isinstance(command, StartStrategy):
+            return await self._service.ask(command, source_id=source_id, actor=actor)
+        proof = await self._proving.prove(command)
+        if proof.refused:
+            return Answer(source_id, False, proof.text)
+        answer = await self._service.ask(proof.command, source_id=source_id, actor=actor)
+        if answer.ok and proof.text:
+            return replace(answer, text=f"{answer.text}\n{proof.text}")
+        return answer
 
     async def fills(self, day: date | None = None, limit: int = 1000) -> list[Fill]:
         return await self._store.fills(day, limit)
@@ -176,6 +190,9 @@ class DeskFront:
             raise InvalidInput("OWNER_TOTP_SECRET is not set: without one-time codes a desk cannot be armed.")
         self._codes.check(code)
         return await self.ask(Arm(), source_id=source_id, actor=actor)
+
+    def studies(self) -> Studies:
+        return self._studies
 
     async def audit(self, entry: AuditEntry) -> None:
         await self._store.commit([entry])

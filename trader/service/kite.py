@@ -13,6 +13,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
 
+from trader.backtest.spec import Spec
 from trader.broker.zerodha.broker import ZerodhaBroker
 from trader.broker.zerodha.budget import Budgets
 from trader.broker.zerodha.credentials import KiteCredentials, KiteEndpoints
@@ -20,14 +21,16 @@ from trader.broker.zerodha.rest import KiteRest
 from trader.broker.zerodha.session import KiteSession, SessionState
 from trader.broker.zerodha.stream.client import KiteStream
 from trader.broker.zerodha.stream.pacing import LoopTime
-from trader.broker.zerodha.stream.reports import Connected, Report, Stale, Unreadable
+from trader.broker.zerodha.stream.reports import Connected, Fresh, Report, Stale, Unreadable
 from trader.broker.zerodha.stream.reports import LoginNeeded as StreamLogin
 from trader.desk.commands import Disarm
-from trader.desk.events import BrokerReached, CheckLine
-from trader.domain.errors import InstrumentsStale, LoginNeeded, MunimError
+from trader.desk.events import BrokerLost, BrokerReached, CheckLine, MarketBack, MarketLost
+from trader.domain.errors import FeedError, InstrumentsStale, LoginNeeded, MunimError
+from trader.domain.instrument import symbol_of
 from trader.domain.records import Setting
 from trader.domain.times import clock_text, ist
 from trader.feed.zerodha.candles import CandleCache
+from trader.feed.zerodha.download import download
 from trader.feed.zerodha.feed import ZerodhaFeed
 from trader.feed.zerodha.history import CandleHistory
 from trader.feed.zerodha.recorder import TickRecorder
@@ -96,6 +99,7 @@ class KiteHouse:
         self.stream = KiteStream(
             kite.stream_url, kite.api_key, "", time=time, dice=random.random, on_report=self._reported
         )
+        self._cache = CandleCache(settings.data_dir / "candles")
         self.feed = self._feed(settings, calendar, clock)
         self._service: DeskService | None = None
         self._tell: Tell | None = None
@@ -105,15 +109,14 @@ class KiteHouse:
         self._stale_told = False
         self._tried_at: datetime | None = None
         self._told = ""  # the last sentence about a login that did not come about
-        self._refused: date | None = None
+        self._judged: date | None = None  # the day whose list of instruments was looked at
         self._logged_out = False  # on purpose: nobody logs in again but the owner
 
     def _feed(self, settings: Settings, calendar: Calendar, clock: MarketClock) -> ZerodhaFeed:
         folder = settings.data_dir
         fewest = FEWEST_ROWS if settings.kite.real else 1  # a rehearsal's market is small
         daily = DailyInstruments(self.rest, folder / "instruments", calendar, clock.now, fewest=fewest)
-        cache = CandleCache(folder / "candles")
-        history = CandleHistory(self.rest, cache, daily.instruments, calendar, clock.now, asyncio.sleep)
+        history = CandleHistory(self.rest, self._cache, daily.instruments, calendar, clock.now, asyncio.sleep)
         recorder = TickRecorder(folder / "recordings") if settings.kite.record else None
         return ZerodhaFeed(
             self.stream,
@@ -123,6 +126,17 @@ class KiteHouse:
             recorder=recorder,
             on_universe=self.instruments.become,
         )
+
+    async def fetch_candles(self, spec: Spec, first: date | None) -> None:
+        """What a backtest needs and the cache lacks. Raises FeedError, LoginNeeded, InvalidInput."""
+        begin, end = first or spec.first, spec.last or self._clock.now().date()
+        keys = tuple(dict.fromkeys(key for leg in spec.legs for key in leg.symbols))
+        summary = await download(
+            self.rest, self._cache, self.instruments, keys, spec.legs[0].interval, begin or end, end,
+            lambda step: None, calendar=self._calendar, now=self._clock.now, sleep=asyncio.sleep,
+        )  # fmt: skip
+        if summary.failed:
+            raise FeedError("; ".join(f"{symbol_of(key)}: {reason}" for key, reason in summary.failed))
 
     def live_broker(self) -> ZerodhaBroker:
         """A broker that can place orders: made for a live desk only."""
@@ -179,12 +193,12 @@ class KiteHouse:
         day = now.date()
         session = self._calendar.session(day)
         due = session is not None and session.opens_at - now <= BEFORE_OPENING and now < session.closes_at
-        if self._live is None or self._service is None or not due or self._refused == day:
+        if self._live is None or self._service is None or not due or self._judged == day:
             return
+        self._judged = day
         try:
             self.instruments.require_fresh(day)
         except InstrumentsStale as e:
-            self._refused = day
             await self._service.ask(Disarm(), source_id=f"stale:{day}", actor="the house")
             self._say("Disarmed: stale instruments", f"{e}\nAfter that, /live arms again.")
 
@@ -220,7 +234,7 @@ class KiteHouse:
         try:
             await self.session.login_automatically()
         except MunimError as e:
-            self._tell_once("Could not log in to Zerodha", f"{e}\n/login shows the link.")
+            self._tell_once("Could not log in to Zerodha", f"{e}\nBy hand: {self.link()}")
 
     def _tell_once(self, title: str, body: str) -> None:
         if body != self._told:
@@ -238,6 +252,8 @@ class KiteHouse:
             self._say("Logged in to Zerodha", f"As {state.user_id}.{until}")
         else:
             self._tried_at = None
+            if self._live is not None and self._service is not None:
+                self._service.put(BrokerLost(now))
             self._say("Zerodha session over", state.reason)
 
     # -- the stream ------------------------------------------------------------------------------
@@ -245,17 +261,22 @@ class KiteHouse:
     def _reported(self, report: Report) -> None:
         match report:
             case Connected(again=again):
-                if self._stale_told:
-                    self._say("Market data is back", f"Since {clock_text(report.at)}.")
-                self._stale_since, self._stale_told = None, False
                 if again and self._service is not None:
                     self._service.put(BrokerReached(self._clock.now()))  # updates are never sent twice
-            case Stale():
+            case Fresh() if self.stream.fresh:  # a connection that stands may bring nothing all the same
+                if self._stale_told:
+                    self._say("Market data is back", f"Since {clock_text(report.at)}.")
+                if self._stale_since is not None and self._service is not None:
+                    self._service.put(MarketBack(self._clock.now()))
+                self._stale_since, self._stale_told = None, False
+            case Stale(keys=keys):
                 log.warning("stream: %s", report.reason)
+                if self._service is not None:
+                    self._service.put(MarketLost(self._clock.now(), keys))
                 if self._stale_since is None:
                     self._stale_since = ist(self._clock.now())
-            case StreamLogin(reason=reason):
-                self.session.lost(reason)
+            case StreamLogin(reason=reason, access_token=token):
+                self.session.lost(reason, token=token)
             case Unreadable(text=True):
                 if self._service is not None:
                     self._service.put(BrokerReached(self._clock.now()))

@@ -51,11 +51,17 @@ class Marketplace:
 
 
 async def marketplace(
-    settings: Settings, ledger: LedgerState, store: Store, journal: PaperJournal, calendar: Calendar
+    settings: Settings,
+    ledger: LedgerState,
+    store: Store,
+    journal: PaperJournal,
+    calendar: Calendar,
+    clock: MarketClock | None = None,
 ) -> Marketplace:
-    """The market the settings name."""
+    """The market the settings name. ``clock``: of the live one, where it is not the settings'."""
     if settings.market is Market.ZERODHA:
-        return await zerodha(settings, ledger, store, journal, calendar)
+        clock = clock or WallClock(settings.clock_start)
+        return await zerodha(settings, ledger, store, journal, calendar, clock)
     return await made_up(settings, ledger, journal, calendar)
 
 
@@ -74,12 +80,16 @@ async def made_up(
 
 
 async def zerodha(
-    settings: Settings, ledger: LedgerState, store: Store, journal: PaperJournal, calendar: Calendar
+    settings: Settings,
+    ledger: LedgerState,
+    store: Store,
+    journal: PaperJournal,
+    calendar: Calendar,
+    clock: MarketClock,
 ) -> Marketplace:
     """The live market. A paper desk makes no broker that could place an order."""
     from trader.service.kite import SESSION, KiteHouse  # Zerodha's package comes with it
 
-    clock = WallClock(settings.clock_start)
     charges, margins = Charges.load(), Margins.load()
     kite = KiteHouse(settings, store, ledger.settings.get(SESSION), clock, calendar)
     await kite.open()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from trader import VERSION
 from trader.broker.paper.journal import PaperJournal
+from trader.broker.port import Overnight
 from trader.desk.closures import apply_closures
 from trader.desk.desk import Desk
 from trader.desk.events import Job
@@ -37,8 +38,10 @@ from trader.service.jobs import DayJobs
 from trader.service.markets import MARKET_TIME, Marketplace, marketplace
 from trader.service.port import About
 from trader.service.pump import Pump
+from trader.service.research import Research
 from trader.service.schedule import Schedule
 from trader.service.settings import Market, Settings, Trading
+from trader.service.studies import Studies
 from trader.strategy.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ class House:
     clock: MarketClock
     session: SessionRecord
     store: Store
+    studies: Research
     kite: KiteHouse | None = None
 
     async def close(self) -> None:
@@ -69,6 +73,7 @@ class House:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_MOMENT):
                 await self.pump.stop()
+        await self.studies.close()
         await self.service.close()
         if self.kite is not None:
             await self.kite.close()
@@ -86,8 +91,10 @@ async def open_house(
     held: bool,
     on_alert: Callable[[], None],
     before_next: Callable[[], Awaitable[None]] | None = None,
+    clock: MarketClock | None = None,
 ) -> House:
-    """``store`` is open. ``before_next`` is awaited before the market moves on (see Pump).
+    """``store`` is open. ``before_next`` is awaited before the market moves on (see Pump). ``clock``: another
+    than the settings', for a live market.
 
     Restores the desk and asks the broker for its book; both are handled once the service runs. Raises
     FeedError when the market cannot be read.
@@ -95,7 +102,7 @@ async def open_house(
     ledger = await store.load()
     calendar = Calendar.load()
     apply_closures(calendar, ledger.settings)
-    place = await marketplace(settings, ledger, store, journal, calendar)
+    place = await marketplace(settings, ledger, store, journal, calendar, clock)
     calendar, clock, instruments, broker = place.calendar, place.clock, place.instruments, place.broker
     start = clock.now()
     instruments.today = start.date()
@@ -104,7 +111,8 @@ async def open_house(
     session = _session(settings, start)
     closed = _closed_today(calendar, start)
     await store.commit([session, Setting(LEDGER_CODE, code), *closed])
-    config = DeskConfig(settings.limits, code, live=settings.trading is Trading.LIVE)
+    live, overnight = settings.trading is Trading.LIVE, isinstance(broker, Overnight)
+    config = DeskConfig(settings.limits, code, live=live, gtt=overnight)
     desk = Desk(config, instruments, calendar, place.charges, catalogue, place.margins, at=start)
     aggregator = Aggregator(calendar, _venues(instruments))
     service = DeskService(desk, store, broker, place.feed, clock, aggregator, on_alert)
@@ -124,20 +132,22 @@ async def open_house(
         every_minute=_minutes(instruments, store if place.keeps_time else None, place.daylist),
         before_next=before_next,
         bars_wait=LIVE_BARS_WAIT if place.kite is not None else timedelta(0),
+        live=place.kite is not None,
     )
     clean = ledger.last_session is None or ledger.last_session.ended_at is not None
     fills = await _open_fills(store, ledger)
     await service.carry_out(desk.restore(ledger, fills, at=start, clean=clean))
     if closed:
         on_alert()
-    front = _front(settings, ledger, place, desk, service, store, pump, catalogue)
+    studies = _studies(settings, catalogue, instruments, clock, place.kite)
+    front = _front(settings, ledger, place, desk, service, store, pump, catalogue, studies)
     open_keys = sorted({p.key for p in ledger.positions if p.quantity})
     if open_keys:
         with contextlib.suppress(MunimError):  # without a list of instruments, or one of them in it
             place.feed.watch(open_keys)
     if place.kite is not None:
         place.kite.join(service, front.tell)
-    return House(desk, service, pump, front, clock, session, store, place.kite)
+    return House(desk, service, pump, front, clock, session, store, studies.research, place.kite)
 
 
 def _front(
@@ -149,6 +159,7 @@ def _front(
     store: Store,
     pump: Pump,
     catalogue: Catalogue,
+    studies: Studies,
 ) -> DeskFront:
     return DeskFront(
         desk=desk,
@@ -167,6 +178,25 @@ def _front(
         risk_pct=f"{settings.limits.risk_per_trade_pct.normalize():f}",
         codes=OneTimeCodes(str(settings.owner_totp), _world_now) if settings.owner_totp else None,
         account=place.kite,
+        studies=studies,
+    )
+
+
+def _studies(
+    settings: Settings,
+    catalogue: Catalogue,
+    instruments: Instruments,
+    clock: MarketClock,
+    kite: KiteHouse | None,
+) -> Studies:
+    return Studies(
+        settings,
+        catalogue,
+        lambda text: instruments.find(text).key,
+        clock.now,
+        Research(),
+        {"risk": f"{settings.limits.risk_per_trade_pct.normalize():f}"},
+        fetch=None if kite is None else kite.fetch_candles,
     )
 
 

@@ -19,6 +19,7 @@ from trader.domain.records import AuditEntry
 from trader.market.calendar import Calendar
 from trader.market.contracts import OptionChain
 from trader.market.note import ContractNote
+from trader.service.studies import Studies
 from trader.strategy.info import ParamInfo, StrategyInfo
 
 
@@ -119,6 +120,10 @@ class DeskPort(Protocol):
 
     async def arm(self, code: str, *, source_id: str, actor: str) -> Answer:
         """Let the desk use real money: checks the one-time code and the preflight first."""
+        ...
+
+    def studies(self) -> Studies:
+        """Backtests and searches."""
         ...
 
     async def audit(self, entry: AuditEntry) -> None:

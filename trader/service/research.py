@@ -15,13 +15,13 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from trader.domain.errors import InvalidInput
+from trader.domain.errors import InvalidInput, MunimError
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,9 @@ _PASSED_ON = (
 )
 
 
+Prepare = Callable[[], Awaitable[None]]
+
+
 class JobState(StrEnum):
     WAITING = "waiting"
     RUNNING = "running"
@@ -60,11 +63,12 @@ class JobState(StrEnum):
 @dataclass(slots=True)
 class Job:
     """``title`` is what people read. ``result`` is the worker's once DONE, ``trouble`` its sentence once
-    FAILED. ``total`` 0: nobody knows yet."""
+    FAILED. ``total`` 0: nobody knows yet. ``prepare`` is awaited before the worker is started."""
 
     number: int
     title: str
     work: Mapping[str, Any]
+    prepare: Prepare | None = None
     state: JobState = JobState.WAITING
     done: int = 0
     total: int = 0
@@ -86,14 +90,14 @@ class Research:
         self._serial = 0
         self._running: asyncio.Task[None] | None = None
 
-    def submit(self, title: str, work: Mapping[str, Any]) -> Job:
+    def submit(self, title: str, work: Mapping[str, Any], prepare: Prepare | None = None) -> Job:
         """InvalidInput when too many are waiting already."""
         if len(self._waiting) >= MOST_WAITING:
             raise InvalidInput(
                 f"{len(self._waiting)} jobs are waiting already. /jobs lists them, /cancel_job ends one."
             )
         self._serial += 1
-        job = self._jobs[self._serial] = Job(self._serial, title, work)
+        job = self._jobs[self._serial] = Job(self._serial, title, work, prepare)
         for old in [n for n, j in self._jobs.items() if j.state.over][:-KEPT]:
             del self._jobs[old]
         self._waiting.append(job)
@@ -149,7 +153,13 @@ class Research:
             job.state = JobState.RUNNING
             job.changed.set()
             try:
-                await self._run(job)
+                if job.prepare is not None:
+                    job.text = "fetching candles"
+                    await job.prepare()
+                if not job.state.over:
+                    await self._run(job)
+            except MunimError as e:
+                self._fail(job, str(e))
             except Exception as e:
                 log.exception("job %d", job.number)
                 self._fail(job, f"The worker could not be run: {type(e).__name__}")

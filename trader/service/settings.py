@@ -60,7 +60,8 @@ class PaperSettings:
 
 @dataclass(frozen=True, slots=True)
 class KiteSettings:
-    """The way to Zerodha. With user, password and TOTP secret the desk logs in by itself at ``login_at``."""
+    """The way to Zerodha. With user, password and TOTP secret the desk logs in by itself at ``login_at``; a
+    user alone says who may log in by link."""
 
     api_key: str = ""
     api_secret: Secret = field(default=Secret(""), repr=False)
@@ -208,10 +209,10 @@ def _cross_check_kite(read: Reader, settings: Settings) -> None:
         read.faults.append(
             "KITE_API_KEY: with KITE_API_SECRET needed for MARKET=zerodha; see docs/zerodha.md"
         )
-    login = (kite.user_id, kite.password, kite.totp_secret)
-    if any(login) and not all(login):
+    alone = (kite.password, kite.totp_secret)
+    if any(alone) and not (kite.user_id and all(alone)):
         read.faults.append(
-            "KITE_USER_ID: KITE_PASSWORD and KITE_TOTP_SECRET go together with it;"
+            "KITE_PASSWORD: KITE_USER_ID and KITE_TOTP_SECRET go together with it;"
             " without all three you log in by link"
         )
     if settings.clock_start is not None and settings.market is Market.ZERODHA and kite.real:

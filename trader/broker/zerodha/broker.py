@@ -7,6 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterable, Coroutine, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from trader.broker.port import Book, UpdateSink
@@ -18,18 +19,22 @@ from trader.broker.zerodha.gate import Priority
 from trader.broker.zerodha.mapping import UnreadableRow
 from trader.broker.zerodha.rest import KiteRest, price_text
 from trader.broker.zerodha.stream.pacing import StreamTime
-from trader.domain.errors import BrokerError, BrokerUnavailable, OrderRefused
+from trader.domain.errors import BrokerError, BrokerUnavailable, ChangesUsedUp, OrderRefused
 from trader.domain.funds import Funds, Holding
+from trader.domain.gtt import GttId, GttRow
 from trader.domain.order import (
     TAG_LENGTH,
     Approved,
     ApprovedChange,
+    ApprovedGtt,
     BrokerPosition,
+    Gtt,
     OrderId,
     OrderType,
     OrderUpdate,
     Tag,
 )
+from trader.domain.position import Traded
 from trader.domain.times import IST
 
 log = logging.getLogger(__name__)
@@ -41,7 +46,7 @@ TRIES, PAUSE = 3, 0.4  # of a whole book; seconds between
 
 
 class ZerodhaBroker:
-    """Implements ``trader.broker.port.Broker``. Updates come from ``follow``."""
+    """Implements ``trader.broker.port.Broker`` and ``Overnight``. Updates come from ``follow``."""
 
     def __init__(self, rest: KiteRest, time: StreamTime) -> None:
         self._rest = rest
@@ -111,15 +116,20 @@ class ZerodhaBroker:
         if not isinstance(approved, ApprovedChange):
             raise TypeError(f"Expected a change approved by the risk gate, was {type(approved).__name__}")
         change = approved.change
-        await self._rest.modify(
-            change.order_id,
-            priority=priority_of(change.purpose),
-            quantity=change.quantity,
-            order_type=str(change.order_type),
-            price=price_text(change.price),
-            trigger_price=price_text(change.trigger_price),
-            market_protection=_protection(change.order_type),
-        )
+        try:
+            await self._rest.modify(
+                change.order_id,
+                priority=priority_of(change.purpose),
+                quantity=change.quantity,
+                order_type=str(change.order_type),
+                price=price_text(change.price),
+                trigger_price=price_text(change.trigger_price),
+                market_protection=_protection(change.order_type),
+            )
+        except OrderRefused as error:
+            if "modifications exceeded" in str(error):  # the app's changes count too (kite.md 2, 10)
+                raise ChangesUsedUp(str(error)) from None
+            raise
 
     async def cancel(self, order_id: OrderId) -> None:
         """Before everything else: an exit must not meet the stop it replaces."""
@@ -134,16 +144,18 @@ class ZerodhaBroker:
             before = await self._rest.orders()
             answer = await self._rest.positions()
             holdings = await self.holdings()
+            trades = await self._trades(before)
             told = self._memory.told(self._time.now())
             rows = await self._rest.orders()
             if _fills(before) != _fills(rows):
                 why = "orders were filled while it was read"
                 continue
-            updates, positions = await self._updates(rows), self._positions(answer)
+            updates, positions = self._updates(rows, trades or ()), self._positions(answer)
             why = self._memory.contradiction(updates, told, self._time.now()) or ""
             if not why:
                 self._rest.budgets.placed_already(len(rows))
-                return Book(updates, positions, holdings, self.book_proven_at or _NEVER)
+                proven_at, traded = self.book_proven_at or _NEVER, self._traded(trades)
+                return Book(updates, positions, holdings, proven_at, traded)
         raise BrokerUnavailable(f"Zerodha's order book is stale: {why}.")
 
     async def funds(self) -> Funds:
@@ -152,6 +164,62 @@ class ZerodhaBroker:
             return mapping.funds(answer)
         except UnreadableRow as error:
             raise BrokerUnavailable(f"Zerodha's margins cannot be read: {error}.") from error
+
+    # -- stops that outlive the day -----------------------------------------------------------------------
+
+    async def place_gtt(self, approved: ApprovedGtt) -> GttId:
+        if not isinstance(approved, ApprovedGtt):
+            raise TypeError(f"Expected a GTT approved by the risk gate, was {type(approved).__name__}")
+        gtt = approved.gtt
+        exchange, _, symbol = gtt.key.partition(":")
+        last = await self._last_price(gtt)
+        if (gtt.trigger_price - last) * gtt.side.sign <= 0:
+            # Kite takes the side from which a trigger is reached from the last price: it would wait for the
+            # opposite of what is meant.
+            raise OrderRefused(f"The last price {last} is past the trigger {gtt.trigger_price} already.")
+        return GttId(
+            str(
+                await self._rest.place_gtt(
+                    trigger_type="single",
+                    exchange=exchange,
+                    tradingsymbol=symbol,
+                    trigger_values=[float(gtt.trigger_price)],
+                    last_price=float(last),
+                    orders=[
+                        {
+                            "transaction_type": str(gtt.side),
+                            "quantity": gtt.quantity,
+                            "order_type": "LIMIT",
+                            "product": str(gtt.product),
+                            "price": float(gtt.price),
+                        }
+                    ],
+                )
+            )
+        )
+
+    async def delete_gtt(self, gtt_id: GttId) -> None:
+        await self._rest.delete_gtt(int(gtt_id))
+
+    async def gtts(self) -> Sequence[GttRow]:
+        rows = await self._rest.gtts()
+        try:
+            return mapping.gtt_rows(rows)
+        except UnreadableRow as error:
+            raise BrokerUnavailable(f"Zerodha's GTTs cannot be read: {error}.") from error
+
+    async def _last_price(self, gtt: Gtt) -> Decimal:
+        """As the broker sees it now; the desk's own, where that cannot be read."""
+        try:
+            row = (await self._rest.ltp([gtt.key])).get(gtt.key, {})
+            last = mapping.number(row, "last_price")
+        except (BrokerError, UnreadableRow) as error:
+            log.warning("The last price of %s could not be read: %s", gtt.key, error)
+            last = Decimal(0)
+        last = last if last > 0 else gtt.last_price or Decimal(0)
+        if last <= 0:
+            raise OrderRefused(f"No last price of {gtt.key} is known, and a GTT needs one. Nothing was sent.")
+        return last
 
     # -- beyond the port --------------------------------------------------------------------------------
 
@@ -195,15 +263,32 @@ class ZerodhaBroker:
             return None
         return next((OrderId(str(row["order_id"])) for row in rows if row.get("tag") == tag), None)
 
-    async def _updates(self, rows: Sequence[dict[str, Any]]) -> list[OrderUpdate]:
+    async def _trades(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]] | None:
+        """Of our exchanges. None: not to be had, which is no reason to do without the rest of the book,
+        unless they alone tell what a part fill cost."""
+        ours = [row for row in rows if self._ours(row) and row.get("filled_quantity")]
         try:
-            ours = [row for row in rows if self._ours(row)]
-            trades: dict[str, list[dict[str, Any]]] = defaultdict(list)
-            if any(mapping.needs_trades(row) for row in ours):
-                for trade in await self._rest.trades():
-                    trades[str(trade.get("order_id"))].append(trade)
-            now = self._time.now()
-            return [mapping.order_update(row, now, trades[str(row.get("order_id"))]) for row in ours]
+            return [row for row in await self._rest.trades() if self._ours(row)] if ours else []
+        except BrokerUnavailable as error:
+            if any(not row.get("average_price") for row in ours):
+                raise
+            log.warning("The trades are not compared with the orders: %s", error)
+            return None
+
+    def _traded(self, trades: Sequence[dict[str, Any]] | None) -> list[Traded] | None:
+        try:
+            return None if trades is None else mapping.traded(trades)
+        except UnreadableRow as error:
+            log.warning("The trades are not compared with the orders: %s", error)
+            return None
+
+    def _updates(self, rows: Sequence[dict[str, Any]], trades: Sequence[dict[str, Any]]) -> list[OrderUpdate]:
+        try:
+            of_order: dict[str, list[dict[str, Any]]] = defaultdict(list)
+            for trade in trades:
+                of_order[str(trade.get("order_id"))].append(trade)
+            now, ours = self._time.now(), [row for row in rows if self._ours(row)]
+            return [mapping.order_update(row, now, of_order[str(row.get("order_id"))]) for row in ours]
         except UnreadableRow as error:
             raise BrokerUnavailable(f"Zerodha's order book cannot be read: {error}.") from error
 

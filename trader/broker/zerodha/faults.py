@@ -19,6 +19,7 @@ from trader.domain.errors import (
     LoginNeeded,
     MunimError,
     OrderRefused,
+    OrdersBarred,
     OutcomeUnknown,
 )
 
@@ -66,6 +67,11 @@ class RefusedAtTheDoor(OrderRefused):
     """Not accepted, as far as the status says; the book is to be looked at once (faults.md 8 and 10)."""
 
 
+class BarredAtTheDoor(RefusedAtTheDoor, OrdersBarred):
+    """Not accepted, and no other order would be: an address that is not registered, a segment that is not
+    switched on."""
+
+
 def check_answer(response: Any, *_args: object, **_named: object) -> None:
     """A hook of ``requests``, called with every answer, redirects too, before anybody reads it."""
     status, kind = int(response.status_code), str(response.headers.get("content-type", ""))
@@ -94,6 +100,8 @@ def order_fault(error: Exception) -> BrokerError:
     if isinstance(error, Answer):
         if error.token_dead:
             return RefusedForLogin(error.words)
+        if error.definite and error.error_type == "PermissionException":
+            return BarredAtTheDoor(error.words)
         if error.definite and error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
             return RefusedAtTheDoor(error.words)
         if error.definite:

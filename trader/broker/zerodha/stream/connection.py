@@ -8,6 +8,7 @@ error reaches the socket; there is no last try.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _socket_log = logging.getLogger(f"{__name__}.socket")
 _socket_log.setLevel(logging.INFO)
 
 _LARGEST_FRAME = 4 << 20  # bytes; 3,000 full packets are 0.56 million
+_LONGEST_REFUSAL = 4096  # bytes of a refusal that are read
 _THROTTLED = 5.0  # seconds to leave Kite alone after a 429, at least
 
 
@@ -184,11 +186,12 @@ class Connection:
 
     def _refused(self, error: InvalidStatus, token: str) -> _End:
         status = error.response.status_code
-        words = (error.response.body or b"")[:200].decode(errors="replace").strip()
-        reason = self._login.hide(f"Kite answered {status} {words}".strip())
+        reason = self._login.hide(
+            f"Kite answered {status} {_words(bytes(error.response.body or b''))}".strip()
+        )
         if status in (401, 403):
             if self._login.refuse(token):
-                self._hub.tell(LoginNeeded(self._time.now(), reason))
+                self._hub.tell(LoginNeeded(self._time.now(), reason, token))
             return _End(reason)
         asked = error.response.headers.get("Retry-After", "")
         wait = float(asked) if asked.isascii() and asked.isdigit() else 0.0
@@ -268,3 +271,13 @@ class Connection:
     async def _restarted(self) -> _End:
         await self._restart.wait()
         return _End("there is a new login")
+
+
+def _words(body: bytes) -> str:
+    """Kite's message, or the beginning of whatever else came."""
+    text = body[:_LONGEST_REFUSAL].decode(errors="replace").strip()
+    try:
+        message = json.loads(text).get("message")
+    except (ValueError, AttributeError, RecursionError):
+        message = None
+    return str(message or text)[:200]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from trader.domain.instrument import InstrumentKey
@@ -39,10 +39,12 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True)
 class LoginNeeded:
-    """Kite refused the access token; nothing is tried until ``KiteStream.renew`` brings a new one."""
+    """Kite refused the access token; nothing is tried until ``KiteStream.renew`` brings a new one.
+    ``access_token``: the one it refused. Secret: whoever hears of it late may have a newer one."""
 
     at: datetime
     reason: str
+    access_token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,180 @@
+"""/backtest, /optimize and what belongs to them. The work is done elsewhere; one message tells how far it
+is, and becomes the result."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+from handlers.days import day_words
+from handlers.message import Block, Button, Line, Pre, Reply, Style, say
+from handlers.registry import Call, Danger, Role, command
+from handlers.render.table import ends, table
+from handlers.render.text import one_line
+from handlers.typed import no_more, plain_digits
+from trader.domain.errors import InvalidInput
+from trader.domain.times import clock_text
+from trader.service.port import DeskPort
+from trader.service.research import Job, JobState
+from trader.service.studies import BACKTEST, OPTIMIZE
+
+_BAR = 20  # columns
+_NOTES = 5  # sentences below a result; the page has all
+_LISTED = 8
+_LINE = 400
+
+
+@command(
+    "backtest",
+    help="Test a strategy on past candles, charges and limits included",
+    danger=Danger.READ,
+    usage=BACKTEST,
+    aliases=("bt",),
+    more="For instance /backtest ema_crossover RELIANCE 5m 90d fast=9 slow=21. Spans are 90d, 12w, 6mo, 2y "
+    "or two days, 2026-01-01..2026-06-30. The desk's own limits and charges apply; capital=500000 and "
+    "slippage=0.05 (in %) change them for this test. It runs beside the desk, which does not wait for it.",
+)
+async def backtest(desk: DeskPort, call: Call) -> Reply:
+    job = await desk.studies().backtest(_words(call.raw))
+    return _begun(desk, job, call)
+
+
+@command(
+    "optimize",
+    help="Search a strategy's settings, and doubt what is found",
+    danger=Danger.READ,
+    usage=OPTIMIZE,
+    aliases=("optimise",),
+    more="For instance /optimize ema_crossover RELIANCE 5m 1y fast=5:20:1 slow=20:60:5. goal= is the figure "
+    "to search by (sharpe unless given), where=trades>=50;drawdown<=10 bounds, trials= how many to try. The "
+    "last quarter of the days is kept from the search and shows what the best settings did on days they were "
+    "not chosen for. The same line again goes on where it stopped.",
+)
+async def optimize(desk: DeskPort, call: Call) -> Reply:
+    job = await desk.studies().optimize(_words(call.raw))
+    return _begun(desk, job, call)
+
+
+@command(
+    "jobs",
+    help="Backtests and searches that run, wait or have ended",
+    danger=Danger.READ,
+)
+async def jobs(desk: DeskPort, call: Call) -> Reply:
+    no_more(call.args, "/jobs")
+    found = desk.studies().jobs()
+    if not found:
+        return say("Nothing was tested since the start. /backtests lists what was kept.")
+    rows = [[str(job.number), job.title, job.state.value] for job in found[:_LISTED]]
+    buttons = [[_cancel(job)] for job in found if not job.state.over]
+    return Reply((Line("Jobs", bold=True), Pre(table(rows, ("Nr", "What", ""), "><<"))), buttons)
+
+
+@command(
+    "cancel_job",
+    help="End a backtest or search",
+    danger=Danger.READ,
+    usage="/cancel_job NUMBER",
+)
+async def cancel_job(desk: DeskPort, call: Call) -> Reply:
+    text = " ".join(call.args)
+    plain_digits("number", text)
+    if not text.isdecimal():
+        raise InvalidInput("Expected a number: /cancel_job 3. /jobs lists them.")
+    job = desk.studies().cancel(int(text))
+    return say(f"Job {job.number}, {job.title}: {job.state.value}.")
+
+
+@command(
+    "backtests",
+    help="Results that were kept, or two or three of them side by side",
+    role=Role.VIEWER,
+    danger=Danger.READ,
+    usage="/backtests [ID ID …]",
+    more="Each result is a folder under DATA_DIR/backtests with page.html, trades.csv and picture.png.",
+)
+async def backtests(desk: DeskPort, call: Call) -> Reply:
+    studies = desk.studies()
+    if call.args:
+        compared = await studies.compare(call.args)
+        lines = [
+            row for name, *values in compared.rows for row in (name, *(f"  {value}" for value in values))
+        ]
+        return Reply((Line("Side by side", bold=True), Pre("\n".join(lines)), *map(Line, compared.notes)))
+    listing = await studies.kept()
+    if not listing.entries:
+        return say("No result was kept yet. /backtest makes one.", *listing.damaged)
+    blocks: list[Block] = [Line("Kept results", bold=True)]
+    for entry in listing.entries[:_LISTED]:
+        share = entry.numbers.get("return", float("nan"))
+        made = f"{day_words(entry.made_at.date())} {clock_text(entry.made_at)}"
+        blocks.append(Pre("\n".join((ends(entry.title, f"{share:+.1%}"), f" {entry.about}", f" {made}"))))
+        blocks.append(Line(entry.id))
+    return Reply((*blocks, *map(Line, listing.damaged)))
+
+
+def _words(raw: str) -> list[str]:
+    words = one_line(raw, _LINE).split()
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals:
+            plain_digits(name, value)
+    return words
+
+
+def _begun(desk: DeskPort, job: Job, call: Call) -> Reply:
+    course = partial(_course, desk, job, terminal=call.terminal)
+    return Reply(
+        (Line(f"{job.number}. {job.title}", bold=True), Line(_how_far(job))),
+        ((_cancel(job),),),
+        course=course,
+    )
+
+
+def _cancel(job: Job) -> Button:
+    return Button(f"Cancel {job.number}", f"/cancel_job {job.number}", Style.DANGER)
+
+
+async def _course(desk: DeskPort, job: Job, *, terminal: bool) -> AsyncIterator[Reply]:
+    async for at in desk.studies().follow(job):
+        head = Line(f"{at.number}. {at.title}", bold=True)
+        if not at.state.over:
+            yield Reply((head, *_progress(at)), ((_cancel(at),),))
+        elif at.state is JobState.DONE:
+            if not terminal:
+                yield Reply((head, Line("Done; the result is below.")))
+            yield await _result(desk, at, terminal=terminal)
+        elif at.state is JobState.FAILED:
+            yield Reply((head, Line(at.trouble)))
+        else:
+            yield Reply((head, Line("Cancelled.")))
+
+
+def _progress(job: Job) -> list[Block]:
+    if not job.total:
+        return [Line(_how_far(job))]
+    share = min(job.done / job.total, 1.0)
+    filled = round(share * _BAR)
+    bar = f"{'█' * filled}{'░' * (_BAR - filled)} {share:4.0%}"
+    return [Pre(bar), Line(f"{job.done:,} of {job.total:,} · {job.text}")]
+
+
+def _how_far(job: Job) -> str:
+    if job.state is JobState.WAITING:
+        return "Waiting for the one before it."
+    return f"{job.text.capitalize()}…" if job.text else "Starting…"
+
+
+async def _result(desk: DeskPort, job: Job, *, terminal: bool) -> Reply:
+    from trader.backtest.work import Outcome
+
+    found = Outcome.read(job.result)
+    blocks: list[Block] = [Line(found.title, bold=True), Line(found.about)]
+    if found.best:
+        blocks.append(Pre("\n".join(ends(name, value) for name, value in found.best)))
+    blocks.append(Pre("\n".join(ends(name, value) for name, value in found.rows)))
+    blocks += [Line(note) for note in found.notes[:_NOTES]]
+    if terminal:
+        blocks.append(Line(f"Report: {found.folder}/page.html"))
+    blocks.append(Line(f"Kept as {found.id}"))
+    return Reply(blocks, picture=await desk.studies().picture(found.pictures[0]))

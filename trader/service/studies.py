@@ -1,0 +1,125 @@
+"""Backtests and searches as chat asks for them: what was typed made into work, and what came of it found
+again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trader.domain.errors import InvalidInput
+from trader.domain.instrument import InstrumentKey
+from trader.service.research import Job, Research
+from trader.service.settings import Market, Settings
+from trader.strategy.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from trader.backtest.asked import Asked
+    from trader.backtest.report.entry import Comparison
+    from trader.backtest.shelf import Listing
+    from trader.backtest.spec import Spec
+
+BACKTEST = "/backtest NAME SYMBOLS [INTERVAL] [90d | DAY..DAY] [key=value …]"
+OPTIMIZE = "/optimize NAME SYMBOLS [INTERVAL] [90d] fast=5:20:1 … [goal=sharpe] [trials=100]"
+SHELF = "backtests"
+CANDLES = "candles"
+
+# Puts the candles of a spec, from a day on, into the cache, where a market can be asked for them.
+Fetch = Callable[["Spec", "date | None"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Studies:
+    """``key_of`` finds an instrument as typed; ``now`` is the market's time, which ``90d`` counts back from.
+    ``defaults`` are the desk's for options that nobody gives."""
+
+    settings: Settings
+    catalogue: Catalogue
+    key_of: Callable[[str], InstrumentKey]
+    now: Callable[[], datetime]
+    research: Research
+    defaults: dict[str, str]
+    fetch: Fetch | None = None
+
+    async def backtest(self, words: Sequence[str]) -> Job:
+        """Raises InvalidInput, UnknownName, FeedError before anything is begun."""
+        return await self._begin(words, BACKTEST, search=False)
+
+    async def optimize(self, words: Sequence[str]) -> Job:
+        return await self._begin(words, OPTIMIZE, search=True)
+
+    async def _begin(self, words: Sequence[str], usage: str, *, search: bool) -> Job:
+        from trader.backtest.asked import asked
+        from trader.backtest.work import hunt_of, spec_of, warm_from, work_for
+
+        wanted = asked(words, self.now().date(), usage)
+        if "data" in wanted.own:
+            raise InvalidInput("data= is for the shell; here the candles are this desk's market's.")
+        spec = spec_of(
+            wanted, self.catalogue, self.key_of, self.settings.limits,
+            float(self.settings.paper.slippage_bps), self.defaults, ranged=search,
+        )  # fmt: skip
+        hunt = hunt_of(wanted) if search else None
+        if search:
+            self._check_ranges(wanted)
+        if self.catalogue.folder is None:
+            raise InvalidInput("These strategies come from no folder, so a worker could not find them.")
+        work = work_for(spec, self._source(), self.catalogue.folder, self.folder, hunt)
+        prepare = None if self.fetch is None else partial(self.fetch, spec, warm_from(spec, self.catalogue))
+        return self.research.submit(_title(wanted), work.written(), prepare)
+
+    def _check_ranges(self, wanted: Asked) -> None:
+        """What is wrong with them is said at once, not by the worker later."""
+        from trader.backtest.space import Space
+
+        Space.parse(self.catalogue.get(wanted.strategy), wanted.settings, self.defaults)
+
+    def _source(self) -> dict[str, object]:
+        from trader.backtest.candles import Source
+
+        match self.settings.market:
+            case Market.REPLAY:
+                return Source(str(self.settings.replay_path)).written()
+            case Market.ZERODHA:
+                return Source(str(self.settings.data_dir / CANDLES)).written()
+            case Market.SIMULATED:
+                return Source(seed=self.settings.seed, until=self.now()).written()
+
+    # -- what runs -------------------------------------------------------------------------------
+
+    def follow(self, job: Job) -> AsyncIterator[Job]:
+        return self.research.follow(job)
+
+    def jobs(self) -> Sequence[Job]:
+        return self.research.jobs()
+
+    def cancel(self, number: int) -> Job:
+        return self.research.cancel(number)
+
+    # -- what was kept ---------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        return self.settings.data_dir.resolve() / SHELF
+
+    async def kept(self) -> Listing:
+        from trader.backtest.shelf import Shelf
+
+        return await asyncio.to_thread(Shelf(self.folder).list)
+
+    async def compare(self, ids: Sequence[str]) -> Comparison:
+        """InvalidInput, UnknownName for what is not there."""
+        from trader.backtest.shelf import Shelf
+
+        return await asyncio.to_thread(Shelf(self.folder).compare, ids)
+
+    async def picture(self, path: str) -> bytes:
+        return await asyncio.to_thread(Path(path).read_bytes)
+
+
+def _title(wanted: Asked) -> str:
+    return f"{wanted.strategy} {', '.join(wanted.symbols[:3])} {wanted.interval}"

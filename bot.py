@@ -3,6 +3,8 @@
     python bot.py            run the desk (settings from the environment and .env)
     python bot.py rehearse   practise the live desk against a local broker
     python bot.py download   fetch candles: RELIANCE,INFY 5m 2026-01-01 2026-11-20
+    python bot.py backtest   test a strategy: ema_crossover RELIANCE 5m 90d fast=9 slow=21
+    python bot.py optimize   search its settings: ema_crossover RELIANCE 5m 1y fast=5:20:1
     python bot.py --version
 
 Nothing is decided here: the parts are made, joined, started, and stopped in order.
@@ -50,6 +52,7 @@ LAST_WORDS = 5.0  # seconds the last alerts get to leave
 KILL_HURRY = 2.0  # seconds a kill under way gets for its report
 ALERTS_HURRY = 2.0  # seconds the last alerts get; what does not leave is sent after the next start
 HANG_UP = 2.5  # seconds Telegram gets to let go
+STUDIES = ("backtest", "optimize")  # of trader.service.shell, which is not loaded to say so
 FAMILIAR = ("RELIANCE", "TCS")  # what the banner suggests, where the market has them
 KILL_PATIENCE = timedelta(minutes=3)  # of market time a script's end waits for a kill's report
 
@@ -57,9 +60,13 @@ KILL_PATIENCE = timedelta(minutes=3)  # of market time a script's end waits for 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bot.py", description="Munim, a trading desk run from a phone.")
     parser.add_argument(
-        "command", nargs="?", default="run", choices=["run", "rehearse", "download"], help="what to do (run)"
+        "command",
+        nargs="?",
+        default="run",
+        choices=["run", "rehearse", "download", *STUDIES],
+        help="what to do (run)",
     )
-    parser.add_argument("words", nargs="*", help="of download: symbols, interval, first and last day")
+    parser.add_argument("words", nargs="*", help="what the command needs; without any it says what")
     parser.add_argument("--version", action="version", version=f"Munim {VERSION}")
     given = parser.parse_args(argv)
     try:
@@ -70,6 +77,8 @@ def main(argv: list[str] | None = None) -> int:
         elif given.command == "download":
             work = partial(_download, words=given.words)
         logs.configure(None if settings.bot_token else settings.data_dir / "logs", settings.secrets)
+        if given.command in STUDIES:  # they only read, so a running desk is not in their way
+            return _study(settings, given.command, given.words)
         with FolderLock(settings.data_dir):
             return asyncio.run(work(settings))
     except MunimError as e:
@@ -88,6 +97,13 @@ def _environment() -> Mapping[str, str]:
 
     filed = {name: value or "" for name, value in dotenv_values(HERE / ".env").items()}
     return {**filed, **os.environ}
+
+
+def _study(settings: Settings, command: str, words: Sequence[str]) -> int:
+    from trader.service import shell
+    from trader.strategy.catalogue import Catalogue
+
+    return shell.COMMANDS[command](settings, Catalogue.discover(HERE / "strategies"), words)
 
 
 async def _download(settings: Settings, words: Sequence[str]) -> int:

@@ -48,6 +48,7 @@ from trader.market.charges import Charges, ContractNote, Executed
 from trader.market.contracts import OptionChain
 from trader.market.instruments import Instruments
 from trader.service.port import About, ParamInfo, StrategyInfo
+from trader.service.studies import Studies
 
 NOW = datetime(2026, 11, 23, 10, 15, 2, tzinfo=IST)  # a Monday, market time
 STARTED = datetime(2026, 11, 21, 9, tzinfo=IST)  # wall clock
@@ -219,6 +220,7 @@ class FakeDesk:
         ]
     )
     the_account: FakeAccount | None = None  # a made-up market has none
+    the_studies: Studies | None = None  # tests that need them make real ones
     the_code: str = "492039"  # what the owner's authenticator shows
     codes: list[str] = field(default_factory=list)  # what was tried
     asked: list[tuple[Command, str, str]] = field(default_factory=list)
@@ -231,6 +233,10 @@ class FakeDesk:
     on_ask: Callable[[Command], None] = lambda command: None
     hold: asyncio.Event | None = None  # while unset, ``ask`` does not return
     held: asyncio.Event = field(default_factory=asyncio.Event)  # set once somebody waits there
+
+    def studies(self) -> Studies:
+        assert self.the_studies is not None, "this test did not expect backtests"
+        return self.the_studies
 
     def about(self) -> About:
         return self.the_about

@@ -17,7 +17,8 @@ from trader.strategy.catalogue import Catalogue
 from trader.strategy.info import option_infos
 from trader.strategy.options import parse_settings
 
-DOC = (Path(__file__).resolve().parents[2] / "docs" / "strategies.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+DOC = (ROOT / "docs" / "strategies.md").read_text(encoding="utf-8")
 EXAMPLE, TICK_EXAMPLE = re.findall(r"```python\n(from .*?)```", DOC, re.DOTALL)
 
 
@@ -66,3 +67,21 @@ def test_every_indicator_is_named():
     listed = DOC.partition("## Indicators")[2].partition("\n## ")[0]
     exported = {name for name in trader.strategy.__all__ if name.islower()}
     assert {name for name in exported if not re.search(rf"\b{name}\b", listed)} == set()
+
+
+def test_every_bundled_strategy_is_listed_with_what_it_does_and_its_defaults():
+    catalogue = Catalogue.discover(ROOT / "strategies")
+    cells = r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| [^|]+ \| ([^|]+) \| ([^|]+) \|$"
+    listed = {name: rest for name, *rest in re.findall(cells, DOC, re.MULTILINE)}
+    expected = {}
+    for name in catalogue.names():
+        kind = catalogue.get(name)
+        params = " ".join(f"{key}={param.text(param.default)}" for key, param in kind.params().items())
+        options = " ".join(f"{key}={value}" for key, value in kind.options.items())
+        expected[name] = [kind.describe(), params, options or "as above"]
+    assert listed == expected
+
+
+def test_the_place_for_the_results_is_marked():
+    assert DOC.count("## What they earned") == DOC.count("<!-- earned: begin -->") == 1
+    assert DOC.partition("## What they earned")[2].count("<!-- earned: end -->") == 1

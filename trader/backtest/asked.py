@@ -22,6 +22,8 @@ from trader.domain.market import Interval
 # Settings of the test, not of the strategy, and what they mean.
 OWN: Final[Mapping[str, str]] = {
     "capital": "rupees the test may use; the desk's own unless given",
+    "drawdown": "% below the peak at which the test stops trading; the desk's own unless given",
+    "daily_loss": "% of capital a day may lose; the desk's own unless given",
     "slippage": "% lost by every market order; the paper desk's own unless given",
     "charges": "off: without brokerage and taxes, to compare with others",
     "data": "a folder or file of candles, in the shell",

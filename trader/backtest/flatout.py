@@ -9,11 +9,12 @@ with, and what a benchmark measures. The order of things is that of ``service.pu
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
+from trader.backtest.ahead import Ahead, Foreseen
 from trader.broker.paper.broker import PaperBroker
 from trader.broker.paper.conduct import Conduct
 from trader.broker.paper.journal import PaperJournal
@@ -42,8 +43,9 @@ from trader.domain.market import Bar, Tick
 from trader.domain.order import OrderUpdate
 from trader.domain.records import LedgerState, Record
 from trader.feed.aggregator import Aggregator
-from trader.feed.port import BarBatch, Batch, Silence
-from trader.feed.replay import ReplayMarket
+from trader.feed.cleaning import moment
+from trader.feed.port import BarBatch
+from trader.feed.replay import DayTable, ReplayMarket
 from trader.market.charges import Charges
 from trader.market.instruments import Instruments
 from trader.market.margins import Margins
@@ -115,6 +117,7 @@ class FlatOut:
         self._under_way: deque[Effect] = deque()
         self._answers: dict[str, Answer] = {}
         self._ended: date | None = None
+        self._foreseen: Foreseen = {}
         at_once(self._broker.open())
         self._carry_out(self.desk.restore(LedgerState(), (), at=market.starts_at, clean=True))
         self._settle()
@@ -130,16 +133,33 @@ class FlatOut:
         return self._answers.pop(source_id)
 
     def run(self) -> int:
-        """Play everything; the number of candles shown."""
-        shown = 0
-        for batch in _without_waiting(self._market.batches(self._clock.at)):
-            match batch:
-                case BarBatch():
-                    self._show(batch)
-                    shown += len(batch.bars)
-                case Silence(at=at):
-                    self._pass_time(at)
-        return shown
+        """Play everything; the number of candles gone through. Candles in which nothing can happen are
+        passed over: neither the desk nor the paper exchange would do anything in them."""
+        passed = 0
+        for day in self._market.days:
+            table = self._market.table(day)
+            self._pass_time(moment(int(table.at[0])))
+            for row in self._rows_to_show(table):
+                self._show(table.batch(row))
+            self._pass_time(self._market.closes(day))
+            passed += sum(len(rows) for rows in table.rows.values())
+        return passed
+
+    def _rows_to_show(self, table: DayTable) -> Iterator[int]:
+        """The rows of a day that matter, in order. What happens at one decides which is next."""
+        ahead = Ahead(self.desk, self._market, table, self._foreseen)
+        row = 0
+        while row < len(table):
+            following = ahead.next_row(row, self._clock.at) if row else row
+            # Behind what is passed over everybody must know each instrument's last price.
+            for known in ahead.last_rows(row, following):
+                ahead.feed(row, known)
+                yield known
+                row = known + 1
+            ahead.feed(row, following)
+            if following < len(table):
+                yield following
+            row = following + 1
 
     # -- showing ---------------------------------------------------------------------------------
 
@@ -258,11 +278,3 @@ def at_once(work: Coroutine[Any, Any, _T]) -> _T:
         return result
     work.close()
     raise RuntimeError(f"{work} waited; flat out everything is in memory")
-
-
-def _without_waiting(batches: AsyncIterator[Batch]) -> Iterable[Batch]:
-    while True:
-        try:
-            yield at_once(anext(batches))  # type: ignore[arg-type] # an awaitable of a generator is a coroutine
-        except StopAsyncIteration:
-            return

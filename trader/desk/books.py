@@ -16,7 +16,7 @@ from trader.desk.locks import Held
 from trader.desk.orderflow import OrderFlow, seen_in_positions_only
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import InstrumentKey, symbol_of
-from trader.domain.order import Order, OrderState, OrderType, OrderUpdate, Product, Tag
+from trader.domain.order import Order, OrderId, OrderState, OrderType, OrderUpdate, Product, Tag
 from trader.domain.records import DeskMode, Priority, Setting
 from trader.market.phases import Phase
 
@@ -54,6 +54,8 @@ class Books:
         self._asked: dict[str, datetime] = {}  # /reconcile by source id, until its result is told
         self._first = True
         self._read_at: datetime | None = None
+        # Rows of the last reading that tell of ended orders of ours what is known: nearly all of a book.
+        self._ended: dict[OrderId, OrderUpdate] = {}
         self._lost_at: datetime | None = None  # the session; what was asked before tells of before
 
     def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
@@ -121,11 +123,18 @@ class Books:
     def on_book(self, turn: Turn, book: BookRead) -> None:
         self._read_at = turn.at
         behind = self._behind(turn, book)
+        known, self._ended = self._ended, {}
         for update in book.orders:
+            if known.get(update.order_id) == update and update.order_id in self._state.tags_by_id:
+                self._ended[update.order_id] = update
+                continue
             self._merge(turn, update, book)
             tag = self._state.tags_by_id.get(update.order_id)
             order = self._state.working.get(tag) if tag is not None else None
             if order is None:
+                ended = self._state.orders.get(tag) if tag is not None and update.status.final else None
+                if ended is not None and ended.filled_quantity == update.filled_quantity:
+                    self._ended[update.order_id] = update
                 continue
             lost = order.updated_at <= book.asked_at and self._flow.answer_lost(order, turn.at, ANSWER_WITHIN)
             if lost or not self._state.reconciled:

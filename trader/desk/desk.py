@@ -58,8 +58,9 @@ from trader.desk.runner import Runner
 from trader.desk.severed import tell_what_stays_open
 from trader.desk.squareoff import Squareoff
 from trader.desk.state import DeskConfig, DeskState, Turn
+from trader.desk.still import Stillness, stillness
 from trader.desk.view import DeskView, QuoteView
-from trader.domain.instrument import symbol_of
+from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.market import Tick
 from trader.domain.money import rupees
 from trader.domain.order import EXTERNAL, Order, Purpose
@@ -349,6 +350,24 @@ class Desk:
             f"{fill.side} {fill.quantity} {symbol_of(fill.key)} @ {rupees(fill.price)} · {outcome}",
             "\n".join(lines),
         )
+
+    # -- passing over candles --------------------------------------------------------------------
+
+    def still(self, at: datetime) -> Stillness | None:
+        """What would make the desk act next, once everything at ``at`` has settled; None while something is
+        under way. What strategies decide is not in it."""
+        settled = self._flow.settled and self._kill.finished and self._runner.settled()
+        if not settled or self._exits.leaving_any:
+            return None
+        until = self._squareoff.next_moment(at)
+        return None if until is None else stillness(self._state, until)
+
+    @property
+    def runner(self) -> Runner:
+        return self._runner
+
+    def last_price(self, key: InstrumentKey) -> float:
+        return self._state.quotes[key].last
 
     # -- looking in ------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from trader.desk.effects import Watch
 from trader.desk.events import BookRead
 from trader.desk.exits import Exits
-from trader.desk.locks import LOCKS, MANUAL, STANDING, Difference, Held, Lock, dumped, loaded
+from trader.desk.locks import LOCKS, MANUAL, NOTHING_LOCKED, STANDING, Difference, Held, Lock, dumped, loaded
 from trader.desk.notes import UNEXPLAINED, Note, held_words, order_words, story, title_of
 from trader.desk.orderflow import OrderFlow
 from trader.desk.orders import describe
@@ -120,8 +120,10 @@ class Differences:
         this very reading left behind, or that outlived its position."""
         state = self._state
         for update in book.orders:
+            if update.status.final:
+                continue
             tag = state.tags_by_id.get(update.order_id)
-            order = state.working.get(tag) if tag is not None and not update.status.final else None
+            order = state.working.get(tag) if tag is not None else None
             if order is None or order.purpose in (Purpose.ENTRY, Purpose.EXTERNAL):
                 continue
             slot = Slot(order.owner, order.key, order.product)
@@ -223,6 +225,8 @@ class Differences:
             for slot, position in state.portfolio.open_slots().items()
             if slot.owner == EXTERNAL
         }
+        if not (held or state.locks or state.asked or self._notes) and self._kept == NOTHING_LOCKED:
+            return  # nearly always
         locked = {key for key, lock in state.locks.items() if lock.kind not in STANDING}
         ended = locked - {key for key, _ in held}
         stories: dict[InstrumentKey, str] = {}

@@ -98,6 +98,10 @@ class Exits:
     def leaving(self, slot: Slot) -> bool:
         return slot in self._leaving
 
+    @property
+    def leaving_any(self) -> bool:
+        return bool(self._leaving)
+
     def leave(self, turn: Turn, slot: Slot, purpose: Purpose, limit: Decimal | None = None) -> None:
         """Close the slot's position. Kill overrides a reason given before; others keep the first."""
         self._leaving.leave(turn, slot, purpose, limit)

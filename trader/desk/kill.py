@@ -58,6 +58,10 @@ class Kill:
     def running(self) -> bool:
         return self._run is not None
 
+    @property
+    def finished(self) -> bool:
+        return self._run is None and self._unfinished is None
+
     def halt(self, turn: Turn, actor: str) -> None:
         """The latch alone."""
         before = self._state.latch

@@ -56,6 +56,9 @@ class Leaving:
     def __contains__(self, slot: Slot) -> bool:
         return slot in self._slots
 
+    def __bool__(self) -> bool:
+        return bool(self._slots)
+
     def done(self, slot: Slot) -> None:
         self._slots.pop(slot, None)
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from trader.domain.instrument import InstrumentKey
 from trader.domain.order import Owner, Product
@@ -54,6 +55,9 @@ def dumped(locks: dict[InstrumentKey, Lock], asked: dict[Held, int]) -> str:
             "asked": [[*at, quantity] for at, quantity in sorted(asked.items())],
         }
     )
+
+
+NOTHING_LOCKED: Final = dumped({}, {})
 
 
 def loaded(text: str) -> tuple[dict[InstrumentKey, Lock], dict[Held, int]]:

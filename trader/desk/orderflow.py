@@ -157,6 +157,11 @@ class OrderFlow:
             self._withdrawn[order.tag] = (why, fate)
         self.cancel(turn, order, why)
 
+    @property
+    def settled(self) -> bool:
+        """Nothing is to be withdrawn, and no answer is waited for that may never come."""
+        return not self._withdrawn and not self._lost_answers
+
     def fate(self, tag: Tag) -> Purpose | None:
         """What is to become of a fill of a withdrawn entry."""
         return self._withdrawn.get(tag, ("", None))[1]
@@ -324,6 +329,8 @@ class OrderFlow:
         """Look again at updates that came before anybody knew whose they were: those of ``order_id``, and
         all of them once no order of ours is without an id, for then they are from elsewhere."""
         parked = self._state.parked
+        if not parked:
+            return
         if order_id is not None:
             for update in parked.pop(order_id, ()):
                 self.updated(turn, update)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
@@ -13,6 +13,7 @@ from trader.desk.effects import LoadHistory, Watch
 from trader.desk.exits import Exits
 from trader.desk.exposure import equity, exposure, margin_used
 from trader.desk.limits import RISK_PER_TRADE_CEILING_PCT
+from trader.desk.mending import Mending
 from trader.desk.orderflow import OrderFlow
 from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState, Turn
@@ -23,7 +24,10 @@ from trader.domain.money import decimal_of
 from trader.domain.order import Denied, OrderRequest, OrderType, Owner, Purpose, Side
 from trader.domain.records import InstanceStatus, Priority, StrategyInstance
 from trader.strategy import Holding, Signal, Strategy, rules
+from trader.strategy.bars import IntArray
+from trader.strategy.joint import JointWindow
 from trader.strategy.options import Configured, Options, parse_settings
+from trader.strategy.signals import FloatArray
 from trader.strategy.window import BarWindow
 
 _DISTANCE = Decimal("0.0001")
@@ -33,6 +37,8 @@ _Made = TypeVar("_Made")
 # When many candles close at once their entries are spread over the next seconds; older than this, a decision
 # was made on another price.
 DEFERRED_FOR = timedelta(seconds=10)
+HISTORY_AGAIN = timedelta(seconds=30)  # after history that could not be had for a reason that passes
+HISTORY_LOST = timedelta(minutes=5)  # an answer that never came
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +56,13 @@ class Running:
 
     instance: StrategyInstance
     kind: type[Strategy]
-    strategies: dict[InstrumentKey, Strategy]  # one object for each instrument
+    strategies: dict[InstrumentKey, Strategy]  # one object for each instrument, or the same for all
     options: Options
     windows: dict[InstrumentKey, BarWindow] = field(default_factory=dict)
+    joint: JointWindow | None = None  # in place of windows, for a strategy that decides on all at once
     awaiting: set[InstrumentKey] = field(default_factory=set)  # history not here yet
     early: dict[InstrumentKey, list[Bar]] = field(default_factory=dict)  # closed before the history came
+    ask_again: dict[InstrumentKey, datetime] = field(default_factory=dict)  # for history that will come later
     reversals: dict[InstrumentKey, _Reversal] = field(default_factory=dict)
     deferred: dict[InstrumentKey, _Reversal] = field(
         default_factory=dict
@@ -70,7 +78,7 @@ class Running:
 
     @property
     def warmup(self) -> int:
-        return max(s.warmup for s in self.strategies.values())
+        return max(s.bars_needed(self.instance.interval) for s in self.strategies.values())
 
     def slot(self, key: InstrumentKey) -> Slot:
         return Slot(self.name, key, self.options.product)
@@ -85,10 +93,16 @@ def configure(
 
 
 def made(kind: type[Strategy], instance: StrategyInstance, configured: Configured) -> Running:
-    """The objects of an instance; InvalidInput when the author's code raises."""
+    """The objects of an instance; InvalidInput when the author's code raises, or for too few or too many
+    symbols where it decides on several at once."""
+    if kind.together not in (0, len(instance.symbols)):
+        raise InvalidInput(f"{kind.name} needs {kind.together} symbols, was given {len(instance.symbols)}")
 
     def make() -> Running:
-        strategies = {key: configured.strategy.fresh() for key in instance.symbols}
+        if kind.together:
+            strategies = dict.fromkeys(instance.symbols, configured.strategy.fresh())
+        else:
+            strategies = {key: configured.strategy.fresh() for key in instance.symbols}
         running = Running(instance, kind, strategies, configured.options)
         BarWindow(instance.symbols[0], instance.interval, running.warmup)  # raises where begin would
         return running
@@ -114,6 +128,7 @@ class Runner:
         self._exits = exits
         self._by_bar: dict[tuple[InstrumentKey, Interval], list[Running]] = {}
         self._on_tick: dict[InstrumentKey, list[Running]] = {}
+        self.mending = Mending(state, self._decide)
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -122,8 +137,11 @@ class Runner:
         self._state.instances[running.name] = running
         instance = running.instance
         capacity = running.warmup
+        if running.kind.together:
+            running.joint = JointWindow(instance.symbols, instance.interval, capacity)
         for key in instance.symbols:
-            running.windows[key] = BarWindow(key, instance.interval, capacity)
+            if running.joint is None:
+                running.windows[key] = BarWindow(key, instance.interval, capacity)
             running.awaiting.add(key)
             turn.send(Watch(key, instance.interval))
             turn.send(LoadHistory(running.name, key, instance.interval, capacity))
@@ -147,42 +165,130 @@ class Runner:
                 if running.kind.decides_on_ticks():
                     self._on_tick.setdefault(key, []).append(running)
 
+    # -- passing over candles --------------------------------------------------------------------
+
+    def asking(self) -> Iterator[tuple[Running, InstrumentKey]]:
+        """Who decides on whose bars."""
+        for (key, _), many in self._by_bar.items():
+            for running in many:
+                yield running, key
+
+    def settled(self) -> bool:
+        """No history is awaited and no entry is put off."""
+        return (
+            not self._on_tick
+            and not self.mending.active
+            and not any(
+                running.awaiting or running.deferred or running.joint is not None
+                for running in self._state.instances.values()
+            )
+        )
+
+    def passed_over(self, key: InstrumentKey, interval: Interval, start: IntArray, table: FloatArray) -> None:
+        """Bars that nobody decides on (see still.py), oldest first: they only belong to what was."""
+        for running in self._by_bar.get((key, interval), ()):
+            running.windows[key].extend(start, table)
+
     # -- history ---------------------------------------------------------------------------------
 
     def history(self, turn: Turn, owner: Owner, key: InstrumentKey, bars: Sequence[Bar]) -> None:
         running = self._state.instances.get(owner)
         if running is None or key not in running.awaiting:
             return
-        window = running.windows[key]
-        for bar in [*bars, *running.early.pop(key, ())]:
-            window.append(bar)
+        if self.mending.mends(owner, key):
+            self.mending.history(turn, running, key, bars)
+            self._warm(turn, running)
+            return
         running.awaiting.discard(key)
+        if running.joint is not None:
+            running.early[key] = [*bars, *running.early.pop(key, ())]
+            if not running.awaiting:
+                known = sorted((b for kept in running.early.values() for b in kept), key=lambda b: b.start)
+                for bar in known:
+                    running.joint.append(bar)
+                running.early.clear()
+        else:
+            window = running.windows[key]
+            for bar in [*bars, *running.early.pop(key, ())]:
+                window.append(bar)
+        self._warm(turn, running)
+
+    def _warm(self, turn: Turn, running: Running) -> None:
         if not running.awaiting and running.instance.status is InstanceStatus.WARMING:
             self.status(turn, running, InstanceStatus.RUNNING)
 
-    def history_failed(self, turn: Turn, owner: Owner, key: InstrumentKey, reason: str) -> None:
+    def history_failed(
+        self, turn: Turn, owner: Owner, key: InstrumentKey, reason: str, *, passing: bool = False
+    ) -> None:
+        """A strategy waits for what is only late: a restart before the day's login must not end it, nor close
+        what it holds."""
         running = self._state.instances.get(owner)
-        if running is not None and running.instance.status.alive:
+        if running is None or not running.instance.status.alive:
+            return
+        if not passing and not self.mending.mends(owner, key):
             self._fail(turn, running, f"no history of {symbol_of(key)}: {reason}")
+            return
+        if not running.ask_again:
+            turn.alert(
+                f"waits:{owner}:{turn.at:%Y%m%d%H%M%S}",
+                Priority.STRATEGY,
+                "strategy",
+                f"{owner} waits for its history",
+                f"{reason}\nIt is asked for again; until then it decides nothing. Its stops stay.",
+            )
+        running.ask_again[key] = turn.at + HISTORY_AGAIN
+
+    def _ask_again(self, turn: Turn, running: Running) -> None:
+        instance = running.instance
+        for key, at in list(running.ask_again.items()):
+            if key not in running.awaiting or not instance.status.alive:
+                del running.ask_again[key]
+            elif turn.at >= at:
+                running.ask_again[key] = turn.at + HISTORY_LOST
+                turn.send(LoadHistory(instance.name, key, instance.interval, running.warmup))
 
     # -- the market moved ------------------------------------------------------------------------
 
     def on_bar(self, turn: Turn, bar: Bar) -> None:
         for running in self._by_bar.get((bar.key, bar.interval), ()):
-            if bar.key in running.awaiting:
+            if self.mending.active and self.mending.takes(turn, running, bar):
+                continue
+            if bar.key in running.awaiting or (running.joint is not None and running.awaiting):
                 running.early.setdefault(bar.key, []).append(bar)
+                continue
+            if running.joint is not None:
+                if running.joint.append(bar) and not self._state.halted:
+                    self._decide_jointly(turn, running, running.joint, bar.end + bar.interval.length)
                 continue
             window = running.windows[bar.key]
             if not window.append(bar):
                 continue  # known from history already
-            if self._state.halted:
-                continue
-            try:
-                signal = running.strategies[bar.key].evaluate(window.bars).last()
-            except StrategyFault as e:
-                self._fail(turn, running, str(e))
-            else:
-                self._act(turn, running, bar.key, signal, bar.end + bar.interval.length)
+            if not self._state.halted:
+                self._decide(turn, running, bar.key, bar)
+
+    def _decide(self, turn: Turn, running: Running, key: InstrumentKey, bar: Bar) -> None:
+        """``bar`` is the newest in the window."""
+        until = bar.end + bar.interval.length
+        if running.joint is not None:
+            self._decide_jointly(turn, running, running.joint, until)
+            return
+        try:
+            signal = running.strategies[key].evaluate(running.windows[key].bars).last()
+        except StrategyFault as e:
+            self._fail(turn, running, str(e))
+        else:
+            self._act(turn, running, key, signal, until)
+
+    def _decide_jointly(self, turn: Turn, running: Running, joint: JointWindow, until: datetime) -> None:
+        """All instruments have their bar of one start: ask once, act for each in the order of its symbols."""
+        strategy = running.strategies[running.instance.symbols[0]]
+        try:
+            answers = strategy.evaluate_joint(joint.bars)
+        except StrategyFault as e:
+            self._fail(turn, running, str(e))
+            return
+        for key, signals in zip(running.instance.symbols, answers, strict=True):
+            self._act(turn, running, key, signals.last(), until)
 
     def on_ticks(self, turn: Turn, ticks: Sequence[Tick]) -> None:
         if not self._on_tick or self._state.halted:
@@ -312,9 +418,11 @@ class Runner:
             running.deferred.setdefault(key, _Reversal(side, turn.at + DEFERRED_FOR))
 
     def on_clock(self, turn: Turn) -> None:
-        """Try again the entries that a busy second had no room for, while they are young."""
+        """Try again the entries that a busy second had no room for, while they are young, and what history
+        is still missing."""
         for name in sorted(self._state.instances):
             running = self._state.instances[name]
+            self._ask_again(turn, running)
             for key, entry in list(running.deferred.items()):
                 slot = running.slot(key)
                 held = self._state.portfolio.position(slot).quantity

@@ -69,6 +69,19 @@ class Squareoff:
                 self._leave(turn, venue, deadlines)
         self._warn_unprotected(turn)
 
+    def next_moment(self, at: datetime) -> datetime | None:
+        """When the day's clock brings something next; None while there is something to close already."""
+        if self._state.trading_day(at) != self._day:
+            return None
+        moments = [_NEVER, *self._stops_end.values()]
+        for venue, deadlines in self._deadlines.items():
+            moments += (deadlines.squareoff_at, deadlines.broker_at)
+            if at >= deadlines.squareoff_at and any(
+                self._due(slot, venue) for slot in self._state.portfolio.open_slots()
+            ):
+                return None
+        return min(moment for moment in moments if moment > at)
+
     def _roll(self, turn: Turn) -> None:
         day = self._state.trading_day(turn.at)
         if day == self._day:

@@ -91,6 +91,11 @@ def read(path: Path, flaws: Counter[str]) -> Contents:
     return Contents(_interval(path, rows) if layout.candles else None, rows)
 
 
+def named(path: Path) -> tuple[str, Interval | None]:
+    """The symbol and candle interval that a file's name tells; "" and None where it does not."""
+    return _name_parts(path)
+
+
 class _Layout:
     """Which column is what."""
 

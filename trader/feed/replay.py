@@ -18,6 +18,7 @@ from trader.domain.times import IST, ist
 from trader.feed import files
 from trader.feed.bars import BarBuilder, Grids, divides, merged
 from trader.feed.cleaning import Series, clean, in_session, micros, moment, recorded_calendar
+from trader.feed.files import Floats, Ints
 from trader.feed.port import BarBatch, Batch, Silence, TickBatch
 from trader.feed.selection import select
 from trader.market.calendar import Calendar, venue_of
@@ -110,6 +111,25 @@ class ReplayMarket:
                 yield batch
             yield Silence(closes)
 
+    @property
+    def days(self) -> Sequence[date]:
+        """Those played, oldest first."""
+        return [day for day in self._days if self.calendar.is_trading_day(day)]
+
+    def series(self, key: InstrumentKey) -> Series:
+        return self._series[key]
+
+    def table(self, day: date) -> DayTable:
+        """The candles of a day as columns. Only of a recording of candles."""
+        assert self.interval is not None  # noqa: S101 the caller's part; this tells mypy
+        rows = {key: (s, s.days[day]) for key, s in self._series.items() if day in s.days}
+        ends = {key: micros(self._grids.of(key).hours(day).ends) for key in rows}
+        return DayTable(rows, self.interval, ends)
+
+    def closes(self, day: date) -> datetime:
+        """When its last venue closes."""
+        return self._closes(day)
+
     async def history(
         self, key: InstrumentKey, interval: Interval, count: int, before: datetime
     ) -> list[Bar]:
@@ -189,6 +209,56 @@ class ReplayMarket:
             for i, j in zip([0, *inner.tolist()], [*inner.tolist(), len(ticks)], strict=True):
                 yield TickBatch(ticks[j - 1].at, ticks[i:j])
             begin = end
+
+
+class DayTable:
+    """A day's candles of several instruments on one row of opening times (``at``, microseconds since 1970
+    UTC). ``rows`` says at which of them an instrument has its candles."""
+
+    def __init__(
+        self,
+        series: dict[InstrumentKey, tuple[Series, slice]],
+        interval: Interval,
+        ends: dict[InstrumentKey, int],
+    ) -> None:
+        self.interval = interval
+        self._series = series
+        self._ends = ends
+        self.at = np.unique(np.concatenate([s.at[where] for s, where in series.values()]))
+        self.rows = {key: np.searchsorted(self.at, s.at[where]) for key, (s, where) in series.items()}
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def prices(self, key: InstrumentKey) -> tuple[Floats, ...]:
+        """Open, high, low, close of its own candles."""
+        series, where = self._series[key]
+        return tuple(column[where] for column in series.prices)
+
+    def columns(self, key: InstrumentKey, first: int, last: int) -> tuple[Ints, Floats]:
+        """Its candles of the rows ``first`` to before ``last``, as Bars has them: start, and table (5, n)."""
+        series, where = self._series[key]
+        low, high = np.searchsorted(self.rows[key], (first, last))
+        part = slice(where.start + int(low), where.start + int(high))
+        table = np.empty((5, part.stop - part.start))
+        for line, column in zip(table, (*series.prices, series.volume), strict=True):
+            line[:] = column[part]
+        return series.at[part], table
+
+    def batch(self, row: int) -> BarBatch:
+        """The candles that open at ``at[row]``."""
+        start = moment(int(self.at[row]))
+        bars = []
+        for key, (series, where) in self._series.items():
+            rows = self.rows[key]
+            place = int(np.searchsorted(rows, row))
+            if place < len(rows) and rows[place] == row:
+                n = where.start + place
+                opened, high, low, close = (float(column[n]) for column in series.prices)
+                volume = int(series.volume[n])
+                bars.append(Bar(key, self.interval, start, opened, high, low, close, volume))
+        latest = max(self._ends[bar.key] for bar in bars)
+        return BarBatch(start, min(start + self.interval.length, moment(latest)), bars)
 
 
 def _bars(series: Series, where: slice, interval: Interval, starts: list[datetime]) -> Iterator[Bar]:

@@ -92,9 +92,9 @@ class Research:
 
     def submit(self, title: str, work: Mapping[str, Any], prepare: Prepare | None = None) -> Job:
         """InvalidInput when too many are waiting already."""
-        if len(self._waiting) >= MOST_WAITING:
+        if sum(job.state is JobState.WAITING for job in self._waiting) >= MOST_WAITING:
             raise InvalidInput(
-                f"{len(self._waiting)} jobs are waiting already. /jobs lists them, /cancel_job ends one."
+                f"{MOST_WAITING} jobs are waiting already. /jobs lists them, /cancel_job ends one."
             )
         self._serial += 1
         job = self._jobs[self._serial] = Job(self._serial, title, work, prepare)
@@ -102,6 +102,7 @@ class Research:
             del self._jobs[old]
         self._waiting.append(job)
         if self._running is None or self._running.done():
+            job.state = JobState.RUNNING
             self._running = asyncio.create_task(self._work_off(), name="research")
         return job
 
@@ -127,13 +128,15 @@ class Research:
 
     async def follow(self, job: Job, every: float = TOLD_EVERY) -> AsyncIterator[Job]:
         """The job each time it has moved on, at most once in ``every`` seconds, and when it is over."""
-        while not job.state.over:
+        while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(every):
                     while not job.state.over:
                         await job.changed.wait()
                         job.changed.clear()
             yield job
+            if job.state.over:
+                return
 
     async def close(self) -> None:
         """Kill what runs; results already kept stay."""
@@ -150,6 +153,8 @@ class Research:
     async def _work_off(self) -> None:
         while self._waiting:
             job = self._waiting.popleft()
+            if job.state.over:  # cancelled before its turn came
+                continue
             job.state = JobState.RUNNING
             job.changed.set()
             try:

@@ -18,11 +18,13 @@ from trader.strategy.indicators import (
     rsi,
     sma,
     stdev,
+    supertrend,
     true_range,
-    vwap,
     wma,
+    zscore,
 )
 from trader.strategy.param import Param
+from trader.strategy.session import first_of_day, opening_range, vwap, vwap_deviation
 from trader.strategy.signals import BoolArray, FloatArray, Signal, Signals
 from trader.strategy.strategy import Holding, Strategy
 
@@ -45,14 +47,19 @@ __all__ = [
     "crossed_above",
     "crossed_below",
     "ema",
+    "first_of_day",
     "highest",
     "lowest",
     "macd",
+    "opening_range",
     "rate_of_change",
     "rsi",
     "sma",
     "stdev",
+    "supertrend",
     "true_range",
     "vwap",
+    "vwap_deviation",
     "wma",
+    "zscore",
 ]

@@ -21,6 +21,7 @@ class Catalogue:
 
     strategies: Mapping[str, type[Strategy]]
     faults: Mapping[str, str]
+    folder: Path | None = None  # where they were found, for processes that must find them again
 
     @classmethod
     def discover(cls, folder: Path) -> Catalogue:
@@ -47,7 +48,7 @@ class Catalogue:
                     found[strategy.name], homes[strategy.name] = strategy, path.name
                 else:
                     faults[path.name] = _taken(strategy.name, home)
-        return cls(MappingProxyType(found), MappingProxyType(faults))
+        return cls(MappingProxyType(found), MappingProxyType(faults), folder.resolve())
 
     def get(self, name: str) -> type[Strategy]:
         """Raises UnknownName with a suggestion; when its file is at fault, InvalidInput with the fault."""

@@ -22,6 +22,8 @@ Values = npt.NDArray[np.floating[Any]] | npt.NDArray[np.integer[Any]]
 # a billionth is far below a tick of any price and far above what rounding leaves.
 _SAME = 1e-9
 
+_WORTH_COMPILING = 20_000  # rows: below this Numba's import takes longer than the loop
+
 
 @cache
 def _talib() -> Any:
@@ -49,20 +51,6 @@ def ema(values: Values, period: int) -> FloatArray:
 def wma(values: Values, period: int) -> FloatArray:
     """Mean of the last ``period`` values with weights 1 … period, the newest heaviest."""
     return _array(_talib().WMA(_floats(values), period))
-
-
-def vwap(bars: Bars) -> FloatArray:
-    """Volume-weighted mean of (high + low + close) / 3 since the session's first bar; NaN while nothing has
-    traded. Needs the session from its beginning: a ``warmup`` of at least a session."""
-    traded = np.cumsum(bars.volume)
-    worth = np.cumsum(bars.volume * (bars.high + bars.low + bars.close) / 3)
-    first = np.flatnonzero(np.diff(bars.day, prepend=-1))
-    length = np.diff(first, append=len(bars))
-    before = np.repeat(np.where(first > 0, traded[first - 1], 0.0), length)
-    worth_before = np.repeat(np.where(first > 0, worth[first - 1], 0.0), length)
-    result = np.full(len(bars), np.nan)
-    np.divide(worth - worth_before, traded - before, out=result, where=traded > before)
-    return result
 
 
 # -- momentum and range ---------------------------------------------------------------------------------
@@ -121,9 +109,82 @@ def stdev(values: Values, period: int) -> FloatArray:
     return _array(_talib().STDDEV(_floats(values), period, 1.0))
 
 
+def zscore(values: Values, period: int) -> FloatArray:
+    """How many standard deviations the value is from the mean of the last ``period``, itself included; they
+    divide by ``period``, so the bands of ``bbands`` are at plus and minus ``deviations``. NaN where none of
+    them differs from the others.
+
+    Summed anew for every row, not run on from one to the next as TA-Lib does: a row comes out the same
+    whatever came before its window, and a market that stands still has a deviation of nothing, not of what
+    rounding left.
+    """
+    floats = _floats(values)
+    rows = len(floats) - period + 1
+    result = np.full(len(floats), np.nan)
+    if rows < 1:
+        return result
+    mean = sum((floats[n : n + rows] for n in range(period)), np.zeros(rows)) / period
+    square = np.zeros(rows)
+    for n in range(period):
+        square += (floats[n : n + rows] - mean) ** 2
+    deviation = np.sqrt(square / period)
+    moved = highest(floats, period)[period - 1 :] > lowest(floats, period)[period - 1 :]
+    np.divide(floats[period - 1 :] - mean, deviation, out=result[period - 1 :], where=moved)
+    return result
+
+
 def rate_of_change(values: Values, period: int) -> FloatArray:
     """Percent against ``period`` values ago."""
     return _array(_talib().ROC(_floats(values), period))
+
+
+# -- trend ----------------------------------------------------------------------------------------------
+
+
+def supertrend(bars: Bars, period: int = 10, width: float = 3.0) -> tuple[FloatArray, FloatArray]:
+    """Seban's trailing band and the direction it stands for: 1 with the band below the price, -1 above.
+
+    Bands are (high + low) / 2 ± ``width`` × ATR(``period``); the lower one only rises while closes stay
+    above it, the upper one only falls while they stay below, and the direction turns on the first close
+    beyond the band that is in force (TradingView's ta.supertrend, with the sign the other way round). Until
+    one of the two is broken nobody knows the direction: it is 0 then, and the band NaN.
+    """
+    ranges = atr(bars, period)
+    middle = (bars.high + bars.low) / 2
+    lower, upper, close = middle - width * ranges, middle + width * ranges, _floats(bars.close)
+    line, direction = np.full(len(bars), np.nan), np.zeros(len(bars))
+    if len(bars) > _WORTH_COMPILING:
+        _supertrend_compiled()(lower, upper, close, line, direction)
+        return line, direction
+    lines, directions = line.tolist(), direction.tolist()  # plain lists are three times as fast here
+    _supertrend(lower.tolist(), upper.tolist(), close.tolist(), lines, directions)
+    return np.array(lines), np.array(directions)
+
+
+def _supertrend(lower: Any, upper: Any, close: Any, line: Any, direction: Any) -> None:
+    """Plain loops for Numba, and for the few hundred rows of a live window without it. The first bands are
+    NaN, with which every comparison is False."""
+    floor = ceiling = previous = np.nan
+    way = 0.0
+    for n in range(len(close)):
+        low, high, price = lower[n], upper[n], close[n]
+        if not (low <= floor and previous >= floor):
+            floor = low
+        if not (high >= ceiling and previous <= ceiling):
+            ceiling = high
+        if price > ceiling and way <= 0.0:
+            way = 1.0
+        elif price < floor and way >= 0.0:
+            way = -1.0
+        if way != 0.0:
+            line[n] = floor if way > 0.0 else ceiling
+        direction[n] = way
+        previous = price
+
+
+@cache
+def _supertrend_compiled() -> Any:
+    return importlib.import_module("numba").njit(cache=True)(_supertrend)
 
 
 # -- channels and crossings -----------------------------------------------------------------------------

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from trader.domain.errors import InvalidInput, StrategyFault, UnknownName
-from trader.domain.market import Tick
+from trader.domain.market import Interval, Tick
 from trader.strategy.bars import Bars
 from trader.strategy.param import Param, Value
 from trader.strategy.signals import NOTHING, Signal, Signals
@@ -22,6 +22,7 @@ from trader.strategy.signals import NOTHING, Signal, Signals
 # customary 5 periods leave 0.7 %, and crossings come out differently (tests/strategies/test_windows.py).
 _PERIODS_TO_FORGET = 25
 _LEAST_WARMUP = 100
+_SESSION_SECONDS = 400 * 60  # the longest there is, 09:15 to 15:40 for futures and options, and some
 _Answer = TypeVar("_Answer")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -41,12 +42,15 @@ class Strategy:
     """Subclass, give it Params and ``signals`` (or ``on_tick``), and drop the file into ``strategies/``.
 
     Values are given by keyword: ``EmaCrossover(fast=9)``; wrong ones are InvalidInput, unknown ones
-    UnknownName. The desk makes one object for each instrument a strategy runs on.
+    UnknownName. The desk makes one object for each instrument a strategy runs on, or a single one for all of
+    them when ``together`` says how many it decides on at once.
     """
 
     name: ClassVar[str]  # what people type; the class name in snake_case unless given
     on_error: ClassVar[Literal["close", "keep"]] = "close"  # its positions, when its own code raises
     options: ClassVar[Mapping[str, str]] = {}  # other defaults for the common options, as texts
+    sessions: ClassVar[int] = 0  # whole trading days ``signals`` looks back on, whatever the interval
+    together: ClassVar[int] = 0  # instruments ``joint_signals`` decides on at once; 0: each by itself
 
     def __init__(self, **values: Value) -> None:
         params = self.params()
@@ -71,6 +75,10 @@ class Strategy:
             raise TypeError(f"Expected a name of at most 32 small letters, digits and _, was {cls.name!r}")
         if cls.on_error not in ("close", "keep"):
             raise TypeError(f"Expected on_error of {cls.__name__} as 'close' or 'keep', was {cls.on_error!r}")
+        if bool(cls.together) != (cls.joint_signals is not Strategy.joint_signals) or cls.together == 1:
+            raise TypeError(
+                f"Expected {cls.__name__} with joint_signals and together = 2 or more, or with neither"
+            )
         for name in cls.params():
             if hasattr(Strategy, name) or name.startswith("_"):
                 raise TypeError(f"{cls.__name__} cannot have a Param called {name}: the name is taken")
@@ -79,6 +87,12 @@ class Strategy:
         """Decide for every bar, from that bar and the ones before it only. Pure: the same bars, the same
         answer, whatever was asked before."""
         return Signals()
+
+    def joint_signals(self, bars: Sequence[Bars]) -> Sequence[Signals]:
+        """``signals`` for a strategy that sees ``together`` instruments at once, as the two of a pair. Their
+        bars come in the order in which the symbols were given and have the same starts, row for row; the
+        answer is one Signals for each, in that order."""
+        return [Signals() for _ in bars]
 
     def on_tick(self, tick: Tick, holding: Holding) -> Signal | None:
         """Decide on one tick; for strategies that cannot wait for a bar to close. May keep state in self."""
@@ -94,6 +108,11 @@ class Strategy:
         the market has fewer, all there are do just as well."""
         periods = [value for value in self.values().values() if type(value) is int]
         return max(_LEAST_WARMUP, _PERIODS_TO_FORGET * max(periods, default=0))
+
+    def bars_needed(self, interval: Interval) -> int:
+        """How many bars a live window of this interval holds: ``warmup``, and at least ``sessions`` days."""
+        session = -(-_SESSION_SECONDS // interval.seconds)
+        return max(self.warmup, self.sessions * session + 1 if self.sessions else 1)
 
     def values(self) -> dict[str, Value]:
         return {name: self.__dict__[name] for name in self.params()}
@@ -121,7 +140,7 @@ class Strategy:
 
     @classmethod
     def decides_on_bars(cls) -> bool:
-        return cls.signals is not Strategy.signals
+        return cls.signals is not Strategy.signals or bool(cls.together)
 
     @classmethod
     def decides_on_ticks(cls) -> bool:
@@ -136,6 +155,18 @@ class Strategy:
             raise self._fault(e) from e
         else:
             return signals
+
+    def evaluate_joint(self, bars: Sequence[Bars]) -> list[Signals]:
+        """``joint_signals``, checked in the same way. ``bars`` have the same starts
+        (``trader.strategy.joint`` sees to it)."""
+        try:
+            answers = _of_each(self.joint_signals(bars), len(bars))
+            for signals, one in zip(answers, bars, strict=True):
+                signals.check(len(one))
+        except Exception as e:
+            raise self._fault(e) from e
+        else:
+            return answers
 
     def evaluate_tick(self, tick: Tick, holding: Holding = FLAT) -> Signal:
         """``on_tick``, checked in the same way; None becomes a Signal that asks for nothing."""
@@ -160,6 +191,13 @@ def _answer(given: object, expected: type[_Answer]) -> _Answer:
     if not isinstance(given, expected):
         raise TypeError(f"Expected {expected.__name__} as the answer, was {given!r:.60}")
     return given
+
+
+def _of_each(given: Sequence[object], symbols: int) -> list[Signals]:
+    answers = [_answer(signals, Signals) for signals in given]
+    if len(answers) != symbols:
+        raise ValueError(f"Expected Signals for each of {symbols} symbols, were {len(answers)}")
+    return answers
 
 
 def _snake_case(name: str) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Bar, Interval
-from trader.strategy.bars import Bars, micros
+from trader.strategy.bars import Bars, IntArray, micros
+from trader.strategy.signals import FloatArray
 
 
 class BarWindow:
@@ -58,6 +59,21 @@ class BarWindow:
         self._newest = start
         self._end = at + 1
         return True
+
+    def extend(self, start: IntArray, table: FloatArray) -> None:
+        """Many bars at once, shaped as in Bars; those not newer than the newest are left out."""
+        first = int(np.searchsorted(start, self._newest, side="right"))
+        first = max(first, len(start) - self.capacity)  # older ones would be pushed out again at once
+        while first < len(start):
+            if self._end == self._width:
+                self._move()
+            count = min(len(start) - first, self._width - self._end)
+            rows = slice(first, first + count)
+            np.asarray(self._cells).reshape(5, self._width)[:, self._end : self._end + count] = table[:, rows]
+            np.asarray(self._times)[self._end : self._end + count] = start[rows]
+            self._end += count
+            self._newest = int(start[first + count - 1])
+            first += count
 
     @property
     def bars(self) -> Bars:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,28 +33,65 @@ def depth(equity: NDArray[np.float64], capital: float) -> NDArray[np.float64]:
     return below
 
 
-def drawdowns(
-    at: NDArray[np.int64], equity: NDArray[np.float64], capital: float
-) -> Sequence[Drawdown]:
-    """Every one, in the order of time; from a peak to the next time it is reached."""
+def deepest(at: NDArray[np.int64], equity: NDArray[np.float64], capital: float) -> Drawdown | None:
+    """The worst alone, the first of equal ones."""
+    below = depth(equity, capital)
+    trough = int(np.argmin(below)) if len(below) else 0
+    if not len(below) or below[trough] >= 0.0:
+        return None
+    dry = np.flatnonzero(below[:trough] >= 0.0)
+    back = np.flatnonzero(below[trough:] >= 0.0)
+    first = int(dry[-1]) + 1 if len(dry) else 0
+    after = trough + int(back[0]) if len(back) else len(below)
+    return _fall(at, equity, below, capital, first, after)
+
+
+def drawdowns(at: NDArray[np.int64], equity: NDArray[np.float64], capital: float) -> Drawdowns:
+    """Every one from a peak to the next time it is reached."""
     below = depth(equity, capital)
     under = np.concatenate(([False], below < 0, [False]))
     edges = np.flatnonzero(np.diff(under.astype(np.int8)))
-    return [
-        _between(at, equity, below, capital, int(first), int(after))
-        for first, after in zip(edges[::2], edges[1::2], strict=True)
-    ]
+    return Drawdowns(at, equity, capital, below, edges[::2], edges[1::2])
 
 
-def deepest(found: Sequence[Drawdown]) -> Drawdown | None:
-    return max(found, key=lambda one: one.share, default=None)
+@dataclass(frozen=True, slots=True)
+class Drawdowns:
+    """Kept as indexes: a long curve has thousands, of which a report names a few. Moments ``first[n]`` up to
+    ``after[n]`` are under water."""
+
+    at: NDArray[np.int64]
+    equity: NDArray[np.float64]
+    capital: float
+    below: NDArray[np.float64]
+    first: NDArray[np.int64]
+    after: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def deepest(self, most: int) -> list[Drawdown]:
+        """The worst first."""
+        if not len(self):
+            return []
+        # The stretches between two drawdowns are reduced too and dropped: their minimum is zero.
+        edges = np.column_stack((self.first, self.after)).ravel()
+        worst = np.minimum.reduceat(self.below, edges[edges < len(self.below)])[::2]
+        return [self._between(int(n)) for n in np.argsort(worst, kind="stable")[:most]]
+
+    def longest(self) -> Drawdown | None:
+        """By the time from peak to recovery, or to the end."""
+        if not len(self):
+            return None
+        peak = self.at[np.maximum(self.first - 1, 0)]
+        end = self.at[np.minimum(self.after, len(self.at) - 1)]
+        return self._between(int(np.argmax(end - peak)))
+
+    def _between(self, n: int) -> Drawdown:
+        first, after = int(self.first[n]), int(self.after[n])
+        return _fall(self.at, self.equity, self.below, self.capital, first, after)
 
 
-def longest(found: Sequence[Drawdown]) -> Drawdown | None:
-    return max(found, key=lambda one: one.days, default=None)
-
-
-def _between(
+def _fall(
     at: NDArray[np.int64],
     equity: NDArray[np.float64],
     below: NDArray[np.float64],
@@ -66,15 +102,14 @@ def _between(
     """Moments ``first`` up to ``after`` are under water; before the first moment stands the capital."""
     trough = first + int(np.argmin(below[first:after]))
     peak = max(first - 1, 0)
-    back = after if after < len(at) else None
     high = capital if first == 0 else max(capital, float(equity[peak]))
-    last = back if back is not None else len(at) - 1
-    day = day_of(at[[peak, last]])
+    recovered = after < len(at)
+    day = day_of(at[[peak, after if recovered else len(at) - 1]])
     return Drawdown(
         share=-float(below[trough]),
         rupees=high - float(equity[trough]),
         peak_at=moment(int(at[peak])),
         trough_at=moment(int(at[trough])),
-        recovered_at=None if back is None else moment(int(at[back])),
+        recovered_at=moment(int(at[after])) if recovered else None,
         days=int(day[1] - day[0]),
     )

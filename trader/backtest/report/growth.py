@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trader.backtest.report.daily import Daily
+from trader.backtest.report.daily import Daily, date_of
 
-TRADING_DAYS = 252  # NSE held 246 to 250 sessions a year from 2019 to 2024; 252 is what everybody annualises by
+TRADING_DAYS = (
+    252  # NSE held 246 to 250 sessions a year from 2019 to 2024; 252 is what everybody annualises by
+)
 NAN = float("nan")
 _STILL = 1e-12  # a deviation below this is rounding
 
@@ -62,7 +62,7 @@ def growth(daily: Daily, risk_free: float = 0.0) -> Growth:
     many = len(returns) > 1
     mean = float(excess.mean()) if many else NAN
     deviation = float(measures.standard_deviation(excess)) if many else NAN
-    # Of all days, the good ones as zeros, as Sortino has it: dividing by the bad days alone flatters the patient.
+    # Over all days, good ones as zeros, as Sortino has it: dividing by the bad days alone flatters.
     downside = float(measures.semi_deviation(excess, min_acceptable_return=0.0, biased=True)) if many else NAN
     year = math.sqrt(TRADING_DAYS)
     return Growth(
@@ -72,12 +72,12 @@ def growth(daily: Daily, risk_free: float = 0.0) -> Growth:
         cagr=annual(total, len(daily)),
         volatility=deviation * year,
         sharpe=NAN if not deviation > _STILL else mean / deviation * year,
-        sortino=_over(mean, downside) * year,
+        sortino=ratio(mean, downside) * year,
         tail=float(measures.cvar(returns, beta=0.95)) if many else NAN,
         days=len(daily),
         days_up=float((daily.rupees > 0).mean()) if len(daily) else NAN,
-        best_day=_day(daily, np.argmax) if len(daily) else None,
-        worst_day=_day(daily, np.argmin) if len(daily) else None,
+        best_day=_day(daily, int(np.argmax(daily.rupees))) if len(daily) else None,
+        worst_day=_day(daily, int(np.argmin(daily.rupees))) if len(daily) else None,
     )
 
 
@@ -107,10 +107,6 @@ def months(daily: Daily) -> tuple[Period, ...]:
 
 def ratio(above: float, below: float) -> float:
     """Infinite where nothing stands against a gain, NaN where nothing stands against nothing."""
-    return _over(above, below)
-
-
-def _over(above: float, below: float) -> float:
     if math.isnan(above) or math.isnan(below):
         return NAN
     if below > _STILL:
@@ -118,11 +114,5 @@ def _over(above: float, below: float) -> float:
     return math.inf if above > _STILL else NAN
 
 
-def _day(daily: Daily, which: object) -> Period:
-    n = int(which(daily.rupees))  # type: ignore[operator]  # np.argmax or np.argmin
-    return Period(daily.dates[n], float(daily.rupees[n]), float(daily.returns[n]))
-
-
-def finite(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    kept = np.asarray(values, dtype=np.float64)
-    return kept[np.isfinite(kept)]
+def _day(daily: Daily, n: int) -> Period:
+    return Period(date_of(int(daily.day[n])), float(daily.rupees[n]), float(daily.returns[n]))

@@ -1,0 +1,136 @@
+"""/backtest and its neighbours: what is typed, what is told meanwhile, what comes of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from chat_room import VIEWER, Room, nonce, seen
+from fake_desk import NOW, FakeDesk
+from test_telegram_chat import png
+
+from handlers.message import Outgoing
+from tests.backtest.made import made_result
+from trader.backtest.metrics import metrics
+from trader.backtest.shelf import Shelf
+from trader.domain.times import IST
+from trader.service.research import Research
+from trader.service.settings import read_settings
+from trader.service.studies import SHELF, Studies
+from trader.strategy.catalogue import Catalogue
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Stands in for the worker: answers with what it was asked and a result of its own.
+WORKER = """
+import json, sys, time
+work = json.load(sys.stdin)
+def tell(**what):
+    print(json.dumps(what), flush=True)
+leg = work["spec"]["legs"][0]
+if leg["symbols"] == ["NSE:SBIN"]:
+    tell(refused="There are no candles of SBIN.")
+    sys.exit()
+tell(done=1, total=4, text="best 0.5")
+if leg["symbols"] == ["NSE:TCS"]:
+    time.sleep(60)
+tell(result=dict(id="20261121-120000-ema_crossover", title="ema_crossover", about="RELIANCE, 5m",
+    rows=[["Net", "+1,000"], ["Trades", "12, 50% won"]], notes=["Simulated candles."], folder="FOLDER",
+    pictures=["FOLDER/picture.png"], best=[["fast", "9"]] if work["hunt"] else [], trades=12, bars=100,
+    seconds=0.1, stopped=""))
+"""
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    (tmp_path / "picture.png").write_bytes(png())
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER.replace("FOLDER", str(tmp_path)))
+    research = Research((sys.executable, str(script)), tmp_path)
+    desk = FakeDesk()
+    desk.the_studies = Studies(
+        read_settings({"DATA_DIR": str(tmp_path)}),
+        Catalogue.discover(ROOT / "strategies"),
+        lambda text: desk.find(text).key,
+        lambda: NOW,
+        research,
+        {"risk": "1"},
+    )
+    yield Room(desk)
+    await research.close()
+
+
+async def course_of(outgoing: Outgoing) -> list[Outgoing]:
+    assert outgoing.course is not None
+    return [step async for step in outgoing.course]
+
+
+async def test_a_backtest_begins_at_once_and_ends_with_a_picture(room: Room) -> None:
+    begun = await room.offered("/backtest ema_crossover RELIANCE 5m 90d fast=9 slow=21")
+    assert (seen(begun) or "").startswith("1. ema_crossover RELIANCE 5m\nStarting…")
+    *_, said, result = await course_of(begun)
+    assert seen(said) == "1. ema_crossover RELIANCE 5m\nDone; the result is below."
+    shown = seen(result) or ""
+    assert shown.startswith("ema_crossover\nRELIANCE, 5m\nNet")
+    assert "Kept as 20261121-120000-ema_crossover" in shown
+    assert result.reply.picture == png()
+    assert max(len(line) for line in shown.splitlines() if line.startswith(("Net", "Trades"))) <= 34
+
+
+async def test_a_search_shows_the_best_settings_first(room: Room) -> None:
+    begun = await room.offered("/optimize ema_crossover RELIANCE 5m 1y fast=5:20:1 slow=20:60:5 trials=50")
+    shown = seen((await course_of(begun))[-1]) or ""
+    assert shown.index("fast") < shown.index("Net")
+
+
+async def test_what_the_worker_refuses_is_told_in_its_words(room: Room) -> None:
+    begun = await room.offered("/backtest ema_crossover SBIN 5m 30d")
+    assert (seen((await course_of(begun))[-1]) or "").endswith("There are no candles of SBIN.")
+
+
+async def test_a_running_job_is_listed_and_cancelled_by_its_button(room: Room) -> None:
+    begun = await room.offered("/backtest ema_crossover TCS 5m 30d")
+    jobs = await room.offered("/jobs")
+    assert "ema_crossover TCS 5m" in (seen(jobs) or "")
+    assert nonce(jobs, "Cancel 1")
+    assert await room.pressed(begun, "Cancel 1") == "Job 1, ema_crossover TCS 5m: cancelled."
+    assert (seen((await course_of(begun))[-1]) or "").endswith("Cancelled.")
+    assert "cancelled" in (await room.typed("/jobs") or "")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("/backtest", "Expected a strategy and symbols"),
+        ("/backtest ema_crosover RELIANCE", "Did you mean ema_crossover?"),
+        ("/backtest ema_crossover RELIANCEE", "Did you mean RELIANCE"),
+        ("/backtest ema_crossover RELIANCE fst=9", "Did you mean fast"),
+        ("/backtest ema_crossover RELIANCE fast=30", "expected less than slow"),
+        ("/backtest ema_crossover RELIANCE capital=ten", "Expected capital"),
+        ("/backtest ema_crossover RELIANCE data=/etc", "data= is for the shell"),
+        ("/optimize ema_crossover RELIANCE fast=20:5:1", "fast"),
+        ("/optimize ema_crossover RELIANCE trials=0", "Expected trials"),
+        ("/cancel_job", "Expected a number"),
+        ("/cancel_job 7", "There is no job 7"),
+        ("/backtests ../../etc", "backtest"),
+    ],
+)
+async def test_what_cannot_be_done_is_a_sentence_and_begins_nothing(line: str, says: str, room: Room) -> None:
+    assert says in (await room.typed(line) or "")
+    assert room.desk.studies().jobs() == []
+
+
+async def test_kept_results_are_listed_for_viewers_too(room: Room, tmp_path: Path) -> None:
+    assert (await room.typed("/backtests") or "").startswith("No result was kept yet.")
+    result = made_result(3)
+    shelf = Shelf(tmp_path / SHELF)
+    number = shelf.save(result, metrics(result), datetime(2026, 11, 20, 18, 5, tzinfo=IST))
+    shown = await room.typed("/backtests", VIEWER) or ""
+    assert number in shown
+    assert "Fri 20 Nov 2026 18:05:00" in shown
+    side_by_side = await room.typed(f"/backtests {number} {number}") or ""
+    assert side_by_side.count(number) == 2
+    assert "the owner's" in (await room.typed("/backtest ema_crossover RELIANCE", VIEWER) or "")

@@ -1,0 +1,1 @@
+"""The desk in numbers: what the compiled loop is made of. Importing it imports Numba; do that late."""

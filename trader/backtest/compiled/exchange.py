@@ -1,0 +1,404 @@
+"""The paper exchange: what it answers to what is asked, what it trades, and what its account allows. As
+``trader.broker.paper`` does it for orders that trade whole and at once."""
+
+from __future__ import annotations
+
+from trader.backtest.compiled.fields import (
+    ASK_CANCEL_ENTRY,
+    ASK_CHANGE,
+    ASK_ENTRY,
+    ASK_EXIT,
+    CASH,
+    DAY,
+    D_SETTLES,
+    D_WIDTH,
+    E,
+    ENTRY_CANCELLED,
+    ENTRY_FILLED,
+    ENTRY_PLACED,
+    ENTRY_REJECTED,
+    EXIT_FILLED,
+    E_CANCEL,
+    E_Q,
+    E_SERIAL,
+    E_WITHDRAWN,
+    FILL,
+    GAIN,
+    INSIDE,
+    LIMIT,
+    L_CHAPTER,
+    L_RATES,
+    L_WIDTH,
+    MARK,
+    MARKET,
+    M_ACCOUNT,
+    M_CHAPTERS,
+    M_DAYS,
+    M_LENGTH,
+    M_LINES,
+    M_MULTIPLE,
+    M_SYMBOLS,
+    Market,
+    NOW,
+    N_ASKED,
+    N_ENTERING,
+    N_HEARD,
+    N_OPEN,
+    OPENING_TICKS,
+    Q,
+    RANGE_OF,
+    ROW,
+    R_GST,
+    R_GST_OF,
+    R_WIDTH,
+    SERIAL,
+    SLM,
+    STAGE,
+    STOP_REFUSED,
+    S_LINE,
+    S_SYM,
+    S_WIDTH,
+    State,
+    VARIANT,
+    WIDTH,
+    XS,
+    X_ACTIVE,
+    X_LIMIT,
+    X_MET,
+    X_NONE,
+    X_OLD,
+    X_PENDING,
+    X_RESTS,
+    X_RMS,
+    X_SERIAL,
+    X_STOP,
+    X_TRADED,
+    X_TRIGGER,
+    X_TYPE,
+    Y_TICK,
+    Y_WIDTH,
+)
+from trader.backtest.compiled.memory import apart, row
+from trader.backtest.compiled.jit import part
+from trader.backtest.compiled.money import charge, margin, noted, on_tick_down, on_tick_up, slipped
+from trader.strategy import rules
+
+FILL_AT_CLOSE = 1  # a variant for tests
+
+
+@part
+def cell(m: Market, t: int, sym: int, column: int) -> int:
+    return m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + column] * m.limits[M_MULTIPLE]
+
+
+@part
+def opening(m: Market, w: State, i: int) -> int:
+    """The price at which a market order meets the row's open."""
+    if w.desk[VARIANT] == FILL_AT_CLOSE:
+        return w.slot[i * WIDTH + MARK]
+    return cell(m, w.desk[ROW], m.slots[i * S_WIDTH + S_SYM], 0)
+
+
+@part
+def heard(w: State, what: int, i: int) -> None:
+    w.heard[(w.desk[N_HEARD]) * 2 + 0] = what
+    w.heard[(w.desk[N_HEARD]) * 2 + 1] = i
+    w.desk[N_HEARD] += 1
+
+
+# -- what trades ----------------------------------------------------------------------------------------
+
+
+@part
+def execute_entry(m: Market, w: State, i: int, price: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    x[E] = X_TRADED
+    x[FILL] = price
+    book(m, w, i, x[E_Q], price, False)
+    heard(w, ENTRY_FILLED, i)
+
+
+@part
+def execute_exit(m: Market, w: State, i: int, price: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    by_broker = x[XS] == X_RMS
+    x[XS] = X_TRADED
+    x[FILL] = price
+    book(m, w, i, -x[Q], price, by_broker)
+    heard(w, EXIT_FILLED, i)
+
+
+@part
+def book(m: Market, w: State, i: int, signed: int, price: int, by_broker: bool) -> None:
+    """The broker's own net position, the day's gain and its contract note."""
+    apart()
+    line = m.slots[i * S_WIDTH + S_LINE]
+    net = row(w.net, line * 2)
+    held = net[0]
+    sign = 1 if signed > 0 else -1
+    if held * signed < 0:
+        closed = min(abs(signed), abs(held))
+        cost = net[1] * closed // abs(held)
+        w.desk[GAIN] += (price * closed - cost) * (1 if held > 0 else -1)
+        net[1] -= cost
+        net[1] += price * (abs(signed) - closed)
+    else:
+        net[1] += price * abs(signed)
+    net[0] += signed
+    chapter = m.lines[(line * m.limits[M_DAYS] + w.desk[DAY]) * L_WIDTH + L_CHAPTER]
+    charge(m, line, w.desk[DAY], sign, price * abs(signed), by_broker, row(w.note, chapter * 8))
+
+
+@part
+def meet_open(m: Market, w: State, i: int) -> None:
+    """An exit that rests meets the open of a candle."""
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    sign = -1 if x[Q] > 0 else 1
+    tick = m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_TICK]
+    if x[XS] == X_RMS or x[X_TYPE] == MARKET:
+        execute_exit(m, w, i, slipped(m, opening(m, w, i), sign, tick))
+        return
+    price = cell(m, w.desk[ROW], m.slots[i * S_WIDTH + S_SYM], 0)
+    if x[X_TYPE] == SLM:
+        if rules.stop_hit(-sign, x[X_TRIGGER], price, price):
+            execute_exit(m, w, i, slipped(m, price, sign, tick))
+    elif rules.target_hit(-sign, x[X_LIMIT], price, price):
+        if x[X_MET]:
+            execute_exit(m, w, i, x[X_LIMIT])
+        else:
+            execute_exit(m, w, i, on_tick_up(price, tick) if sign > 0 else on_tick_down(price, tick))
+    else:
+        x[X_MET] = 1
+
+
+@part
+def live_through(m: Market, w: State, i: int) -> None:
+    """An exit that rests lives through the range of a candle; a market order waits for the next open."""
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    t = w.desk[ROW]
+    sym = m.slots[i * S_WIDTH + S_SYM]
+    start = m.rows[t * 2 + 0]
+    sign = -1 if x[Q] > 0 else 1
+    low, high = cell(m, t, sym, 2), cell(m, t, sym, 1)
+    if x[X_TYPE] == SLM:
+        if x[X_ACTIVE] >= start + m.limits[M_LENGTH]:
+            return
+        if rules.stop_hit(-sign, x[X_TRIGGER], low, high):
+            price = cell(m, t, sym, 0)
+            price = max(x[X_TRIGGER], price) if sign > 0 else min(x[X_TRIGGER], price)
+            execute_exit(m, w, i, slipped(m, price, sign, m.symbols[sym * Y_WIDTH + Y_TICK]))
+    elif x[X_TYPE] == LIMIT and x[X_ACTIVE] <= start and rules.target_hit(-sign, x[X_LIMIT], low, high):
+        execute_exit(m, w, i, x[X_LIMIT])
+
+
+# -- what is asked --------------------------------------------------------------------------------------
+
+
+@part
+def answer_all(m: Market, w: State) -> None:
+    """Carry out what was asked, in order; what comes of it is heard in order."""
+    apart()
+    n = 0
+    while n < w.desk[N_ASKED]:
+        what, i = w.asked[n * 2 + 0], w.asked[n * 2 + 1]
+        n += 1
+        if what == ASK_ENTRY:
+            take_entry(m, w, i)
+        elif what == ASK_EXIT:
+            take_exit(m, w, i)
+        elif what == ASK_CHANGE:
+            take_change(m, w, i)
+        elif what == ASK_CANCEL_ENTRY:
+            w.slot[i * WIDTH + E_CANCEL] = 0
+            if w.slot[i * WIDTH + E] == X_RESTS:
+                heard(w, ENTRY_CANCELLED, i)
+        else:
+            w.slot[i * WIDTH + X_PENDING] = 0
+            if w.slot[i * WIDTH + XS] == X_RESTS:
+                w.slot[i * WIDTH + XS] = X_NONE
+                w.slot[i * WIDTH + X_STOP] = 0
+    w.desk[N_ASKED] = 0
+
+
+@part
+def quoted_now(m: Market, w: State, i: int) -> bool:
+    """Whether the quote of this very instant is known: opens are, a candle's close is not for trading."""
+    return w.desk[STAGE] == OPENING_TICKS and m.cells[((w.desk[ROW]) * m.limits[M_SYMBOLS] + m.slots[i * S_WIDTH + S_SYM]) * 4 + 3] != 0
+
+
+@part
+def take_entry(m: Market, w: State, i: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    w.desk[SERIAL] += 1
+    x[E_SERIAL] = w.desk[SERIAL]
+    if m.limits[M_ACCOUNT] and not funded(m, w, i):
+        heard(w, ENTRY_REJECTED, i)
+        return
+    x[E] = X_RESTS
+    if quoted_now(m, w, i):
+        sign = 1 if x[E_Q] > 0 else -1
+        tick = m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_TICK]
+        execute_entry(m, w, i, slipped(m, opening(m, w, i), sign, tick))
+    elif x[E_WITHDRAWN]:
+        heard(w, ENTRY_PLACED, i)
+
+
+@part
+def fires_now(w: State, i: int, trigger: int, sym: int) -> bool:
+    """Whether the last price has reached the trigger already; nobody knows it inside a candle."""
+    if w.desk[STAGE] == INSIDE and w.desk[RANGE_OF] == sym:
+        return False
+    mark = w.slot[i * WIDTH + MARK]
+    return rules.stop_hit(1 if w.slot[i * WIDTH + Q] > 0 else -1, trigger, mark, mark)
+
+
+@part
+def take_exit(m: Market, w: State, i: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    w.desk[SERIAL] += 1
+    x[X_SERIAL] = w.desk[SERIAL]
+    x[X_ACTIVE] = w.desk[NOW]
+    x[X_MET] = 0
+    if x[X_TYPE] == SLM:
+        if fires_now(w, i, x[X_TRIGGER], m.slots[i * S_WIDTH + S_SYM]):
+            x[XS] = X_NONE
+            x[X_STOP] = 0
+            heard(w, STOP_REFUSED, i)
+            return
+        x[XS] = X_RESTS
+        return
+    x[XS] = X_RESTS
+    if quoted_now(m, w, i):
+        meet_open(m, w, i)
+
+
+@part
+def take_change(m: Market, w: State, i: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    if x[XS] != X_RESTS:
+        if x[XS] == X_TRADED:
+            x[X_PENDING] = 0
+        return
+    x[X_PENDING] = 0
+    sym = m.slots[i * S_WIDTH + S_SYM]
+    if x[X_TYPE] == SLM and fires_now(w, i, x[X_TRIGGER], sym):
+        x[X_TRIGGER] = x[X_OLD]
+        return
+    x[X_ACTIVE] = w.desk[NOW]
+    x[X_MET] = 0
+    if w.desk[STAGE] == INSIDE and w.desk[RANGE_OF] == sym:
+        if x[X_TYPE] == LIMIT:
+            low, high = cell(m, w.desk[ROW], sym, 2), cell(m, w.desk[ROW], sym, 1)
+            if low <= x[X_LIMIT] <= high:
+                execute_exit(m, w, i, x[X_LIMIT])
+            else:
+                x[X_MET] = 1
+    elif quoted_now(m, w, i):
+        meet_open(m, w, i)
+
+
+# -- the account ----------------------------------------------------------------------------------------
+
+
+@part
+def funded(m: Market, w: State, i: int) -> bool:
+    """The broker's margin check: gains of today are no cash before they are settled."""
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    line = m.slots[i * S_WIDTH + S_LINE]
+    sign = 1 if x[E_Q] > 0 else -1
+    if opens(abs(x[E_Q]), sign, w.net[line * 2 + 0]) == 0:
+        return True
+    before = blocked(m, w, -1)
+    required = blocked(m, w, i) - before
+    spent = note_total(m, w) - min(w.desk[GAIN], 0)
+    return required <= max(w.desk[CASH] - spent - before, 0)
+
+
+@part
+def note_total(m: Market, w: State) -> int:
+    apart()
+    total = 0
+    rates = row(m.rates, m.lines[(0 * m.limits[M_DAYS] + w.desk[DAY]) * L_WIDTH + L_RATES] * R_WIDTH)
+    for n in range(m.limits[M_CHAPTERS]):  # the last row is the desk's scratch
+        total += noted(row(w.note, n * 8), rates[R_GST], rates[R_GST_OF])
+    return total
+
+
+@part
+def opens(units: int, sign: int, net: int) -> int:
+    return max(units - max(-net * sign, 0), 0)
+
+
+@part
+def blocked(m: Market, w: State, new: int) -> int:
+    """What positions and working orders block, with the entry of slot ``new`` besides them."""
+    apart()
+    total = 0
+    for line in range(m.limits[M_LINES]):
+        w.seen[line] = 0
+    for n in range(w.desk[N_OPEN] + w.desk[N_ENTERING]):
+        k = w.open[n] if n < w.desk[N_OPEN] else w.entering[n - w.desk[N_OPEN]]
+        line = m.slots[k * S_WIDTH + S_LINE]
+        if not w.seen[line]:
+            w.seen[line] = 1
+            total += _blocked_line(m, w, line, new)
+    return total
+
+
+@part
+def _blocked_line(m: Market, w: State, line: int, new: int) -> int:
+    apart()
+    day = w.desk[DAY]
+    net = w.net[line * 2 + 0]
+    buys, sells = 0, 0
+    if net > 0:
+        buys = margin(m, line, day, 1, w.net[line * 2 + 1])
+    elif net < 0:
+        sells = margin(m, line, day, -1, w.net[line * 2 + 1])
+    for n in range(w.desk[N_ENTERING]):
+        k = w.entering[n]
+        x = row(w.slot, (k) * WIDTH)
+        if m.slots[k * S_WIDTH + S_LINE] == line and (x[E] == X_RESTS or k == new):
+            sign = 1 if x[E_Q] > 0 else -1
+            needed = margin(m, line, day, sign, x[MARK] * opens(abs(x[E_Q]), sign, net))
+            if sign > 0:
+                buys += needed
+            else:
+                sells += needed
+    for n in range(w.desk[N_OPEN]):
+        k = w.open[n]
+        x = row(w.slot, (k) * WIDTH)
+        if m.slots[k * S_WIDTH + S_LINE] == line and x[XS] == X_RESTS:
+            sign = -1 if x[Q] > 0 else 1
+            units = opens(abs(x[Q]), sign, net)
+            if units:
+                price = x[X_TRIGGER] if x[X_TYPE] == SLM else (x[X_LIMIT] if x[X_TYPE] == LIMIT else x[MARK])
+                needed = margin(m, line, day, sign, price * units)
+                if sign > 0:
+                    buys += needed
+                else:
+                    sells += needed
+    return max(buys, sells)
+
+
+@part
+def close_account_day(m: Market, w: State) -> None:
+    """The day's loss and charges leave at once, its gain comes when it is settled."""
+    apart()
+    d = w.desk
+    d[CASH] -= note_total(m, w) - min(d[GAIN], 0)
+    settles = m.days[(d[DAY]) * D_WIDTH + D_SETTLES]
+    if d[GAIN] > 0 and settles < m.limits[M_DAYS]:
+        w.credits[settles] += d[GAIN]
+    d[GAIN] = 0
+    for n in range(m.limits[M_CHAPTERS]):
+        for column in range(8):
+            w.note[n * 8 + column] = 0

@@ -1,0 +1,130 @@
+"""Where each number stands in the tables that the compiled loop works on.
+
+Money and prices are whole ten-thousandths of a rupee, times are microseconds since 1970 UTC, quantities are
+units, positive for long. A slot is one (leg, symbol); a line is one (symbol, product), as the broker nets.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+RUPEE = 10_000
+PAISA = 100
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+PATIENCE = 10 * SECOND  # trader.desk.leaving
+DEFERRED_FOR = 10 * SECOND  # trader.desk.runner
+
+# What a row of the market allows at its beginning and at its end, by venue.
+OPEN, ENTRIES, STOPS, SQUARE, BROKER, STOPS_END = 1, 2, 4, 8, 16, 32
+
+# Purposes of orders, in the order of ``Purpose``; EXTERNAL is the broker's own square-off.
+P_NONE, P_STOP, P_TARGET, P_EXIT, P_SQUARE, P_KILL, P_EXTERNAL = range(7)
+SLM, MARKET, LIMIT = 1, 2, 3
+# An order: none, decided, at the exchange, traded there but not known here, the broker's own.
+X_NONE, X_SENT, X_RESTS, X_TRADED, X_RMS = range(5)
+MIS, CNC, MTF, NRML = range(4)
+ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT = 1, 2, 4, 8
+
+# -- rows of ``slots``: fixed terms of a slot
+(S_LEG, S_SYM, S_LINE, S_PRODUCT, S_QUANTITY, S_MAX, S_LONGS, S_SHORTS, S_TAKEN_LONG, S_TAKEN_SHORT,
+ S_LENGTH, S_WIDTH) = range(12)  # fmt: skip
+SF_STOP, SF_TARGET, SF_TRAIL, SF_RISK, SF_WIDTH = range(5)
+
+# -- rows of ``symbols``
+(Y_VENUE, Y_TICK, Y_LOT, Y_FREEZE, Y_BANDED, Y_TRADED, Y_LAST_DAY, Y_WIDTH) = range(8)
+
+# -- rows of ``lines`` by line and day: margin in millionths for long and short, which rates, chapter
+L_LONG, L_SHORT, L_RATES, L_CHAPTER, L_WIDTH = range(5)
+
+# -- rows of ``rates``: thousand-millionths of turnover; caps in 1e-13 rupees
+(R_FLAT, R_BROKERAGE, R_CAP, R_STT_BUY, R_STT_SELL, R_TRANSACTION, R_IPFT, R_SEBI, R_STAMP_BUY, R_STAMP_SELL,
+ R_GST, R_GST_OF, R_GST_ON_SEBI, R_RMS, R_WIDTH) = range(15)  # fmt: skip
+
+# -- ``limits``
+(M_CAPITAL, M_ORDER, M_POSITION, M_EXPOSURE, M_DAILY_LOSS, M_RISK_PER_TRADE, M_POSITIONS, M_TRADES,
+ M_SECOND, M_MINUTE, M_DAY, M_STREAK, M_COOLDOWN, M_STALE, M_DUPLICATE, M_SLIPPAGE, M_MULTIPLE, M_LENGTH,
+ M_ACCOUNT, M_SYMBOLS, M_VENUES, M_DAYS, M_LINES, M_CHAPTERS, M_WIDTH) = range(25)  # fmt: skip
+MF_CAPITAL, MF_DRAWDOWN, MF_WIDTH = range(3)
+
+# -- rows of ``days``
+D_FIRST, D_END, D_SETTLES, D_CLOSES, D_WIDTH = range(5)
+
+# -- rows of ``state``: a slot as it now is
+(Q, AVG, ENTRY_AT, ENTRY_CHARGES, TIED, MARK, MARK_AT, OPENING, BEST, WORST,
+ STOP, TARGET, TRAIL, TRAIL_BEST, FAILS,
+ XS, X_STOP, X_TYPE, X_TRIGGER, X_LIMIT, X_PURPOSE, X_ACTIVE, X_MET, X_MODS, X_SERIAL, X_UPDATED, X_PENDING,
+ X_OLD,
+ LEAVING, L_SINCE, L_LIMIT, L_ATTEMPTS, L_AGAIN,
+ E, E_Q, E_PRICE, E_SERIAL, E_TIED, E_WITHDRAWN, E_FATE, E_CANCEL,
+ REVERSAL, REVERSAL_UNTIL, DEFERRED, DEFERRED_UNTIL, LAST_AT, LAST_Q, ENTRY_DAY, FILL,
+ WIDTH) = range(50)  # fmt: skip
+
+# -- ``desk``: what all slots share
+(BOOKED, BOOKED_TODAY, PEAK, ENTRIES_TODAY, STREAK, COOLDOWN, LATCH, TOLD, IN_SECOND_OF, IN_SECOND,
+ IN_MINUTE_OF, IN_MINUTE, IN_DAY, SERIAL, N_OPEN, N_LEAVING, N_ENTERING, N_DEFERRED, N_ASKED, N_HEARD, DAY, ROW,
+ N_TRADES, CASH, GAIN, VARIANT, HALTED_DAY, CALM, RANGE_OF, TIED_ALL, NOW, STAGE, DESK_WIDTH) = range(33)  # fmt: skip
+LATCH_NONE, LATCH_DAILY, LATCH_DRAWDOWN = 0, 1, 2
+# Stages of a moment: before the first quote of a day, opens shown, inside the candles, closes shown.
+MORNING, OPENING_TICKS, INSIDE, CLOSING_TICKS, EVENING = range(5)
+
+# What is asked of the broker, and what is heard from it.
+ASK_ENTRY, ASK_EXIT, ASK_CHANGE, ASK_CANCEL_ENTRY, ASK_CANCEL_EXIT = range(5)
+ENTRY_FILLED, EXIT_FILLED, ENTRY_PLACED, ENTRY_REJECTED, STOP_REFUSED, ENTRY_CANCELLED = range(6)
+
+# -- rows of ``trades``
+(T_SLOT, T_PURPOSE, T_QUANTITY, T_ENTRY_AT, T_EXIT_AT, T_ENTRY, T_EXIT, T_CHARGES, T_BEST, T_WORST,
+ T_WIDTH) = range(11)  # fmt: skip
+
+DENIALS = (
+    "mode", "session_closed", "lot_multiple", "not_tradable", "product", "freeze_quantity", "entries_over",
+    "no_quote", "stale_quote", "price_band", "expired", "expires_today", "order_value", "position_size",
+    "risk_per_trade", "open_positions", "strategy_positions", "exposure", "capital", "daily_loss", "drawdown",
+    "trades_per_day", "cooldown", "rate_second", "rate_minute", "rate_day", "duplicate_signal", "broker_funds",
+)  # fmt: skip
+(N_MODE, N_SESSION, N_LOT, N_TRADABLE, N_PRODUCT, N_FREEZE, N_OVER, N_QUOTE, N_STALE, N_BAND, N_EXPIRED,
+ N_EXPIRES, N_ORDER, N_POSITION, N_RISK, N_POSITIONS, N_STRATEGY, N_EXPOSURE, N_CAPITAL, N_LOSS, N_DRAWDOWN,
+ N_DAY_TRADES, N_COOLDOWN, N_RATE_SECOND, N_RATE_MINUTE, N_RATE_DAY, N_DUPLICATE, N_FUNDS) = range(28)  # fmt: skip
+
+BROKER_SECOND, BROKER_MINUTE, BROKER_DAY, MODIFICATIONS, RESERVED = 10, 400, 5000, 25, 5  # trader.desk.limits
+
+# A table of whole numbers: in Python its array's address, compiled a pointer to it (``memory``).
+Ints = Any
+
+
+class Market(NamedTuple):
+    """Nothing in it changes during a run. Rows are laid one after the other: ``cells`` (rows, symbols, 4)
+    prices in units of limits[M_MULTIPLE], 0 where there is no candle; ``rows`` (rows, 2) start and end;
+    ``flags`` (rows, venues, 2); ``previous`` (days, symbols) the row of the last candle before the day or -1;
+    ``lines`` (lines, days, L_WIDTH); the others by their widths."""
+
+    cells: Ints  # int32
+    rows: Ints
+    flags: Ints  # uint8
+    days: Ints
+    previous: Ints  # int32
+    slots: Ints
+    terms: Ints  # float64
+    symbols: Ints
+    lines: Ints
+    rates: Ints
+    limits: Ints
+    fractions: Ints  # float64
+
+
+class State(NamedTuple):
+    slot: Ints
+    desk: Ints
+    open: Ints  # slots in the order in which their positions were opened
+    leaving: Ints
+    entering: Ints
+    deferred: Ints
+    asked: Ints  # (…, 2)
+    heard: Ints  # (…, 2)
+    denied: Ints
+    note: Ints  # (chapters + 1, 8): the day's exact charges; the last row is scratch
+    credits: Ints  # by day
+    net: Ints  # (lines, 2): the broker's units and cost
+    seen: Ints  # by line
+    sorted: Ints  # (slots * 2, 3): scratch
+    trades: Ints

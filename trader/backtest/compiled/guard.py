@@ -1,0 +1,156 @@
+"""What the desk is worth and the limits that close everything, as ``trader.desk.guard`` and ``exposure``."""
+
+from __future__ import annotations
+
+from trader.backtest.compiled.fields import (
+    AVG,
+    BOOKED,
+    BOOKED_TODAY,
+    COOLDOWN,
+    DAY,
+    ENTRY_DAY,
+    E_PRICE,
+    E_Q,
+    HALTED_DAY,
+    LATCH,
+    LATCH_DAILY,
+    LATCH_DRAWDOWN,
+    LATCH_NONE,
+    LEAVING,
+    MARK,
+    MF_DRAWDOWN,
+    M_CAPITAL,
+    M_COOLDOWN,
+    M_DAILY_LOSS,
+    M_STREAK,
+    Market,
+    NOW,
+    N_ENTERING,
+    N_OPEN,
+    OPENING,
+    PEAK,
+    P_KILL,
+    Q,
+    STREAK,
+    State,
+    TOLD,
+    WIDTH,
+)
+from trader.backtest.compiled.memory import apart, row
+from trader.backtest.compiled.jit import part
+from trader.backtest.compiled.orders import leave, withdraw
+
+
+@part
+def unrealised(w: State) -> int:
+    total = 0
+    for n in range(w.desk[N_OPEN]):
+        x = row(w.slot, (w.open[n]) * WIDTH)
+        total += (x[MARK] - x[AVG]) * x[Q]
+    return total
+
+
+@part
+def equity(m: Market, w: State) -> int:
+    return m.limits[M_CAPITAL] + w.desk[BOOKED] + unrealised(w)
+
+
+@part
+def day_result(w: State) -> int:
+    """Today's, after charges; what was carried over night counts from where the day found it."""
+    total = w.desk[BOOKED_TODAY]
+    for n in range(w.desk[N_OPEN]):
+        x = row(w.slot, (w.open[n]) * WIDTH)
+        total += (x[MARK] - x[AVG]) * x[Q]
+        if x[OPENING] >= 0:
+            total -= (x[OPENING] - x[AVG]) * x[Q]
+    return total
+
+
+@part
+def exposure(w: State) -> int:
+    """Gross, at the market, with the entries under way."""
+    total = 0
+    for n in range(w.desk[N_OPEN]):
+        x = row(w.slot, (w.open[n]) * WIDTH)
+        total += x[MARK] * abs(x[Q])
+    for n in range(w.desk[N_ENTERING]):
+        x = row(w.slot, (w.entering[n]) * WIDTH)
+        total += x[E_PRICE] * abs(x[E_Q])
+    return total
+
+
+@part
+def fallen(m: Market, w: State, worth: int) -> bool:
+    """Whether the drawdown limit is reached."""
+    peak = w.desk[PEAK]
+    return worth < peak and float(peak - worth) * 100.0 >= m.fractions[MF_DRAWDOWN] * float(peak)
+
+
+@part
+def halt(w: State, code: int) -> bool:
+    """Whether it was told just now; a reason is told once until the desk is active again."""
+    apart()
+    d = w.desk
+    if d[TOLD] & (1 << code) or d[LATCH] == code:
+        return False
+    d[TOLD] |= 1 << code
+    if d[LATCH] == LATCH_NONE or (d[LATCH] == LATCH_DAILY and code == LATCH_DRAWDOWN):
+        d[LATCH] = code
+        d[HALTED_DAY] = d[DAY]
+        withdraw_entries(w, 0)
+    return True
+
+
+@part
+def withdraw_entries(w: State, fate: int) -> None:
+    apart()
+    for n in range(w.desk[N_ENTERING]):
+        withdraw(w, w.entering[n], fate)
+
+
+@part
+def check(m: Market, w: State) -> None:
+    """Daily loss and drawdown; a breach closes everything."""
+    apart()
+    d = w.desk
+    if d[N_OPEN] == 0 and d[BOOKED_TODAY] == 0:
+        return
+    mark_carried(w)
+    worth = equity(m, w)
+    d[PEAK] = max(d[PEAK], worth)
+    if d[LATCH] != LATCH_NONE and d[N_OPEN] == 0 and d[N_ENTERING] == 0:
+        return
+    over = False
+    if -day_result(w) >= m.limits[M_DAILY_LOSS]:
+        over = True
+        halt(w, LATCH_DAILY)
+    elif fallen(m, w, worth):
+        over = True
+        halt(w, LATCH_DRAWDOWN)
+    if over or d[LATCH] != LATCH_NONE:
+        withdraw_entries(w, P_KILL)
+        for n in range(d[N_OPEN]):
+            i = w.open[n]
+            if w.slot[i * WIDTH + LEAVING] == 0:
+                leave(m, w, i, P_KILL, 0)
+
+
+@part
+def mark_carried(w: State) -> None:
+    d = w.desk
+    for n in range(d[N_OPEN]):
+        x = row(w.slot, (w.open[n]) * WIDTH)
+        if x[ENTRY_DAY] < d[DAY] and x[OPENING] < 0:
+            x[OPENING] = x[MARK]
+
+
+@part
+def traded(m: Market, w: State, net: int) -> None:
+    """Losing trades in a row; too many and entries wait."""
+    apart()
+    d = w.desk
+    d[STREAK] = d[STREAK] + 1 if net < 0 else 0
+    if d[STREAK] >= m.limits[M_STREAK]:
+        d[COOLDOWN] = d[NOW] + m.limits[M_COOLDOWN]
+        d[STREAK] = 0

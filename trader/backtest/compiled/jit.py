@@ -1,0 +1,70 @@
+"""Compiling, typed for people and for mypy, with a cache that knows every file it was made of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba.extending import register_jitable
+
+from trader.strategy import rules
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+for _rule in rules.RULES:
+    register_jitable(_rule)
+
+
+def part(function: _F) -> _F:
+    """A function that compiled ones call. It is compiled, and cached, as part of them."""
+    return numba.njit(  # type: ignore[no-any-return]  # Numba has no types
+        _nrt=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )(function)
+
+
+def loop(function: _F) -> _F:
+    """As ``whole``, for what allocates nothing: without reference counts it compiles in a fraction."""
+    return _cached(numba.njit(_nrt=False, error_model="numpy", nogil=True, no_cfunc_wrapper=True)(function))
+
+
+def whole(function: _F) -> _F:
+    """A function that Python calls. The compiled code is kept beside the file, or in the user's cache where
+    that folder cannot be written; where neither can, it is compiled in every process."""
+    return _cached(numba.njit(nogil=True)(function))
+
+
+def _cached(compiled: Any) -> Any:
+    if numba.config.DISABLE_JIT:
+        return compiled
+    try:
+        compiled.enable_caching()
+    except RuntimeError:  # Numba found no folder it may write
+        return compiled
+    _stamp(compiled)
+    return compiled
+
+
+def _stamp(compiled: Any) -> None:
+    """Numba looks at the age of the function's own file only; a rule changed in another one would go
+    unnoticed. The cache is valid for the text of all files instead."""
+    from numba.core.caching import IndexDataCacheFile  # not public: without it the cache is not used
+
+    implementation = compiled._cache._impl
+    compiled._cache._cache_file = IndexDataCacheFile(
+        cache_path=compiled._cache.cache_path,
+        filename_base=implementation.filename_base,
+        source_stamp=sources_hash(),
+    )
+
+
+def sources_hash() -> str:
+    """Of everything that is compiled: the loop, its parts, the rules."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    here = Path(__file__).resolve().parent
+    for path in [*sorted(here.glob("*.py")), here.parent / "kernel.py", Path(rules.__file__)]:
+        if path.exists():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,348 @@
+"""What the desk does with each thing it hears, as ``trader.desk.desk`` and ``runner`` do."""
+
+from __future__ import annotations
+
+from trader.backtest.compiled.entries import enter
+from trader.backtest.compiled.exchange import answer_all
+from trader.backtest.compiled.fields import (
+    AVG,
+    BEST,
+    BOOKED,
+    BOOKED_TODAY,
+    DAY,
+    DEFERRED,
+    DEFERRED_UNTIL,
+    E,
+    ENTER_LONG,
+    ENTER_SHORT,
+    ENTRY_AT,
+    ENTRY_CHARGES,
+    ENTRY_DAY,
+    ENTRY_FILLED,
+    ENTRY_PLACED,
+    ENTRY_REJECTED,
+    EXIT_FILLED,
+    EXIT_LONG,
+    EXIT_SHORT,
+    E_FATE,
+    E_Q,
+    E_TIED,
+    E_WITHDRAWN,
+    FAILS,
+    FILL,
+    LATCH,
+    LATCH_NONE,
+    LEAVING,
+    MIS,
+    M_CHAPTERS,
+    Market,
+    NOW,
+    N_ASKED,
+    N_DEFERRED,
+    N_ENTERING,
+    N_FUNDS,
+    N_HEARD,
+    N_LEAVING,
+    N_OPEN,
+    N_TRADES,
+    OPEN,
+    OPENING,
+    P_EXIT,
+    P_EXTERNAL,
+    P_SQUARE,
+    P_TARGET,
+    Q,
+    REVERSAL,
+    REVERSAL_UNTIL,
+    SF_STOP,
+    SF_TARGET,
+    SF_TRAIL,
+    SF_WIDTH,
+    SQUARE,
+    STOP,
+    STOP_REFUSED,
+    S_LINE,
+    S_LONGS,
+    S_PRODUCT,
+    S_SHORTS,
+    S_SYM,
+    S_WIDTH,
+    State,
+    TARGET,
+    TIED,
+    TIED_ALL,
+    TRAIL,
+    TRAIL_BEST,
+    T_BEST,
+    T_CHARGES,
+    T_ENTRY,
+    T_ENTRY_AT,
+    T_EXIT,
+    T_EXIT_AT,
+    T_PURPOSE,
+    T_QUANTITY,
+    T_SLOT,
+    T_WIDTH,
+    T_WORST,
+    WIDTH,
+    WORST,
+    XS,
+    X_NONE,
+    X_PENDING,
+    X_PURPOSE,
+    X_STOP,
+    Y_TICK,
+    Y_WIDTH,
+)
+from trader.backtest.compiled.memory import apart, row
+from trader.backtest.compiled.guard import check, traded, unrealised
+from trader.backtest.compiled.jit import part
+from trader.backtest.compiled.money import (
+    charge,
+    margin,
+    nearest_tick_of,
+    rupees_of,
+    stop_on_tick,
+)
+from trader.backtest.compiled.orders import (
+    allowed,
+    append,
+    cancel_entry,
+    leave,
+    protect,
+    pursue,
+    reached,
+    remove,
+    trail,
+    withdraw,
+)
+from trader.strategy import rules
+
+# -- fills ----------------------------------------------------------------------------------------------
+
+
+@part
+def hear(m: Market, w: State) -> None:
+    """Everything heard so far, in order."""
+    apart()
+    for n in range(w.desk[N_HEARD]):
+        what, i = w.heard[n * 2 + 0], w.heard[n * 2 + 1]
+        if what == ENTRY_FILLED:
+            entry_filled(m, w, i)
+        elif what == EXIT_FILLED:
+            exit_filled(m, w, i)
+        elif what == STOP_REFUSED:
+            w.slot[i * WIDTH + FAILS] += 1
+        elif what == ENTRY_PLACED:
+            cancel_entry(w, i)
+        else:
+            entry_gone(w, i)
+            w.denied[N_FUNDS] += what == ENTRY_REJECTED
+    w.desk[N_HEARD] = 0
+
+
+@part
+def settle(m: Market, w: State) -> None:
+    """What was asked is answered, the answers are heard, until nothing is under way."""
+    apart()
+    while w.desk[N_ASKED]:
+        answer_all(m, w)
+        hear(m, w)
+
+
+@part
+def entry_gone(w: State, i: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    x[E] = X_NONE
+    w.desk[TIED_ALL] -= x[E_TIED]
+    remove(w, w.entering, N_ENTERING, i)
+
+
+@part
+def entry_filled(m: Market, w: State, i: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    d = w.desk
+    line = m.slots[i * S_WIDTH + S_LINE]
+    side = 1 if x[E_Q] > 0 else -1
+    entry_gone(w, i)
+    x[Q] = x[E_Q]
+    x[AVG] = x[FILL]
+    value = x[AVG] * abs(x[Q])
+    x[TIED] = margin(m, line, d[DAY], side, value)
+    d[TIED_ALL] += x[TIED]
+    x[ENTRY_AT] = d[NOW]
+    x[ENTRY_DAY] = d[DAY]
+    x[OPENING] = -1
+    x[BEST] = x[WORST] = x[AVG]
+    x[ENTRY_CHARGES] = charge(m, line, d[DAY], side, value, False, row(w.note, m.limits[M_CHAPTERS] * 8))
+    d[BOOKED] -= x[ENTRY_CHARGES]
+    d[BOOKED_TODAY] -= x[ENTRY_CHARGES]
+    append(w, w.open, N_OPEN, i)
+    plan(m, w, i, side)
+    protect(m, w, i)
+    if x[E_WITHDRAWN] and x[E_FATE]:
+        leave(m, w, i, x[E_FATE], 0)
+    check(m, w)
+
+
+@part
+def plan(m: Market, w: State, i: int, side: int) -> None:
+    """Stop, target and trail from the entry's price, on the tick: as ``plans.planned``."""
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    tick = m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_TICK]
+    entry = rupees_of(x[AVG])
+    stop = stop_on_tick(rules.stop_price(entry, side, m.terms[i * SF_WIDTH + SF_STOP]), side, tick)
+    if (x[AVG] - stop) * side <= 0:
+        stop -= tick * side
+    x[STOP] = stop
+    x[TARGET] = 0
+    if m.terms[i * SF_WIDTH + SF_TARGET] > 0.0:
+        x[TARGET] = nearest_tick_of(rules.target_price(entry, side, m.terms[i * SF_WIDTH + SF_TARGET]), tick)
+    x[TRAIL] = 0
+    if m.terms[i * SF_WIDTH + SF_TRAIL] > 0.0:
+        x[TRAIL] = max(nearest_tick_of(entry * m.terms[i * SF_WIDTH + SF_TRAIL] / 100, tick), tick)
+    x[TRAIL_BEST] = x[AVG]
+    x[XS] = X_NONE
+    x[X_STOP] = 0
+    x[X_PENDING] = 0
+    x[FAILS] = 0
+
+
+@part
+def exit_filled(m: Market, w: State, i: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    d = w.desk
+    side = 1 if x[Q] > 0 else -1
+    value = x[FILL] * abs(x[Q])
+    by_broker = x[X_PURPOSE] == P_EXTERNAL
+    cost = charge(m, m.slots[i * S_WIDTH + S_LINE], d[DAY], -side, value, by_broker, row(w.note, m.limits[M_CHAPTERS] * 8))
+    gross = (x[FILL] - x[AVG]) * x[Q]
+    d[BOOKED] += gross - cost
+    d[BOOKED_TODAY] += gross - cost
+    d[TIED_ALL] -= x[TIED]
+    trade = row(w.trades, d[N_TRADES] * T_WIDTH)
+    d[N_TRADES] += 1
+    trade[T_SLOT] = i
+    trade[T_PURPOSE] = x[X_PURPOSE]
+    trade[T_QUANTITY] = x[Q]
+    trade[T_ENTRY_AT] = x[ENTRY_AT]
+    trade[T_EXIT_AT] = d[NOW]
+    trade[T_ENTRY] = x[AVG]
+    trade[T_EXIT] = x[FILL]
+    trade[T_CHARGES] = x[ENTRY_CHARGES] + cost
+    trade[T_BEST] = max(x[BEST], x[FILL]) if side > 0 else min(x[BEST], x[FILL])
+    trade[T_WORST] = min(x[WORST], x[FILL]) if side > 0 else max(x[WORST], x[FILL])
+    x[Q] = 0
+    x[STOP] = x[TARGET] = x[TRAIL] = 0
+    x[XS] = X_NONE
+    x[X_STOP] = 0
+    x[FAILS] = 0
+    if x[LEAVING]:
+        x[LEAVING] = 0
+        remove(w, w.leaving, N_LEAVING, i)
+    remove(w, w.open, N_OPEN, i)
+    traded(m, w, gross - trade[T_CHARGES])
+    check(m, w)
+    reversal = x[REVERSAL]
+    x[REVERSAL] = 0
+    if reversal and d[NOW] <= x[REVERSAL_UNTIL] and d[LATCH] == LATCH_NONE:
+        enter(m, w, i, reversal)
+
+
+# -- prices, signals, the clock -------------------------------------------------------------------------
+
+
+@part
+def on_prices(m: Market, w: State, i: int, high: int, low: int, limited: bool) -> None:
+    """A target or trail of one position, at a price or inside a candle."""
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    if x[STOP] == 0 or x[LEAVING]:
+        return
+    if reached(w, i, high if x[Q] > 0 else low):
+        leave(m, w, i, P_TARGET, x[TARGET] if limited else 0)
+    elif x[TRAIL]:
+        trail(m, w, i, high, low)
+
+
+@part
+def act(m: Market, w: State, i: int, bits: int, until: int) -> None:
+    """Go where the signal wants to be; from one side to the other by way of flat."""
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    if x[DEFERRED]:
+        x[DEFERRED] = 0
+        remove(w, w.deferred, N_DEFERRED, i)
+    exit_long, exit_short = bits & EXIT_LONG != 0, bits & EXIT_SHORT != 0
+    held = 1 if x[Q] > 0 else (-1 if x[Q] < 0 else 0)
+    wanted = rules.wanted_side(
+        held,
+        bits & ENTER_LONG != 0,
+        exit_long,
+        bits & ENTER_SHORT != 0,
+        exit_short,
+        m.slots[i * S_WIDTH + S_LONGS] != 0,
+        m.slots[i * S_WIDTH + S_SHORTS] != 0,
+    )
+    if wanted * held > 0:
+        return
+    if held:
+        leave(m, w, i, P_EXIT, 0)
+        if wanted:
+            x[REVERSAL] = wanted
+            x[REVERSAL_UNTIL] = until
+        return
+    if x[E] != X_NONE:
+        side = 1 if x[E_Q] > 0 else -1
+        if wanted == -side or (exit_long if side > 0 else exit_short):
+            withdraw(w, i, P_EXIT)
+    elif wanted:
+        enter(m, w, i, wanted)
+
+
+@part
+def clock(m: Market, w: State) -> None:
+    """One tick of the clock: limits, square-off, what is leaving, what is bare, what waits."""
+    apart()
+    d = w.desk
+    check(m, w)
+    for n in range(d[N_ENTERING]):
+        i = w.entering[n]
+        if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and allowed(m, w, i) & SQUARE:
+            withdraw(w, i, P_SQUARE)
+    for n in range(d[N_OPEN]):
+        i = w.open[n]
+        now = allowed(m, w, i)
+        if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and now & SQUARE and now & OPEN and not w.slot[i * WIDTH + LEAVING]:
+            leave(m, w, i, P_SQUARE, 0)
+    for n in range(d[N_ENTERING]):
+        if w.slot[(w.entering[n]) * WIDTH + E_WITHDRAWN]:
+            cancel_entry(w, w.entering[n])
+    for n in range(d[N_LEAVING]):
+        pursue(m, w, w.leaving[n])
+    for n in range(d[N_OPEN]):
+        protect(m, w, w.open[n])
+    retry(m, w)
+
+
+@part
+def retry(m: Market, w: State) -> None:
+    """The entries that a busy second had no room for, while they are young."""
+    apart()
+    d = w.desk
+    waiting = d[N_DEFERRED]
+    d[N_DEFERRED] = 0
+    for n in range(waiting):
+        i = w.deferred[n]
+        x = row(w.slot, (i) * WIDTH)
+        side, until = x[DEFERRED], x[DEFERRED_UNTIL]
+        x[DEFERRED] = 0
+        if d[NOW] > until or d[LATCH] != LATCH_NONE or x[Q] or x[E] != X_NONE or x[XS] != X_NONE:
+            continue
+        enter(m, w, i, side)
+        if x[DEFERRED]:
+            x[DEFERRED_UNTIL] = until  # its time goes on

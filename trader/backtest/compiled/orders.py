@@ -1,0 +1,349 @@
+"""The desk's orders on their way out: the pace, the stop that protects, leaving. As ``trader.desk.leaving``,
+``stops``, ``exits`` and ``orderflow`` do it."""
+
+from __future__ import annotations
+
+from trader.backtest.compiled.fields import (
+    ASK_CANCEL_ENTRY,
+    ASK_CANCEL_EXIT,
+    ASK_CHANGE,
+    ASK_EXIT,
+    BROKER_DAY,
+    BROKER_MINUTE,
+    BROKER_SECOND,
+    CLOSING_TICKS,
+    E,
+    EVENING,
+    E_CANCEL,
+    E_FATE,
+    E_WITHDRAWN,
+    FAILS,
+    INSIDE,
+    IN_DAY,
+    IN_MINUTE,
+    IN_MINUTE_OF,
+    IN_SECOND,
+    IN_SECOND_OF,
+    Ints,
+    LEAVING,
+    LIMIT,
+    L_AGAIN,
+    L_ATTEMPTS,
+    L_LIMIT,
+    L_SINCE,
+    MARK,
+    MARKET,
+    MINUTE,
+    MODIFICATIONS,
+    M_VENUES,
+    Market,
+    NOW,
+    N_ASKED,
+    N_LEAVING,
+    OPEN,
+    PATIENCE,
+    P_EXIT,
+    P_KILL,
+    P_STOP,
+    Q,
+    RESERVED,
+    ROW,
+    SECOND,
+    SLM,
+    STAGE,
+    STOP,
+    S_SYM,
+    S_WIDTH,
+    State,
+    TARGET,
+    TRAIL,
+    TRAIL_BEST,
+    WIDTH,
+    XS,
+    X_LIMIT,
+    X_MODS,
+    X_NONE,
+    X_OLD,
+    X_PENDING,
+    X_PURPOSE,
+    X_RESTS,
+    X_RMS,
+    X_SENT,
+    X_STOP,
+    X_TRADED,
+    X_TRIGGER,
+    X_TYPE,
+    X_UPDATED,
+    Y_TICK,
+    Y_VENUE,
+    Y_WIDTH,
+)
+from trader.backtest.compiled.memory import apart, row
+from trader.backtest.compiled.jit import part
+from trader.backtest.compiled.money import rupees_of, stop_on_tick
+from trader.strategy import rules
+
+PAUSES = (0, 1, 2, 4, 8, 15, 30, 60, 120, 300)  # seconds, trader.desk.leaving
+
+
+@part
+def allowed(m: Market, w: State, i: int) -> int:
+    """What the slot's venue allows at this moment."""
+    if w.desk[STAGE] == EVENING:
+        return 0
+    end = 1 if w.desk[STAGE] == INSIDE or w.desk[STAGE] == CLOSING_TICKS else 0
+    return m.flags[((w.desk[ROW]) * m.limits[M_VENUES] + m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_VENUE]) * 2 + end]
+
+
+# -- pace -----------------------------------------------------------------------------------------------
+
+
+@part
+def roll_pace(w: State) -> None:
+    d = w.desk
+    second = d[NOW] // SECOND
+    if d[IN_SECOND_OF] != second:
+        d[IN_SECOND_OF] = second
+        d[IN_SECOND] = 0
+        minute = d[NOW] // MINUTE
+        if d[IN_MINUTE_OF] != minute:
+            d[IN_MINUTE_OF] = minute
+            d[IN_MINUTE] = 0
+
+
+@part
+def count_pace(w: State, placed: int) -> None:
+    roll_pace(w)
+    w.desk[IN_SECOND] += 1
+    w.desk[IN_MINUTE] += 1
+    w.desk[IN_DAY] += placed
+
+
+@part
+def room(w: State, spare: int) -> bool:
+    roll_pace(w)
+    return w.desk[IN_SECOND] < BROKER_SECOND - spare and w.desk[IN_MINUTE] < BROKER_MINUTE
+
+
+@part
+def ask(w: State, what: int, i: int) -> None:
+    w.asked[(w.desk[N_ASKED]) * 2 + 0] = what
+    w.asked[(w.desk[N_ASKED]) * 2 + 1] = i
+    w.desk[N_ASKED] += 1
+
+
+# -- lists ----------------------------------------------------------------------------------------------
+
+
+@part
+def append(w: State, items: Ints, count: int, i: int) -> None:
+    items[w.desk[count]] = i
+    w.desk[count] += 1
+
+
+@part
+def remove(w: State, items: Ints, count: int, i: int) -> None:
+    """Keeps the order of the others."""
+    found = 0
+    for n in range(w.desk[count]):
+        if items[n] == i:
+            found = 1
+        elif found:
+            items[n - 1] = items[n]
+    w.desk[count] -= found
+
+
+# -- leaving --------------------------------------------------------------------------------------------
+
+
+@part
+def leave(m: Market, w: State, i: int, purpose: int, limit: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    if x[Q] == 0:
+        return
+    if x[LEAVING] == 0 or purpose == P_KILL:
+        if x[LEAVING] == 0:
+            append(w, w.leaving, N_LEAVING, i)
+        x[LEAVING] = purpose
+        x[L_SINCE] = w.desk[NOW]
+        x[L_LIMIT] = limit
+        x[L_ATTEMPTS] = 0
+        x[L_AGAIN] = -1
+    pursue(m, w, i)
+
+
+@part
+def tried(w: State, i: int) -> None:
+    x = row(w.slot, (i) * WIDTH)
+    x[L_AGAIN] = w.desk[NOW] + PAUSES[min(x[L_ATTEMPTS], 9)] * SECOND
+    x[L_ATTEMPTS] += 1
+
+
+@part
+def pursue(m: Market, w: State, i: int) -> None:
+    """One step towards flat: the resting stop is changed into the exit; without one an exit is made."""
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    if not allowed(m, w, i) & OPEN:
+        return
+    purpose = P_EXIT if x[LEAVING] == P_STOP else x[LEAVING]
+    if x[XS] == X_RMS:
+        return  # the broker closes it already
+    if x[XS] == X_SENT and x[X_STOP]:
+        return  # nothing can be asked of it before the broker names it
+    if x[XS] != X_NONE:
+        if x[X_TYPE] == MARKET:
+            if w.desk[NOW] - x[X_UPDATED] >= PATIENCE:
+                reshape(w, i, x[X_PURPOSE], 0)
+        elif x[X_PURPOSE] == P_STOP:
+            reshape(w, i, purpose, x[L_LIMIT])
+        else:
+            reshape(w, i, purpose, 0)
+        return
+    if x[L_AGAIN] >= 0 and w.desk[NOW] < x[L_AGAIN]:
+        return
+    tried(w, i)
+    if not room(w, 1) or w.desk[IN_DAY] >= BROKER_DAY:
+        return
+    send_exit(w, i, MARKET, purpose, 0)
+    x[X_STOP] = 0
+
+
+@part
+def send_exit(w: State, i: int, kind: int, purpose: int, trigger: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    count_pace(w, 1)
+    x[XS] = X_SENT
+    x[X_TYPE] = kind
+    x[X_PURPOSE] = purpose
+    x[X_TRIGGER] = trigger
+    x[X_LIMIT] = 0
+    x[X_MODS] = 0
+    x[X_PENDING] = 0
+    x[X_UPDATED] = w.desk[NOW]
+    ask(w, ASK_EXIT, i)
+
+
+@part
+def reshape(w: State, i: int, purpose: int, limit: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    if x[L_AGAIN] >= 0 and w.desk[NOW] < x[L_AGAIN]:
+        return
+    if x[X_PENDING] or (x[XS] != X_RESTS and x[XS] != X_TRADED):
+        return
+    if x[X_MODS] >= MODIFICATIONS:
+        if room(w, 0):
+            count_pace(w, 0)
+            x[X_PENDING] = 1
+            ask(w, ASK_CANCEL_EXIT, i)
+        return
+    if not room(w, 1):
+        return
+    count_pace(w, 0)
+    x[X_TYPE] = LIMIT if limit else MARKET
+    x[X_LIMIT] = limit
+    x[X_PURPOSE] = purpose
+    x[X_MODS] += 1
+    x[X_PENDING] = 1
+    x[X_UPDATED] = w.desk[NOW]
+    ask(w, ASK_CHANGE, i)
+    tried(w, i)
+
+
+@part
+def withdraw(w: State, i: int, fate: int) -> None:
+    """Cancel an entry for good; what it fills before that is left with the purpose ``fate``."""
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    if not x[E_WITHDRAWN] or fate:
+        x[E_WITHDRAWN] = 1
+        x[E_FATE] = fate
+    cancel_entry(w, i)
+
+
+@part
+def cancel_entry(w: State, i: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    if x[E] == X_SENT or x[E] == X_NONE or x[E_CANCEL] or not room(w, 0):
+        return
+    count_pace(w, 0)
+    x[E_CANCEL] = 1
+    ask(w, ASK_CANCEL_ENTRY, i)
+
+
+# -- the stop -------------------------------------------------------------------------------------------
+
+
+@part
+def protect(m: Market, w: State, i: int) -> None:
+    """Make the resting stop equal the plan."""
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    if x[STOP] == 0 or x[Q] == 0 or x[LEAVING]:
+        return
+    if not allowed(m, w, i) & OPEN:
+        return
+    if x[XS] == X_NONE or not x[X_STOP]:
+        if x[XS] != X_RMS:
+            place_stop(m, w, i)
+    elif x[X_PURPOSE] == P_STOP and x[X_TRIGGER] != x[STOP]:
+        if x[X_PENDING] or (x[XS] != X_RESTS and x[XS] != X_TRADED):
+            return
+        if not room(w, 1) or x[X_MODS] >= MODIFICATIONS:
+            return
+        count_pace(w, 0)
+        x[X_OLD] = x[X_TRIGGER]
+        x[X_TRIGGER] = x[STOP]
+        x[X_MODS] += 1
+        x[X_PENDING] = 1
+        x[X_UPDATED] = w.desk[NOW]
+        ask(w, ASK_CHANGE, i)
+
+
+@part
+def place_stop(m: Market, w: State, i: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    if x[FAILS] >= 3:
+        leave(m, w, i, P_EXIT, 0)
+        return
+    beyond = x[MARK] <= x[STOP] if x[Q] > 0 else x[MARK] >= x[STOP]
+    if beyond:
+        leave(m, w, i, P_STOP, 0)
+        return
+    if not room(w, 1) or w.desk[IN_DAY] >= BROKER_DAY:
+        return
+    send_exit(w, i, SLM, P_STOP, x[STOP])
+    x[X_STOP] = 1
+
+
+@part
+def trail(m: Market, w: State, i: int, high: int, low: int) -> None:
+    apart()
+    x = row(w.slot, (i) * WIDTH)
+    side = 1 if x[Q] > 0 else -1
+    before = rupees_of(x[TRAIL_BEST])
+    best = rules.best_price(side, before, rupees_of(high), rupees_of(low))
+    if best == before:
+        return
+    x[TRAIL_BEST] = high if side > 0 else low
+    if x[XS] == X_NONE or not x[X_STOP] or x[X_MODS] >= MODIFICATIONS - RESERVED:
+        return
+    tick = m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_TICK]
+    wanted = rules.trailed_stop(side, best, rupees_of(x[TRAIL]), rupees_of(x[STOP]))
+    stop = stop_on_tick(wanted, side, tick)
+    if (stop - x[STOP]) * side * 10 >= max(tick * 10, x[TRAIL]):
+        x[STOP] = stop
+        protect(m, w, i)
+
+
+@part
+def reached(w: State, i: int, price: int) -> bool:
+    x = row(w.slot, (i) * WIDTH)
+    if x[TARGET] == 0:
+        return False
+    return rules.target_hit(1 if x[Q] > 0 else -1, x[TARGET], price, price)

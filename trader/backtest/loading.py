@@ -1,0 +1,142 @@
+"""Candles out of files, as backtests take them: cleaned as a replay's are, of the wanted instruments and
+interval, larger candles made of smaller ones where there are no others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from trader.backtest.candles import Found
+from trader.domain.errors import FeedError, InvalidInput
+from trader.domain.instrument import Instrument, InstrumentKey, symbol_of
+from trader.domain.market import Interval
+from trader.domain.times import IST
+from trader.feed import files
+from trader.feed.bars import divides
+from trader.feed.cleaning import Series, clean, in_session, micros, recorded_calendar
+from trader.feed.selection import select
+from trader.market.calendar import Calendar
+from trader.market.phases import venue_of
+from trader.market.symbols import instrument_of
+from trader.strategy.bars import Bars
+
+_TOLD = ("bad_price", "implausible", "ohlc")  # repairs worth a sentence
+
+
+def load(
+    path: str | Path,
+    keys: Sequence[InstrumentKey],
+    interval: Interval,
+    first: date | None = None,
+    last: date | None = None,
+) -> Found:
+    """``path`` as ``feed.selection`` understands it. FeedError names the symbols it has no candles of, or
+    only too large ones."""
+    flaws: Counter[str] = Counter()
+    rows = _rows(path, set(keys), interval, flaws)
+    if missing := [symbol_of(key) for key in keys if key not in rows]:
+        raise FeedError(f"There are no candles of {', '.join(missing)} that make {interval} ones in {path}.")
+    found: dict[InstrumentKey, tuple[Interval, Series]] = {}
+    for key, (base, parts) in rows.items():
+        series = clean(files.Rows.joined(parts), base, flaws)
+        kept = None if series is None else _between(series, first, last)
+        if kept is None:
+            raise FeedError(f"There are no candles of {symbol_of(key)} from {first or 'the first day'} on.")
+        found[key] = base, kept
+    every = [series for _, series in found.values()]
+    calendar = recorded_calendar(every, min((b for b, _ in found.values()), key=_seconds), Calendar.load())
+    data: dict[InstrumentKey, Bars] = {}
+    instruments: list[Instrument] = []
+    for key, (base, series) in found.items():
+        inside = in_session([series], base, calendar, flaws)
+        if not inside:
+            raise FeedError(f"No candle of {symbol_of(key)} lies in a trading session.")
+        data[key] = _bars(inside[0], base, interval, calendar)
+        instruments.append(inside[0].instrument)
+    said = ", ".join(f"{flaws[name]} {name.replace('_', ' ')}" for name in _TOLD if flaws[name])
+    return Found(data, instruments, calendar, (f"Candles repaired or left out: {said}.",) if said else ())
+
+
+def _rows(
+    path: str | Path, wanted: set[InstrumentKey], interval: Interval, flaws: Counter[str]
+) -> dict[InstrumentKey, tuple[Interval, list[files.Rows]]]:
+    """Each instrument's rows of the largest candles that will do."""
+    found: dict[InstrumentKey, dict[Interval, list[files.Rows]]] = {}
+    for file in select(path).files:
+        named, base = files.named(file)
+        if named and _names_another(named, wanted):
+            continue
+        if base is not None and not _serves(base, interval):
+            continue
+        contents = files.read(file, flaws)
+        if contents.interval is None or not _serves(contents.interval, interval):
+            continue
+        for part in contents.rows:
+            key = instrument_of(part.symbol).key
+            if key in wanted:
+                found.setdefault(key, {}).setdefault(contents.interval, []).append(part)
+    best = {key: max(kinds, key=_seconds) for key, kinds in found.items()}
+    return {key: (best[key], kinds[best[key]]) for key, kinds in found.items()}
+
+
+def _names_another(name: str, wanted: set[InstrumentKey]) -> bool:
+    """Whether a file by its name holds one instrument that nobody asked for. Names of files with many are no
+    symbols."""
+    try:
+        key = instrument_of(name).key
+    except InvalidInput:
+        return False
+    return key not in wanted and name.isupper()
+
+
+def _serves(base: Interval, interval: Interval) -> bool:
+    return base is interval or (base.seconds < interval.seconds and divides(base, interval))
+
+
+def _seconds(interval: Interval) -> int:
+    return interval.seconds
+
+
+def _between(series: Series, first: date | None, last: date | None) -> Series | None:
+    low = micros(datetime.combine(first, time(), IST)) if first else None
+    high = micros(datetime.combine(last + timedelta(days=1), time(), IST)) if last else None
+    keep = np.ones(len(series.at), dtype=np.bool_)
+    if low is not None:
+        keep &= series.at >= low
+    if high is not None:
+        keep &= series.at < high
+    return series.only(keep) if keep.any() else None
+
+
+def _bars(series: Series, base: Interval, interval: Interval, calendar: Calendar) -> Bars:
+    """On the exchange's grid: candles of a session are counted from its opening."""
+    columns = [*series.prices, series.volume.astype(np.float64)]
+    key = series.instrument.key
+    if base is interval:
+        return Bars.of_arrays(key, interval, series.at, *columns)
+    length = interval.seconds * 1_000_000
+    start = np.empty_like(series.at)
+    venue = venue_of(series.instrument)
+    for day, where in series.days.items():
+        session = calendar.session(day, venue)
+        assert session is not None  # noqa: S101 - what lies in no session is gone
+        opens = micros(session.opens_at)
+        whole = series.at[where] - opens
+        start[where] = opens if interval is Interval.D1 else opens + whole // length * length
+    heads = np.flatnonzero(np.diff(start, prepend=start[0] - 1))
+    opening, high, low, close, volume = columns
+    tails = np.append(heads[1:], len(start)) - 1
+    return Bars.of_arrays(
+        key,
+        interval,
+        start[heads],
+        opening[heads],
+        np.maximum.reduceat(high, heads),
+        np.minimum.reduceat(low, heads),
+        close[tails],
+        np.add.reduceat(volume, heads),
+    )

@@ -160,7 +160,7 @@ def _progress(job: Job) -> list[Block]:
 
 
 def _how_far(job: Job) -> str:
-    if job.state is JobState.WAITING:
+    if job.state is JobState.WAITING and not job.text:
         return "Waiting for the one before it."
     return f"{job.text.capitalize()}…" if job.text else "Starting…"
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from made import CAPITAL, SYMBOLS, curve, made_result
 
 from trader.backtest.metrics import NUMBERS, metrics, numbers
-from trader.backtest.report.growth import annual
+from trader.backtest.report.growth import _worst_mean, annual
 from trader.backtest.result import TRADE, Reason
 from trader.backtest.summary import sections, summary, text
 
@@ -321,3 +321,12 @@ def test_the_made_results_add_up() -> None:
     result = made_result(9, days=20, legs=2)
     assert result.trades.dtype == TRADE
     assert result.equity[-1] == pytest.approx(CAPITAL + result.net)
+
+
+@given(st.lists(st.floats(-0.1, 0.1), min_size=2, max_size=400))
+@settings(max_examples=60, deadline=None)
+def test_the_worst_days_mean_is_skfolios_conditional_value_at_risk(returns: list[float]) -> None:
+    from skfolio import measures
+
+    array = np.array(returns)
+    assert _worst_mean(array, 0.05) == pytest.approx(float(measures.cvar(array, beta=0.95)), abs=1e-12)

@@ -105,7 +105,7 @@ from trader.backtest.compiled.fields import (
 )
 from trader.backtest.compiled.memory import apart, as_float64, as_int32, as_int64, as_uint8, row
 from trader.backtest.compiled.guard import check, equity, exposure
-from trader.backtest.compiled.jit import loop, part
+from trader.backtest.compiled.jit import loop, part, small
 from trader.backtest.compiled.moments import act, clock, hear, on_prices, settle
 from trader.backtest.compiled.exchange import heard
 from trader.backtest.compiled.money import margin, nearest_tick_of, rupees_of, slipped
@@ -160,7 +160,7 @@ def run(
         as_int64(state.trades),
     )
     trade(
-        m, w, as_int64(calls), as_int32(call_slots), as_uint8(call_bits), first_day, last_day,
+        m, w, as_int64(calls), as_int64(call_slots), as_uint8(call_bits), first_day, last_day,
         as_int64(worth), as_int64(held),
     )  # fmt: skip
 
@@ -274,7 +274,7 @@ def pass_quietly(m: Market, w: State, t: int) -> bool:
     return True
 
 
-@part
+@small
 def see_close(m: Market, w: State, t: int, i: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     sym = m.slots[i * S_WIDTH + S_SYM]
@@ -289,10 +289,9 @@ def see_close(m: Market, w: State, t: int, i: int) -> None:
     x[MARK_AT] = m.rows[t * 2 + 1]
 
 
-@part
+@small
 def play(m: Market, w: State, t: int) -> None:
     """The opens, and what passes inside the candles."""
-    apart()
     d = w.desk
     d[ROW] = t
     d[STAGE] = OPENING_TICKS
@@ -308,7 +307,7 @@ def play(m: Market, w: State, t: int) -> None:
     pass_ranges(m, w, t)
 
 
-@part
+@small
 def close(m: Market, w: State, t: int) -> None:
     w.desk[STAGE] = CLOSING_TICKS
     show(m, w, t, 3)
@@ -342,7 +341,7 @@ def show(m: Market, w: State, t: int, column: int) -> None:
     check(m, w)
 
 
-@part
+@small
 def mark(m: Market, w: State, t: int, i: int, column: int) -> None:
     sym = m.slots[i * S_WIDTH + S_SYM]
     if m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] != 0:
@@ -350,10 +349,9 @@ def mark(m: Market, w: State, t: int, i: int, column: int) -> None:
         w.slot[i * WIDTH + MARK_AT] = m.rows[t * 2 + (1 if column == 3 else 0)]
 
 
-@part
+@small
 def meet_opens(m: Market, w: State, t: int) -> None:
     """Orders that rest meet the opens: by symbol, then in the order of placing."""
-    apart()
     d = w.desk
     count = 0
     for n in range(d[N_ENTERING]):
@@ -376,9 +374,8 @@ def meet_opens(m: Market, w: State, t: int) -> None:
             execute_entry(m, w, i, slipped(m, opening(m, w, i), sign, m.symbols[sym * Y_WIDTH + Y_TICK]))
 
 
-@part
+@small
 def put_sorted(m: Market, w: State, count: int, i: int, kind: int, serial: int) -> int:
-    apart()
     order = (m.slots[i * S_WIDTH + S_SYM] << 40) + serial
     at = count
     while at > 0 and w.sorted[(at - 1) * 3 + 2] > order:
@@ -391,10 +388,9 @@ def put_sorted(m: Market, w: State, count: int, i: int, kind: int, serial: int) 
     return count + 1
 
 
-@part
+@small
 def pass_ranges(m: Market, w: State, t: int) -> None:
     """Each candle's range, by symbol: stops first, then the rest, then the desk's targets and trails."""
-    apart()
     d = w.desk
     sym = -1
     while True:
@@ -446,7 +442,7 @@ def touch_targets(m: Market, w: State, t: int, sym: int) -> None:
     settle(m, w)
 
 
-@part
+@small
 def next_symbol(m: Market, w: State, after: int) -> int:
     """The next symbol in which a position is held; -1 behind the last."""
     found = -1
@@ -457,16 +453,15 @@ def next_symbol(m: Market, w: State, after: int) -> int:
     return found
 
 
-@part
+@small
 def signals(m: Market, w: State, t: int, calls: Ints, call_slots: Ints, call_bits: Ints) -> None:
     """What strategies ask for on the candles that closed in this row."""
-    apart()
     for n in range(calls[t], calls[t + 1]):
         if w.desk[LATCH] != LATCH_NONE:
             return
-        i = int(call_slots[n])
+        i = call_slots[n]
         mark(m, w, t, i, 3)
-        act(m, w, i, int(call_bits[n]), w.desk[NOW] + m.slots[i * S_WIDTH + S_LENGTH])
+        act(m, w, i, call_bits[n], w.desk[NOW] + m.slots[i * S_WIDTH + S_LENGTH])
 
 
 @part
@@ -519,10 +514,9 @@ def broker_clock(m: Market, w: State) -> None:
 # -- a day ----------------------------------------------------------------------------------------------
 
 
-@part
+@small
 def begin_day(m: Market, w: State, day: int) -> None:
     """A new trading day resets what is counted by the day; stops of what was carried rest again."""
-    apart()
     d = w.desk
     if d[DAY] >= 0:
         close_account_day(m, w)
@@ -551,11 +545,10 @@ def begin_day(m: Market, w: State, day: int) -> None:
     d[CALM] = 0
 
 
-@part
+@small
 def end_day(m: Market, w: State, day: int) -> None:
     """The exchange forgets the day's orders; an intraday position that found no price is closed by the broker
     at the last one, for a fee."""
-    apart()
     d = w.desk
     if d[N_OPEN] == 0 and d[N_ENTERING] == 0 and d[N_DEFERRED] == 0:
         return

@@ -123,7 +123,7 @@ class Backtester:
 
     def _calls(
         self, spec: Spec, seats: Sequence[Any], configured: Sequence[Configured]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
         """All slots' signals by row, those of one row in the order of the slots."""
         from trader.backtest.compiled.calls import count_calls, lay_calls
 
@@ -132,7 +132,7 @@ class Backtester:
         for rows, _ in found:
             count_calls(calls, rows)
         np.cumsum(calls, out=calls)
-        slots = np.empty(int(calls[-1]), dtype=np.int32)
+        slots = np.empty(int(calls[-1]), dtype=np.int64)
         bits = np.empty(int(calls[-1]), dtype=np.uint8)
         places = calls[:-1].copy()
         for n, (rows, own) in enumerate(found):

@@ -103,6 +103,9 @@ class Research:
         self._waiting.append(job)
         if self._running is None or self._running.done():
             job.state = JobState.RUNNING
+        elif not any(other.state is JobState.RUNNING for other in self._jobs.values()):
+            job.text = "starting"  # the one before it is just being put away
+        if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._work_off(), name="research")
         return job
 

@@ -79,19 +79,19 @@ from trader.backtest.compiled.fields import (
     Y_WIDTH,
 )
 from trader.backtest.compiled.memory import apart, row
-from trader.backtest.compiled.jit import part
+from trader.backtest.compiled.jit import part, small
 from trader.backtest.compiled.money import charge, margin, noted, on_tick_down, on_tick_up, slipped
 from trader.strategy import rules
 
 FILL_AT_CLOSE = 1  # a variant for tests
 
 
-@part
+@small
 def cell(m: Market, t: int, sym: int, column: int) -> int:
     return m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + column] * m.limits[M_MULTIPLE]
 
 
-@part
+@small
 def opening(m: Market, w: State, i: int) -> int:
     """The price at which a market order meets the row's open."""
     if w.desk[VARIANT] == FILL_AT_CLOSE:
@@ -99,7 +99,7 @@ def opening(m: Market, w: State, i: int) -> int:
     return cell(m, w.desk[ROW], m.slots[i * S_WIDTH + S_SYM], 0)
 
 
-@part
+@small
 def heard(w: State, what: int, i: int) -> None:
     w.heard[(w.desk[N_HEARD]) * 2 + 0] = what
     w.heard[(w.desk[N_HEARD]) * 2 + 1] = i
@@ -224,15 +224,14 @@ def answer_all(m: Market, w: State) -> None:
     w.desk[N_ASKED] = 0
 
 
-@part
+@small
 def quoted_now(m: Market, w: State, i: int) -> bool:
     """Whether the quote of this very instant is known: opens are, a candle's close is not for trading."""
     return w.desk[STAGE] == OPENING_TICKS and m.cells[((w.desk[ROW]) * m.limits[M_SYMBOLS] + m.slots[i * S_WIDTH + S_SYM]) * 4 + 3] != 0
 
 
-@part
+@small
 def take_entry(m: Market, w: State, i: int) -> None:
-    apart()
     x = row(w.slot, (i) * WIDTH)
     w.desk[SERIAL] += 1
     x[E_SERIAL] = w.desk[SERIAL]
@@ -248,7 +247,7 @@ def take_entry(m: Market, w: State, i: int) -> None:
         heard(w, ENTRY_PLACED, i)
 
 
-@part
+@small
 def fires_now(w: State, i: int, trigger: int, sym: int) -> bool:
     """Whether the last price has reached the trigger already; nobody knows it inside a candle."""
     if w.desk[STAGE] == INSIDE and w.desk[RANGE_OF] == sym:
@@ -257,9 +256,8 @@ def fires_now(w: State, i: int, trigger: int, sym: int) -> bool:
     return rules.stop_hit(1 if w.slot[i * WIDTH + Q] > 0 else -1, trigger, mark, mark)
 
 
-@part
+@small
 def take_exit(m: Market, w: State, i: int) -> None:
-    apart()
     x = row(w.slot, (i) * WIDTH)
     w.desk[SERIAL] += 1
     x[X_SERIAL] = w.desk[SERIAL]
@@ -278,9 +276,8 @@ def take_exit(m: Market, w: State, i: int) -> None:
         meet_open(m, w, i)
 
 
-@part
+@small
 def take_change(m: Market, w: State, i: int) -> None:
-    apart()
     x = row(w.slot, (i) * WIDTH)
     if x[XS] != X_RESTS:
         if x[XS] == X_TRADED:
@@ -307,10 +304,9 @@ def take_change(m: Market, w: State, i: int) -> None:
 # -- the account ----------------------------------------------------------------------------------------
 
 
-@part
+@small
 def funded(m: Market, w: State, i: int) -> bool:
     """The broker's margin check: gains of today are no cash before they are settled."""
-    apart()
     x = row(w.slot, (i) * WIDTH)
     line = m.slots[i * S_WIDTH + S_LINE]
     sign = 1 if x[E_Q] > 0 else -1
@@ -322,9 +318,8 @@ def funded(m: Market, w: State, i: int) -> bool:
     return required <= max(w.desk[CASH] - spent - before, 0)
 
 
-@part
+@small
 def note_total(m: Market, w: State) -> int:
-    apart()
     total = 0
     rates = row(m.rates, m.lines[(0 * m.limits[M_DAYS] + w.desk[DAY]) * L_WIDTH + L_RATES] * R_WIDTH)
     for n in range(m.limits[M_CHAPTERS]):  # the last row is the desk's scratch
@@ -332,7 +327,7 @@ def note_total(m: Market, w: State) -> int:
     return total
 
 
-@part
+@small
 def opens(units: int, sign: int, net: int) -> int:
     return max(units - max(-net * sign, 0), 0)
 
@@ -389,10 +384,9 @@ def _blocked_line(m: Market, w: State, line: int, new: int) -> int:
     return max(buys, sells)
 
 
-@part
+@small
 def close_account_day(m: Market, w: State) -> None:
     """The day's loss and charges leave at once, its gain comes when it is settled."""
-    apart()
     d = w.desk
     d[CASH] -= note_total(m, w) - min(d[GAIN], 0)
     settles = m.days[(d[DAY]) * D_WIDTH + D_SETTLES]

@@ -37,7 +37,7 @@ from trader.backtest.compiled.fields import (
     WIDTH,
 )
 from trader.backtest.compiled.memory import apart, row
-from trader.backtest.compiled.jit import part
+from trader.backtest.compiled.jit import part, small
 from trader.backtest.compiled.orders import leave, withdraw
 
 
@@ -50,7 +50,7 @@ def unrealised(w: State) -> int:
     return total
 
 
-@part
+@small
 def equity(m: Market, w: State) -> int:
     return m.limits[M_CAPITAL] + w.desk[BOOKED] + unrealised(w)
 
@@ -80,7 +80,7 @@ def exposure(w: State) -> int:
     return total
 
 
-@part
+@small
 def fallen(m: Market, w: State, worth: int) -> bool:
     """Whether the drawdown limit is reached."""
     peak = w.desk[PEAK]
@@ -136,7 +136,7 @@ def check(m: Market, w: State) -> None:
                 leave(m, w, i, P_KILL, 0)
 
 
-@part
+@small
 def mark_carried(w: State) -> None:
     d = w.desk
     for n in range(d[N_OPEN]):
@@ -145,10 +145,9 @@ def mark_carried(w: State) -> None:
             x[OPENING] = x[MARK]
 
 
-@part
+@small
 def traded(m: Market, w: State, net: int) -> None:
     """Losing trades in a row; too many and entries wait."""
-    apart()
     d = w.desk
     d[STREAK] = d[STREAK] + 1 if net < 0 else 0
     if d[STREAK] >= m.limits[M_STREAK]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import numba
-import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 

@@ -95,8 +95,8 @@ from trader.backtest.compiled.fields import (
     Y_WIDTH,
 )
 from trader.backtest.compiled.memory import apart, row
-from trader.backtest.compiled.guard import check, traded, unrealised
-from trader.backtest.compiled.jit import part
+from trader.backtest.compiled.guard import check, traded
+from trader.backtest.compiled.jit import part, small
 from trader.backtest.compiled.money import (
     charge,
     margin,
@@ -187,10 +187,9 @@ def entry_filled(m: Market, w: State, i: int) -> None:
     check(m, w)
 
 
-@part
+@small
 def plan(m: Market, w: State, i: int, side: int) -> None:
     """Stop, target and trail from the entry's price, on the tick: as ``plans.planned``."""
-    apart()
     x = row(w.slot, (i) * WIDTH)
     tick = m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_TICK]
     entry = rupees_of(x[AVG])
@@ -329,10 +328,9 @@ def clock(m: Market, w: State) -> None:
     retry(m, w)
 
 
-@part
+@small
 def retry(m: Market, w: State) -> None:
     """The entries that a busy second had no room for, while they are young."""
-    apart()
     d = w.desk
     waiting = d[N_DEFERRED]
     d[N_DEFERRED] = 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
@@ -26,7 +26,7 @@ OWN: Final[Mapping[str, str]] = {
     "daily_loss": "% of capital a day may lose; the desk's own unless given",
     "slippage": "% lost by every market order; the paper desk's own unless given",
     "charges": "off: without brokerage and taxes, to compare with others",
-    "data": "a folder or file of candles, in the shell",
+    "data": "a folder or file of candles",
     "goal": "the figure to search by: net, sharpe, calmar, sqn …",
     "where": "bounds to keep, as in trades>=30;drawdown<=10",
     "trials": "how many settings to try at most",
@@ -34,7 +34,22 @@ OWN: Final[Mapping[str, str]] = {
     "holdout": "% of the days kept from the search",
     "name": "of a search, to go on with it",
     "seed": "of what is drawn at random",
+    "workers": "processes that search together",
+    "storage": "database of searches, as in postgresql://user@host/name, for several machines",
+    "train": "trading days that are searched, of walking forward",
+    "test": "trading days that are then traded with what was found",
+    "anchored": "yes: every search begins on the first day",
+    "runs": "how many times it is drawn anew",
+    "order": "bootstrap: trades drawn with replacement; shuffle: only in another order",
+    "noise": "% of a candle's usual range by which its prices are moved",
+    "weigh": "how capital is shared out: equal, inverse_volatility, kelly, risk_parity, hrp, max_sharpe",
+    "cap": "% of the capital for one strategy, at most",
 }
+CANDLES: Final = ("data",)
+RULES: Final = ("capital", "drawdown", "daily_loss", "slippage", "charges", *CANDLES)
+SEARCH: Final = ("goal", "where", "trials", "sampler", "name", "seed", "storage")
+OPTIMIZE: Final = (*RULES, *SEARCH, "holdout", "workers")
+SHELL: Final = ("data", "storage", "workers")  # these name files, passwords and processes: not for chat
 DEFAULT_SPAN = "365d"
 _SPAN = re.compile(r"([0-9]{1,4})(d|w|mo|y)", re.IGNORECASE)
 _INTERVAL = re.compile(r"[0-9]+(s|m|h|min|minute)|1d|minute|day", re.IGNORECASE)
@@ -55,10 +70,10 @@ class Asked:
     own: Mapping[str, str] = field(default_factory=dict)
 
 
-def asked(words: Sequence[str], today: date, usage: str) -> Asked:
-    """Raises InvalidInput with ``usage`` behind it."""
-    if not words:
-        raise InvalidInput(f"Expected a strategy and symbols. Usage: {usage}")
+def asked(words: Sequence[str], today: date, usage: str, *, bare: bool = False) -> Asked:
+    """Raises InvalidInput with ``usage`` behind it. ``bare``: symbols need not be given."""
+    if not words or "=" in words[0]:
+        raise InvalidInput(f"Expected a strategy{'' if bare else ' and symbols'}. Usage: {usage}")
     symbols: list[str] = []
     days: list[date] = []
     settings: dict[str, str] = {}
@@ -85,7 +100,7 @@ def asked(words: Sequence[str], today: date, usage: str) -> Asked:
             days += [_day(text, usage) for text in found]
         else:
             symbols += [symbol for symbol in word.upper().split(",") if symbol]
-    if not symbols:
+    if not symbols and not bare:
         raise InvalidInput(f"Expected symbols, as in RELIANCE,TCS. Usage: {usage}")
     first, last = _span(days, span, today, usage)
     return Asked(
@@ -107,6 +122,39 @@ def _span(days: list[date], span: str | None, today: date, usage: str) -> tuple[
     if days:
         return days[0], days[1] if len(days) == 2 else None
     return before(today, span or DEFAULT_SPAN), None
+
+
+def only(own: Mapping[str, str], names: Collection[str], usage: str) -> None:
+    """InvalidInput for settings of the test that mean nothing here: left unsaid, one would believe in them."""
+    for name in own:
+        if name not in names:
+            raise InvalidInput(f"{name}= means nothing here: it is {OWN[name]}. Usage: {usage}")
+
+
+def again(words: Sequence[str], asked: Asked) -> list[str]:
+    """``words`` with the days they meant, so that they mean the same tomorrow, and without passwords."""
+    days = f"{asked.first}..{asked.last}" if asked.last else f"{asked.first}"
+    kept = [word for word in words[1:] if not _SPAN.fullmatch(word) or _INTERVAL.fullmatch(word)]
+    kept = [_without_password(word) for word in kept if "=" in word or not _DAY.search(word)]
+    place = next((n for n, word in enumerate(kept) if "=" in word), len(kept))
+    return [*words[:1], *kept[:place], days, *kept[place:]]
+
+
+def _without_password(word: str) -> str:
+    name, equals, value = word.partition("=")
+    if name.casefold() != "storage":
+        return word
+    return f"{name}{equals}{without_password(value)}"
+
+
+def without_password(storage: str) -> str:
+    """A database's address as it may be shown."""
+    scheme, separator, rest = storage.partition("://")
+    who, at, where = rest.rpartition("@")
+    if not separator:
+        return storage
+    where = where.partition("?")[0]  # a password may be there, too
+    return f"{scheme}://{who.partition(':')[0]}{at}{where}"
 
 
 def before(today: date, span: str) -> date:

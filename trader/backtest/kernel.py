@@ -105,7 +105,7 @@ from trader.backtest.compiled.fields import (
 )
 from trader.backtest.compiled.memory import apart, as_float64, as_int32, as_int64, as_uint8, row
 from trader.backtest.compiled.guard import check, equity, exposure
-from trader.backtest.compiled.jit import loop, part, small
+from trader.backtest.compiled.jit import loop, part
 from trader.backtest.compiled.moments import act, clock, hear, on_prices, settle
 from trader.backtest.compiled.exchange import heard
 from trader.backtest.compiled.money import margin, nearest_tick_of, rupees_of, slipped
@@ -274,7 +274,7 @@ def pass_quietly(m: Market, w: State, t: int) -> bool:
     return True
 
 
-@small
+@part
 def see_close(m: Market, w: State, t: int, i: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     sym = m.slots[i * S_WIDTH + S_SYM]
@@ -289,7 +289,7 @@ def see_close(m: Market, w: State, t: int, i: int) -> None:
     x[MARK_AT] = m.rows[t * 2 + 1]
 
 
-@small
+@part
 def play(m: Market, w: State, t: int) -> None:
     """The opens, and what passes inside the candles."""
     d = w.desk
@@ -307,7 +307,7 @@ def play(m: Market, w: State, t: int) -> None:
     pass_ranges(m, w, t)
 
 
-@small
+@part
 def close(m: Market, w: State, t: int) -> None:
     w.desk[STAGE] = CLOSING_TICKS
     show(m, w, t, 3)
@@ -341,7 +341,7 @@ def show(m: Market, w: State, t: int, column: int) -> None:
     check(m, w)
 
 
-@small
+@part
 def mark(m: Market, w: State, t: int, i: int, column: int) -> None:
     sym = m.slots[i * S_WIDTH + S_SYM]
     if m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] != 0:
@@ -349,7 +349,7 @@ def mark(m: Market, w: State, t: int, i: int, column: int) -> None:
         w.slot[i * WIDTH + MARK_AT] = m.rows[t * 2 + (1 if column == 3 else 0)]
 
 
-@small
+@part
 def meet_opens(m: Market, w: State, t: int) -> None:
     """Orders that rest meet the opens: by symbol, then in the order of placing."""
     d = w.desk
@@ -374,7 +374,7 @@ def meet_opens(m: Market, w: State, t: int) -> None:
             execute_entry(m, w, i, slipped(m, opening(m, w, i), sign, m.symbols[sym * Y_WIDTH + Y_TICK]))
 
 
-@small
+@part
 def put_sorted(m: Market, w: State, count: int, i: int, kind: int, serial: int) -> int:
     order = (m.slots[i * S_WIDTH + S_SYM] << 40) + serial
     at = count
@@ -388,7 +388,7 @@ def put_sorted(m: Market, w: State, count: int, i: int, kind: int, serial: int) 
     return count + 1
 
 
-@small
+@part
 def pass_ranges(m: Market, w: State, t: int) -> None:
     """Each candle's range, by symbol: stops first, then the rest, then the desk's targets and trails."""
     d = w.desk
@@ -442,7 +442,7 @@ def touch_targets(m: Market, w: State, t: int, sym: int) -> None:
     settle(m, w)
 
 
-@small
+@part
 def next_symbol(m: Market, w: State, after: int) -> int:
     """The next symbol in which a position is held; -1 behind the last."""
     found = -1
@@ -453,7 +453,7 @@ def next_symbol(m: Market, w: State, after: int) -> int:
     return found
 
 
-@small
+@part
 def signals(m: Market, w: State, t: int, calls: Ints, call_slots: Ints, call_bits: Ints) -> None:
     """What strategies ask for on the candles that closed in this row."""
     for n in range(calls[t], calls[t + 1]):
@@ -514,7 +514,7 @@ def broker_clock(m: Market, w: State) -> None:
 # -- a day ----------------------------------------------------------------------------------------------
 
 
-@small
+@part
 def begin_day(m: Market, w: State, day: int) -> None:
     """A new trading day resets what is counted by the day; stops of what was carried rest again."""
     d = w.desk
@@ -545,7 +545,7 @@ def begin_day(m: Market, w: State, day: int) -> None:
     d[CALM] = 0
 
 
-@small
+@part
 def end_day(m: Market, w: State, day: int) -> None:
     """The exchange forgets the day's orders; an intraday position that found no price is closed by the broker
     at the last one, for a fee."""

@@ -6,11 +6,11 @@ import contextlib
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from trader.backtest.metrics import Metrics
 from trader.backtest.report import stored
@@ -48,14 +48,16 @@ class Shelf:
         *,
         page: str | None = None,
         picture: bytes | None = None,
+        how: Mapping[str, Any] | None = None,
     ) -> str:
-        """The id it has from now on. All of it is there, or nothing: it is written aside and renamed."""
+        """The id it has from now on. All of it is there, or nothing: it is written aside and renamed.
+        ``how`` is JSON on how it was made, for ``how`` to give back."""
         self.folder.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(suffix=_PART, prefix=".", dir=self.folder))
         self._sweep(part.stat().st_mtime)
         try:
             part.chmod(0o755)
-            self._write(part, result, metrics, made_at, page, picture)
+            self._write(part, result, metrics, made_at, page, picture, how or {})
             return self._shelve(part, f"{ist(made_at):%Y%m%d-%H%M%S}-{_slug(result)}")
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -76,6 +78,11 @@ class Shelf:
     def load(self, id: str) -> Result:
         """Equal to what was saved, or InvalidInput."""
         return stored.read(self.path(id))
+
+    def how(self, id: str) -> Mapping[str, Any]:
+        """What was given to ``save``; empty for results that nobody said it of."""
+        found = stored.read_meta(self.path(id)).get("how")
+        return found if isinstance(found, dict) else {}
 
     def path(self, id: str, name: str = "") -> Path:
         """The result's folder, or a file of it, which may not exist. UnknownName when there is no such
@@ -118,8 +125,10 @@ class Shelf:
         made_at: datetime,
         page: str | None,
         picture: bytes | None,
+        how: Mapping[str, Any],
     ) -> None:
         told = {
+            "how": dict(how),
             "made_at": ist(made_at).isoformat(),
             "title": title(result),
             "about": about(result),

@@ -6,34 +6,52 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from trader.backtest.asked import Asked
+from trader.backtest.bench import Bench, Wanted, begin, keep, warm_from
+from trader.backtest.candles import Source
+from trader.backtest.outcome import Outcome, Tell
 from trader.backtest.report.spec_text import spec_from, spec_to
 from trader.backtest.spec import Leg, Spec
 from trader.desk.limits import RiskLimits
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import InstrumentKey
-from trader.domain.times import IST
 from trader.strategy.catalogue import Catalogue
 from trader.strategy.options import parse_settings
 
 if TYPE_CHECKING:
-    from trader.backtest.candles import Source
     from trader.backtest.optimise import Optimised
-    from trader.backtest.result import Result
-    from trader.backtest.run import Backtester
-    from trader.backtest.search import Progress
+    from trader.backtest.search import Plan, Progress
+    from trader.backtest.space import Space
+    from trader.backtest.trials.evaluate import Evaluate
+    from trader.strategy.strategy import Strategy
 
-# (done, total, what is being done); total 0 where nobody knows.
-Tell = Callable[[int, int, str], None]
+__all__ = [
+    "Hunt",
+    "Outcome",
+    "Searched",
+    "Tell",
+    "Work",
+    "do",
+    "evaluator",
+    "hunt_of",
+    "number",
+    "plan_of",
+    "space_of",
+    "spec_of",
+    "storage_of",
+    "warm_from",
+    "work_for",
+]
+
 HOLD_OUT_PCT: Final = 25.0
 _GRID_AT_MOST: Final = 200  # points that are all tried unless told otherwise
+_MOST_WORKERS: Final = 64
 _COMPARED: Final = 3  # figures shown on both parts of the days
 
 
@@ -50,19 +68,21 @@ class Hunt:
     hold_out: float = HOLD_OUT_PCT  # percent of the days
     name: str | None = None
     seed: int = 1
-    storage: str = ""
+    storage: str = field(default="", repr=False)  # it may carry a password
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """``spec`` as ``report.spec_text`` writes it; ``source`` as ``candles.Source`` takes it; folders as
-    text."""
+    text. ``line`` is what was typed, without passwords: it is kept with the result."""
 
     spec: Mapping[str, Any]
     source: Mapping[str, Any]
     strategies: str
     shelf: str
     hunt: Hunt | None = None
+    line: str = ""
 
     def written(self) -> dict[str, Any]:
         return asdict(self)
@@ -72,33 +92,6 @@ class Work:
         hunt = written.get("hunt")
         made = Hunt(**{**hunt, "bounds": tuple(hunt["bounds"])}) if hunt else None
         return cls(**{**written, "hunt": made})
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """``rows`` and ``best`` are names and values of at most 34 columns together; ``pictures`` are PNG files,
-    the one for chat first."""
-
-    id: str
-    title: str
-    about: str
-    rows: Sequence[tuple[str, str]]
-    notes: Sequence[str]
-    folder: str
-    pictures: Sequence[str]
-    best: Sequence[tuple[str, str]] = ()
-    trades: int = 0
-    bars: int = 0
-    seconds: float = 0.0
-    stopped: str = ""
-
-    def written(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def read(cls, written: Mapping[str, Any]) -> Outcome:
-        rows = {name: [tuple(row) for row in written[name]] for name in ("rows", "best")}
-        return cls(**{**written, **rows})
 
 
 # -- from what was typed ---------------------------------------------------------------------------------
@@ -126,12 +119,12 @@ def spec_of(
     if "capital" in own:
         limits = _with_capital(limits, own["capital"])
     if "drawdown" in own:
-        limits = replace(limits, max_drawdown_pct=Decimal(str(_number("drawdown", own["drawdown"], 0.1, 99))))
+        limits = replace(limits, max_drawdown_pct=Decimal(str(number("drawdown", own["drawdown"], 0.1, 99))))
     if "daily_loss" in own:
-        percent = Decimal(str(_number("daily_loss", own["daily_loss"], 0.1, 99)))
+        percent = Decimal(str(number("daily_loss", own["daily_loss"], 0.1, 99)))
         limits = replace(limits, max_daily_loss_pct=percent, max_daily_loss=limits.capital * percent / 100)
     if "slippage" in own:
-        slippage_bps = 100 * _number("slippage", own["slippage"], 0, 10)
+        slippage_bps = 100 * number("slippage", own["slippage"], 0, 10)
     charges = own.get("charges", "on").casefold()
     if charges not in ("on", "off"):
         raise InvalidInput(f"Expected charges=on or charges=off, was {own['charges']!r}")
@@ -146,17 +139,19 @@ def hunt_of(asked: Asked) -> Hunt:
         ranges=dict(asked.settings),
         goal=own.get("goal", "sharpe"),
         bounds=tuple(part for part in own.get("where", "").split(";") if part.strip()),
-        trials=int(_number("trials", trials, 1, 1_000_000)) if trials else None,
+        trials=int(number("trials", trials, 1, 1_000_000)) if trials else None,
         sampler=own.get("sampler", ""),
-        hold_out=_number("holdout", own.get("holdout", str(HOLD_OUT_PCT)), 0, 90),
+        hold_out=number("holdout", own.get("holdout", str(HOLD_OUT_PCT)), 0, 90),
         name=own.get("name"),
-        seed=int(_number("seed", own.get("seed", "1"), 0, 2**31)),
+        seed=int(number("seed", own.get("seed", "1"), 0, 2**31)),
+        storage=own.get("storage", ""),
+        workers=int(number("workers", own.get("workers", "1"), 1, _MOST_WORKERS)),
     )
 
 
 def _with_capital(limits: RiskLimits, text: str) -> RiskLimits:
     """The rupee limits grow and shrink with the capital, or a larger one could never be used."""
-    capital = Decimal(int(_number("capital", text.replace(",", ""), 1000, 1e12)))
+    capital = Decimal(int(number("capital", text.replace(",", ""), 1000, 1e12)))
     factor = capital / limits.capital
     return replace(
         limits,
@@ -166,7 +161,7 @@ def _with_capital(limits: RiskLimits, text: str) -> RiskLimits:
     )
 
 
-def _number(name: str, text: str, low: float, high: float) -> float:
+def number(name: str, text: str, low: float, high: float) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -179,126 +174,98 @@ def _number(name: str, text: str, low: float, high: float) -> float:
 # -- the work --------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Bench:
-    """What both kinds of work begin with."""
-
-    work: Work
-    tell: Tell
-    spec: Spec
-    backtester: Backtester
-    source: Source
-    warnings: list[str] = field(default_factory=list)
-
-
 def do(work: Work, tell: Tell, cancel: Callable[[], bool] = lambda: False) -> Outcome:
     """Raises InvalidInput, FeedError and StrategyFault with sentences to show."""
     bench = _begin(work, tell)
-    return _search(bench, work.hunt, cancel) if work.hunt is not None else _backtest(bench)
+    if work.hunt is not None:
+        return _search(bench, work, work.hunt, tell, cancel)
+    result = bench.backtester.run(spec_from(work.spec))
+    return keep(bench, result, Path(work.shelf), tell, work.line)
 
 
-def _begin(work: Work, tell: Tell) -> _Bench:
-    from trader.backtest.candles import Source
-    from trader.backtest.run import Backtester
-    from trader.backtest.world import World
-    from trader.market.charges import Charges
-    from trader.market.instruments import Instruments
-    from trader.market.margins import Margins
-
-    tell(0, 0, "reading candles")
-    spec = spec_from(work.spec)
+def _begin(work: Work, tell: Tell) -> Bench:
     catalogue = Catalogue.discover(Path(work.strategies))
-    source = Source.read(work.source)
-    keys = tuple(dict.fromkeys(key for leg in spec.legs for key in leg.symbols))
-    found = source.candles(keys, spec.legs[0].interval, warm_from(spec, catalogue), spec.last)
-    world = World(catalogue, Instruments(found.instruments), found.calendar, Charges.load(), Margins.load())
-    tell(0, 0, "compiling" if not _compiled() else "running")
-    return _Bench(work, tell, spec, Backtester(world, found.data), source, list(found.warnings))
+    return begin(Wanted.of(spec_from(work.spec), Source.read(work.source), catalogue), catalogue, tell)
 
 
-def warm_from(spec: Spec, catalogue: Catalogue) -> date | None:
-    """Where candles are needed from, so that indicators are settled on the first day: a session of 375
-    minutes, and calendar days for the weekends and holidays among them."""
-    if spec.first is None:
-        return None
-    most = 0
-    for leg in spec.legs:
-        strategy = parse_settings(catalogue.get(leg.strategy), dict(leg.settings)).strategy
-        most = max(most, math.ceil(strategy.warmup * leg.interval.seconds / (375 * 60)))
-    return spec.first - timedelta(days=2 * most + 7)
+@dataclass(slots=True)
+class Searched:
+    """Makes a search's evaluator in whichever process it is called; pickled without the one it has."""
+
+    work: Work
+    made: Evaluate | None = None
+
+    def __call__(self) -> Evaluate:
+        if self.made is None:
+            self.made = evaluator(
+                _begin(self.work, lambda done, total, text: None), spec_from(self.work.spec)
+            )
+        return self.made
+
+    def __reduce__(self) -> tuple[type[Searched], tuple[Work]]:
+        return Searched, (self.work,)
 
 
-def _compiled() -> bool:
-    """Whether the loop was compiled before; the first time takes some seconds."""
-    folder = Path(__file__).parent / "__pycache__"
-    return any(folder.glob("kernel.*.nbi"))
+def evaluator(bench: Bench, spec: Spec) -> Evaluate:
+    """Trials of the first leg's strategy."""
+    from trader.backtest.trials.evaluate import on_spec
+
+    kind = bench.backtester.world.catalogue.get(spec.legs[0].strategy)
+    return on_spec(bench.backtester.run, spec, kind)
 
 
-def _backtest(bench: _Bench) -> Outcome:
-    result = bench.backtester.run(bench.spec)
-    return _kept(bench, result)
+def space_of(spec: Spec, kind: type[Strategy], ranges: Mapping[str, str]) -> Space:
+    from trader.backtest.space import Space
+
+    options = {name: text for name, text in spec.legs[0].settings if name not in kind.params()}
+    return Space.parse(kind, ranges, options)
 
 
-def _kept(bench: _Bench, result: Result) -> Outcome:
-    from trader.backtest.metrics import metrics
-    from trader.backtest.page import page
-    from trader.backtest.picture import picture
-    from trader.backtest.shelf import PICTURE, Shelf
-    from trader.backtest.summary import about, summary, title
+def plan_of(hunt: Hunt, space: Space) -> Plan:
+    from trader.backtest.search import Plan
 
-    bench.tell(0, 0, "drawing the report")
-    result = replace(result, warnings=(*bench.warnings, *result.warnings))
-    found = metrics(result)
-    shelf = Shelf(Path(bench.work.shelf))
-    html = page(result, found, bench.backtester.panel.bars)
-    number = shelf.save(result, found, datetime.now(IST), page=html, picture=picture(result, found))
-    return Outcome(
-        id=number,
-        title=title(result),
-        about=about(result),
-        rows=summary(found),
-        notes=[*bench.source.notes, *result.warnings, *found.notes],
-        folder=str(shelf.path(number)),
-        pictures=[str(shelf.path(number, PICTURE))],
-        trades=len(result.trades),
-        bars=result.bars,
-        seconds=result.seconds,
+    return Plan(
+        sampler=hunt.sampler or ("grid" if space.size <= _GRID_AT_MOST else "tpe"),
+        trials=hunt.trials,
+        seed=hunt.seed,
+        name=hunt.name,
     )
 
 
-def _search(bench: _Bench, hunt: Hunt, cancel: Callable[[], bool]) -> Outcome:
-    from trader.backtest.heatmap import heatmap
-    from trader.backtest.optimise import optimise
-    from trader.backtest.search import Plan
-    from trader.backtest.space import Space
-    from trader.backtest.trials.evaluate import Span, on_spec
-    from trader.backtest.trials.goal import Goal
+def storage_of(hunt: Hunt, shelf: Path) -> str | Path:
     from trader.backtest.trials.study import FILE
 
-    spec = bench.spec
+    return hunt.storage or shelf.parent / FILE
+
+
+def _search(bench: Bench, work: Work, hunt: Hunt, tell: Tell, cancel: Callable[[], bool]) -> Outcome:
+    from trader.backtest.heatmap import heatmap
+    from trader.backtest.optimise import conclude, parts
+    from trader.backtest.trials.evaluate import Span
+    from trader.backtest.trials.goal import Goal
+    from trader.backtest.workers import search_together
+
+    spec, shelf = spec_from(work.spec), Path(work.shelf)
     kind = bench.backtester.world.catalogue.get(spec.legs[0].strategy)
-    options = {name: text for name, text in spec.legs[0].settings if name not in kind.params()}
-    space = Space.parse(kind, hunt.ranges, options)
+    space = space_of(spec, kind, hunt.ranges)
     goal = Goal.parse(hunt.goal, hunt.bounds)
-    evaluate = on_spec(bench.backtester.run, spec, kind)
-    done = optimise(
-        evaluate,
+    evaluate = evaluator(bench, spec)
+    whole = Span(spec.first, spec.last)
+    seen, unseen = parts(evaluate, space, whole, hunt.hold_out / 100)
+    found = search_together(
+        Searched(work, evaluate),
         space,
         goal,
-        span=Span(spec.first, spec.last),
-        holdout=hunt.hold_out / 100,
-        plan=Plan(
-            sampler=hunt.sampler or ("grid" if space.size <= _GRID_AT_MOST else "tpe"),
-            trials=hunt.trials,
-            seed=hunt.seed,
-            name=hunt.name,
-        ),
-        storage=hunt.storage or Path(bench.work.shelf).parent / FILE,
-        progress=lambda told: bench.tell(told.done, told.total, _so_far(told, goal.text)),
+        storage=storage_of(hunt, shelf),
+        workers=hunt.workers,
+        span=seen,
+        plan=plan_of(hunt, space),
+        progress=lambda told: tell(told.done, told.total, _so_far(told, goal.text)),
         cancel=cancel,
     )
-    bench.tell(0, 0, "drawing the report")
-    outcome = _kept(bench, evaluate(done.found.settings(), Span(spec.first, spec.last)))
+    tell(0, 0, "judging what was found")
+    done = conclude(evaluate, found, unseen)
+    outcome = keep(bench, evaluate(found.settings(), whole), shelf, tell, work.line)
     drawn = Path(outcome.folder) / "heatmap.png"
     drawn.write_bytes(heatmap(done.found))
     return replace(
@@ -325,5 +292,12 @@ def _best(done: Optimised) -> list[tuple[str, str]]:
     return rows
 
 
-def work_for(spec: Spec, source: Mapping[str, Any], strategies: Path, shelf: Path, hunt: Hunt | None) -> Work:
-    return Work(spec_to(spec), source, str(strategies), str(shelf), hunt)
+def work_for(
+    spec: Spec,
+    source: Mapping[str, Any],
+    strategies: Path,
+    shelf: Path,
+    hunt: Hunt | None,
+    line: str = "",
+) -> Work:
+    return Work(spec_to(spec), source, str(strategies), str(shelf), hunt, line)

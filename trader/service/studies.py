@@ -53,12 +53,15 @@ class Studies:
         return await self._begin(words, OPTIMIZE, search=True)
 
     async def _begin(self, words: Sequence[str], usage: str, *, search: bool) -> Job:
-        from trader.backtest.asked import asked
+        from trader.backtest.asked import OPTIMIZE, RULES, SHELL, again, asked, only
         from trader.backtest.work import hunt_of, spec_of, warm_from, work_for
 
         wanted = asked(words, self.now().date(), usage)
         if "data" in wanted.own:
             raise InvalidInput("data= is for the shell; here the candles are this desk's market's.")
+        if shell := [name for name in SHELL if name in wanted.own]:
+            raise InvalidInput(f"{shell[0]}= is for the shell: python bot.py optimize.")
+        only(wanted.own, OPTIMIZE if search else RULES, usage)
         spec = spec_of(
             wanted, self.catalogue, self.key_of, self.settings.limits,
             float(self.settings.paper.slippage_bps), self.defaults, ranged=search,
@@ -68,7 +71,8 @@ class Studies:
             self._check_ranges(wanted)
         if self.catalogue.folder is None:
             raise InvalidInput("These strategies come from no folder, so a worker could not find them.")
-        work = work_for(spec, self._source(), self.catalogue.folder, self.folder, hunt)
+        line = " ".join(["optimize" if search else "backtest", *again(words, wanted)])
+        work = work_for(spec, self._source(), self.catalogue.folder, self.folder, hunt, line)
         prepare = None if self.fetch is None else partial(self.fetch, spec, warm_from(spec, self.catalogue))
         return self.research.submit(_title(wanted), work.written(), prepare)
 

@@ -104,7 +104,7 @@ from trader.backtest.compiled.fields import (
 )
 from trader.backtest.compiled.memory import apart, row
 from trader.backtest.compiled.guard import day_result, equity, exposure, fallen
-from trader.backtest.compiled.jit import part, small
+from trader.backtest.compiled.jit import part
 from trader.backtest.compiled.money import floored, margin, rupees_of
 from trader.backtest.compiled.orders import allowed, append, ask, count_pace, roll_pace
 from trader.strategy import rules
@@ -153,7 +153,7 @@ def enter(m: Market, w: State, i: int, side: int) -> None:
     ask(w, ASK_ENTRY, i)
 
 
-@small
+@part
 def size(m: Market, w: State, i: int, side: int, distance: float, worth: int, gross: int) -> int:
     if m.slots[i * S_WIDTH + S_QUANTITY]:
         return m.slots[i * S_WIDTH + S_QUANTITY]
@@ -177,7 +177,7 @@ def size(m: Market, w: State, i: int, side: int, distance: float, worth: int, gr
     )
 
 
-@small
+@part
 def judged(
     m: Market,
     w: State,
@@ -228,7 +228,7 @@ def judged(
     return _pace(m, w, i, side, quantity)
 
 
-@small
+@part
 def _shape(m: Market, w: State, i: int, side: int, quantity: int) -> int:
     sym = m.slots[i * S_WIDTH + S_SYM]
     if not m.symbols[sym * Y_WIDTH + Y_TRADED]:
@@ -245,7 +245,7 @@ def _shape(m: Market, w: State, i: int, side: int, quantity: int) -> int:
     return ACCEPTED
 
 
-@small
+@part
 def _moment(m: Market, w: State, i: int, side: int, distance: int) -> int:
     x = row(w.slot, (i) * WIDTH)
     d = w.desk
@@ -275,7 +275,7 @@ def _moment(m: Market, w: State, i: int, side: int, distance: int) -> int:
     return ACCEPTED
 
 
-@small
+@part
 def _held_by(m: Market, w: State, leg: int) -> int:
     held = 0
     for n in range(w.desk[N_OPEN]):
@@ -285,7 +285,7 @@ def _held_by(m: Market, w: State, leg: int) -> int:
     return held
 
 
-@small
+@part
 def _pace(m: Market, w: State, i: int, side: int, quantity: int) -> int:
     """Room for the entry, its stop, and the stops of the entries before it."""
     d = w.desk

@@ -79,19 +79,19 @@ from trader.backtest.compiled.fields import (
     Y_WIDTH,
 )
 from trader.backtest.compiled.memory import apart, row
-from trader.backtest.compiled.jit import part, small
+from trader.backtest.compiled.jit import part
 from trader.backtest.compiled.money import charge, margin, noted, on_tick_down, on_tick_up, slipped
 from trader.strategy import rules
 
 FILL_AT_CLOSE = 1  # a variant for tests
 
 
-@small
+@part
 def cell(m: Market, t: int, sym: int, column: int) -> int:
     return m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + column] * m.limits[M_MULTIPLE]
 
 
-@small
+@part
 def opening(m: Market, w: State, i: int) -> int:
     """The price at which a market order meets the row's open."""
     if w.desk[VARIANT] == FILL_AT_CLOSE:
@@ -99,7 +99,7 @@ def opening(m: Market, w: State, i: int) -> int:
     return cell(m, w.desk[ROW], m.slots[i * S_WIDTH + S_SYM], 0)
 
 
-@small
+@part
 def heard(w: State, what: int, i: int) -> None:
     w.heard[(w.desk[N_HEARD]) * 2 + 0] = what
     w.heard[(w.desk[N_HEARD]) * 2 + 1] = i
@@ -224,13 +224,13 @@ def answer_all(m: Market, w: State) -> None:
     w.desk[N_ASKED] = 0
 
 
-@small
+@part
 def quoted_now(m: Market, w: State, i: int) -> bool:
     """Whether the quote of this very instant is known: opens are, a candle's close is not for trading."""
     return w.desk[STAGE] == OPENING_TICKS and m.cells[((w.desk[ROW]) * m.limits[M_SYMBOLS] + m.slots[i * S_WIDTH + S_SYM]) * 4 + 3] != 0
 
 
-@small
+@part
 def take_entry(m: Market, w: State, i: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     w.desk[SERIAL] += 1
@@ -247,7 +247,7 @@ def take_entry(m: Market, w: State, i: int) -> None:
         heard(w, ENTRY_PLACED, i)
 
 
-@small
+@part
 def fires_now(w: State, i: int, trigger: int, sym: int) -> bool:
     """Whether the last price has reached the trigger already; nobody knows it inside a candle."""
     if w.desk[STAGE] == INSIDE and w.desk[RANGE_OF] == sym:
@@ -256,7 +256,7 @@ def fires_now(w: State, i: int, trigger: int, sym: int) -> bool:
     return rules.stop_hit(1 if w.slot[i * WIDTH + Q] > 0 else -1, trigger, mark, mark)
 
 
-@small
+@part
 def take_exit(m: Market, w: State, i: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     w.desk[SERIAL] += 1
@@ -276,7 +276,7 @@ def take_exit(m: Market, w: State, i: int) -> None:
         meet_open(m, w, i)
 
 
-@small
+@part
 def take_change(m: Market, w: State, i: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     if x[XS] != X_RESTS:
@@ -304,7 +304,7 @@ def take_change(m: Market, w: State, i: int) -> None:
 # -- the account ----------------------------------------------------------------------------------------
 
 
-@small
+@part
 def funded(m: Market, w: State, i: int) -> bool:
     """The broker's margin check: gains of today are no cash before they are settled."""
     x = row(w.slot, (i) * WIDTH)
@@ -318,7 +318,7 @@ def funded(m: Market, w: State, i: int) -> bool:
     return required <= max(w.desk[CASH] - spent - before, 0)
 
 
-@small
+@part
 def note_total(m: Market, w: State) -> int:
     total = 0
     rates = row(m.rates, m.lines[(0 * m.limits[M_DAYS] + w.desk[DAY]) * L_WIDTH + L_RATES] * R_WIDTH)
@@ -327,7 +327,7 @@ def note_total(m: Market, w: State) -> int:
     return total
 
 
-@small
+@part
 def opens(units: int, sign: int, net: int) -> int:
     return max(units - max(-net * sign, 0), 0)
 
@@ -384,7 +384,7 @@ def _blocked_line(m: Market, w: State, line: int, new: int) -> int:
     return max(buys, sells)
 
 
-@small
+@part
 def close_account_day(m: Market, w: State) -> None:
     """The day's loss and charges leave at once, its gain comes when it is settled."""
     d = w.desk

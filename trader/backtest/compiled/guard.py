@@ -37,7 +37,7 @@ from trader.backtest.compiled.fields import (
     WIDTH,
 )
 from trader.backtest.compiled.memory import apart, row
-from trader.backtest.compiled.jit import part, small
+from trader.backtest.compiled.jit import part
 from trader.backtest.compiled.orders import leave, withdraw
 
 
@@ -50,7 +50,7 @@ def unrealised(w: State) -> int:
     return total
 
 
-@small
+@part
 def equity(m: Market, w: State) -> int:
     return m.limits[M_CAPITAL] + w.desk[BOOKED] + unrealised(w)
 
@@ -80,7 +80,7 @@ def exposure(w: State) -> int:
     return total
 
 
-@small
+@part
 def fallen(m: Market, w: State, worth: int) -> bool:
     """Whether the drawdown limit is reached."""
     peak = w.desk[PEAK]
@@ -136,7 +136,7 @@ def check(m: Market, w: State) -> None:
                 leave(m, w, i, P_KILL, 0)
 
 
-@small
+@part
 def mark_carried(w: State) -> None:
     d = w.desk
     for n in range(d[N_OPEN]):
@@ -145,7 +145,7 @@ def mark_carried(w: State) -> None:
             x[OPENING] = x[MARK]
 
 
-@small
+@part
 def traded(m: Market, w: State, net: int) -> None:
     """Losing trades in a row; too many and entries wait."""
     d = w.desk

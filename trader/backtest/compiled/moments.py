@@ -96,7 +96,7 @@ from trader.backtest.compiled.fields import (
 )
 from trader.backtest.compiled.memory import apart, row
 from trader.backtest.compiled.guard import check, traded
-from trader.backtest.compiled.jit import part, small
+from trader.backtest.compiled.jit import part
 from trader.backtest.compiled.money import (
     charge,
     margin,
@@ -187,7 +187,7 @@ def entry_filled(m: Market, w: State, i: int) -> None:
     check(m, w)
 
 
-@small
+@part
 def plan(m: Market, w: State, i: int, side: int) -> None:
     """Stop, target and trail from the entry's price, on the tick: as ``plans.planned``."""
     x = row(w.slot, (i) * WIDTH)
@@ -328,7 +328,7 @@ def clock(m: Market, w: State) -> None:
     retry(m, w)
 
 
-@small
+@part
 def retry(m: Market, w: State) -> None:
     """The entries that a busy second had no room for, while they are young."""
     d = w.desk

@@ -36,25 +36,25 @@ from trader.backtest.compiled.fields import (
     R_WIDTH,
 )
 from trader.backtest.compiled.memory import apart, row
-from trader.backtest.compiled.jit import part, small
+from trader.backtest.compiled.jit import part
 
 FINE_PAISA = 100_000_000_000  # of 1e-13 rupees, in which a line of charges is exact
 FINE_RUPEE = 100 * FINE_PAISA
 _MILLION = 1_000_000
 
 
-@small
+@part
 def rupees_of(price: int) -> float:
     """The double that the price's decimal text parses to."""
     return price / 10_000.0
 
 
-@small
+@part
 def on_tick_up(price: int, tick: int) -> int:
     return -(-price // tick) * tick
 
 
-@small
+@part
 def on_tick_down(price: int, tick: int) -> int:
     return price // tick * tick
 
@@ -109,7 +109,7 @@ def margin(m: Market, line: int, day: int, sign: int, value: int) -> int:
     return (value * fraction + PAISA * _MILLION // 2) // (PAISA * _MILLION) * PAISA
 
 
-@small
+@part
 def _line(exact: int) -> int:
     return (exact + FINE_PAISA // 2) // FINE_PAISA
 
@@ -156,7 +156,7 @@ def rounded_part(amount: int, share: int, of: int) -> int:
     return (2 * amount * share + of * FINE_PAISA) // (2 * of * FINE_PAISA)
 
 
-@small
+@part
 def noted(row: Ints, share: int, of: int) -> int:
     """A chapter of the day's contract note: STT to the rupee, the other lines to the paisa."""
     stt = (row[1] + FINE_RUPEE // 2) // FINE_RUPEE * RUPEE

@@ -79,14 +79,14 @@ from trader.backtest.compiled.fields import (
     Y_WIDTH,
 )
 from trader.backtest.compiled.memory import apart, row
-from trader.backtest.compiled.jit import part, small
+from trader.backtest.compiled.jit import part
 from trader.backtest.compiled.money import rupees_of, stop_on_tick
 from trader.strategy import rules
 
 PAUSES = (0, 1, 2, 4, 8, 15, 30, 60, 120, 300)  # seconds, trader.desk.leaving
 
 
-@small
+@part
 def allowed(m: Market, w: State, i: int) -> int:
     """What the slot's venue allows at this moment."""
     if w.desk[STAGE] == EVENING:
@@ -98,7 +98,7 @@ def allowed(m: Market, w: State, i: int) -> int:
 # -- pace -----------------------------------------------------------------------------------------------
 
 
-@small
+@part
 def roll_pace(w: State) -> None:
     d = w.desk
     second = d[NOW] // SECOND
@@ -111,7 +111,7 @@ def roll_pace(w: State) -> None:
             d[IN_MINUTE] = 0
 
 
-@small
+@part
 def count_pace(w: State, placed: int) -> None:
     roll_pace(w)
     w.desk[IN_SECOND] += 1
@@ -119,13 +119,13 @@ def count_pace(w: State, placed: int) -> None:
     w.desk[IN_DAY] += placed
 
 
-@small
+@part
 def room(w: State, spare: int) -> bool:
     roll_pace(w)
     return w.desk[IN_SECOND] < BROKER_SECOND - spare and w.desk[IN_MINUTE] < BROKER_MINUTE
 
 
-@small
+@part
 def ask(w: State, what: int, i: int) -> None:
     w.asked[(w.desk[N_ASKED]) * 2 + 0] = what
     w.asked[(w.desk[N_ASKED]) * 2 + 1] = i
@@ -135,7 +135,7 @@ def ask(w: State, what: int, i: int) -> None:
 # -- lists ----------------------------------------------------------------------------------------------
 
 
-@small
+@part
 def append(w: State, items: Ints, count: int, i: int) -> None:
     items[w.desk[count]] = i
     w.desk[count] += 1
@@ -173,7 +173,7 @@ def leave(m: Market, w: State, i: int, purpose: int, limit: int) -> None:
     pursue(m, w, i)
 
 
-@small
+@part
 def tried(w: State, i: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     x[L_AGAIN] = w.desk[NOW] + PAUSES[min(x[L_ATTEMPTS], 9)] * SECOND
@@ -341,7 +341,7 @@ def trail(m: Market, w: State, i: int, high: int, low: int) -> None:
         protect(m, w, i)
 
 
-@small
+@part
 def reached(w: State, i: int, price: int) -> bool:
     x = row(w.slot, (i) * WIDTH)
     if x[TARGET] == 0:

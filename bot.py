@@ -5,6 +5,8 @@
     python bot.py download   fetch candles: RELIANCE,INFY 5m 2026-01-01 2026-11-20
     python bot.py backtest   test a strategy: ema_crossover RELIANCE 5m 90d fast=9 slow=21
     python bot.py optimize   search its settings: ema_crossover RELIANCE 5m 1y fast=5:20:1
+    python bot.py check      may it be believed: ema_crossover
+    python bot.py walkforward, montecarlo, portfolio, parity, backtests: docs/optimise.md, docs/backtest.md
     python bot.py --version
 
 Nothing is decided here: the parts are made, joined, started, and stopped in order.
@@ -52,7 +54,17 @@ LAST_WORDS = 5.0  # seconds the last alerts get to leave
 KILL_HURRY = 2.0  # seconds a kill under way gets for its report
 ALERTS_HURRY = 2.0  # seconds the last alerts get; what does not leave is sent after the next start
 HANG_UP = 2.5  # seconds Telegram gets to let go
-STUDIES = ("backtest", "optimize")  # of trader.service.shell, which is not loaded to say so
+# Of trader.service.shell, which is not loaded to say so.
+STUDIES = (
+    "backtest",
+    "optimize",
+    "walkforward",
+    "montecarlo",
+    "portfolio",
+    "check",
+    "parity",
+    "backtests",
+)
 FAMILIAR = ("RELIANCE", "TCS")  # what the banner suggests, where the market has them
 KILL_PATIENCE = timedelta(minutes=3)  # of market time a script's end waits for a kill's report
 

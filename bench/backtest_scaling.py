@@ -19,7 +19,9 @@ def main() -> None:
     cells = {(symbols, sets): child(MODULE, str(symbols), str(sets)) for symbols in SYMBOLS for sets in SETS}
     print(f"backtests of a year of minutes, by symbols and parameter sets ({machine()})")
     print(f"all risk rules and real charges: {ROOMY_TEXT}")
-    print(f"  {'symbols':>7}{'sets':>6}{'bars':>14}{'seconds':>10}{'ns/bar':>8}{'peak MB':>9}{'candles MB':>12}")
+    print(
+        f"  {'symbols':>7}{'sets':>6}{'bars':>14}{'seconds':>10}{'ns/bar':>8}{'peak MB':>9}{'candles MB':>12}"
+    )
     for (symbols, sets), cell in cells.items():
         print(
             f"  {symbols:>7}{sets:>6}{cell['bars']:>14,}{cell['seconds']:>10.3f}{_per_bar(cell):>8.0f}"
@@ -27,7 +29,12 @@ def main() -> None:
         )
     least = _per_bar(cells[SYMBOLS[0], SETS[0]])
     worst = max(_per_bar(cell) for cell in cells.values()) / least
-    print(verdict(f"the dearest bar costs {worst:.2f} times the first cell's (linear: at most {MOST})", worst <= MOST))
+    print(
+        verdict(
+            f"the dearest bar costs {worst:.2f} times the first cell's (linear: at most {MOST})",
+            worst <= MOST,
+        )
+    )
     for symbols in SYMBOLS:
         grown = cells[symbols, SETS[-1]]["peak"] - cells[symbols, SETS[0]]["peak"]
         print(f"  {SETS[-1]} sets instead of one on {symbols} symbols: {grown:+,.0f} MB of peak memory")

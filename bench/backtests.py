@@ -102,7 +102,11 @@ def main(days: int = 3 * YEAR, peers: Sequence[str] = ("vectorbt", "backtesting"
         path = Path(folder) / "candles.npz"
         save(data, path)
         told = {name: peer(name, path, list(CASES), Path(folder) / name) for name in peers}
-    sizes = {"year": len(year[key]), "big": sum(map(len, data.values())), "sweep": len(PAIRS) * len(year[key])}
+    sizes = {
+        "year": len(year[key]),
+        "big": sum(map(len, data.values())),
+        "sweep": len(PAIRS) * len(year[key]),
+    }
     for case, name in CASES.items():
         _show(f"{name}: {sizes[case]:,} bars", ours[case], {peer: told[peer][case] for peer in told})
     start = first_start.measure(told["vectorbt"]["year"].first if "vectorbt" in told else None)
@@ -122,14 +126,18 @@ def _show(title: str, own: Measured, others: Mapping[str, Told]) -> None:
         f"  ours: {own.laid:.4f} s to lay the candles out, {own.first:.4f} s the first run, "
         f"{own.again:.4f} s with the signals known"
     )
-    print(f"  the rules refused (last run): {denied}; {'HALTED by ' + own.halted if own.halted else 'no halt'}")
+    print(
+        f"  the rules refused (last run): {denied}; {'HALTED by ' + own.halted if own.halted else 'no halt'}"
+    )
 
 
 def _row(name: str, seconds: float, loop: float, trades: int, note: str) -> None:
     print(f"  {name:<16}{seconds:>10.4f}{seconds / loop:>9.1f}{trades:>10,}  {note}")
 
 
-def _judge(ours: Mapping[str, Measured], told: Mapping[str, Mapping[str, Told]], start: first_start.Start) -> None:
+def _judge(
+    ours: Mapping[str, Measured], told: Mapping[str, Mapping[str, Told]], start: first_start.Start
+) -> None:
     print("\ngoals")
     big = ours["big"].seconds / ours["big"].bare
     print(verdict(f"big case within 4 times the bare loop: {big:.1f}", big <= 4))

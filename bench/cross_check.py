@@ -86,7 +86,9 @@ def main(days: int = YEAR) -> bool:
             mirrored = {"last_entry": product.last_entry, "square_off": product.square_off}
             print(f"\n{product.name}: {len(ours):,} trades of ours, by {_reasons(result)}")
             for title, rules in (("as it is", {}), ("with our session's rules", mirrored)):
-                found = in_peers(["run_cross_check.py", str(path), json.dumps({"shorts": product.shorts, **rules})])
+                found = in_peers(
+                    ["run_cross_check.py", str(path), json.dumps({"shorts": product.shorts, **rules})]
+                )
                 theirs = [Dealt(*trade) for trade in found[0]["trades"]]
                 same, kinds = compare(ours, theirs, product, bars)
                 unexplained = kinds["not explained"]

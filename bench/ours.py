@@ -93,13 +93,17 @@ def peer(name: str, data: Path, cases: Sequence[str], cache: Path | None = None)
     """``name`` of bench/peers/run_<name>.py. ``cache``: an empty folder, to see what compiling costs it."""
     environment = dict(os.environ) | ({"NUMBA_CACHE_DIR": str(cache)} if cache else {})
     lines = in_peers([f"run_{name}.py", str(data), ",".join(cases)], environment)
-    return {line["case"]: Told(line["seconds"], line["runs"], line["first"], line["trades"]) for line in lines}
+    return {
+        line["case"]: Told(line["seconds"], line["runs"], line["first"], line["trades"]) for line in lines
+    }
 
 
 def in_peers(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> list[Any]:
     """Run a program of bench/peers in the peers' own environment; the JSON lines it prints."""
     if not PEERS.exists():
-        raise SystemExit("The peers' environment .venv-peers is not there; make bench sets it up from its lock.")
+        raise SystemExit(
+            "The peers' environment .venv-peers is not there; make bench sets it up from its lock."
+        )
     program = ROOT / "bench" / "peers" / arguments[0]
     return _lines([str(PEERS), str(program), *arguments[1:]], environment)
 
@@ -120,7 +124,7 @@ def _lines(command: Sequence[str], environment: Mapping[str, str] | None) -> lis
 
 def peak_rss() -> float:
     """Megabytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def rss() -> float:

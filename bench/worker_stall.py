@@ -31,26 +31,29 @@ SEARCH = "ema_crossover RELIANCE,TCS 1m 90d fast=5:20:1 slow=25:60:1 sampler=gri
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    late: list[float]  # seconds, sorted
+    """Seconds, sorted; each with when it was, from the beginning."""
+
+    late: list[tuple[float, float]]
 
     @property
     def longest(self) -> float:
-        return self.late[-1]
+        return self.late[-1][0]
 
     @property
     def p99(self) -> float:
-        return self.late[int(len(self.late) * 0.99)]
+        return self.late[int(len(self.late) * 0.99)][0]
 
     def __str__(self) -> str:
-        return f"p99 {self.p99 * 1e3:7.2f} ms   longest {self.longest * 1e3:7.2f} ms   of {len(self.late):,}"
+        most = ", ".join(f"{late * 1e3:.0f} ms at {at:.1f} s" for late, at in self.late[:-4:-1])
+        return f"p99 {self.p99 * 1e3:6.2f} ms, longest {self.longest * 1e3:6.2f} ms of {len(self.late):,} ({most})"
 
 
 async def delays(seconds: float) -> Delays:
     late = []
-    until = time.perf_counter() + seconds
-    while (began := time.perf_counter()) < until:
+    first = time.perf_counter()
+    while (began := time.perf_counter()) < first + seconds:
         await asyncio.sleep(TIMER)
-        late.append(max(time.perf_counter() - began - TIMER, 0.0))
+        late.append((max(time.perf_counter() - began - TIMER, 0.0), began - first))
     return Delays(sorted(late))
 
 
@@ -78,7 +81,7 @@ async def measure(folder: str) -> None:
     watched = asyncio.create_task(delays(SECONDS))
     await asyncio.sleep(0)
     asked = time.perf_counter()
-    job = await house.front.studies.optimize(SEARCH.split())
+    job = await house.front.studies().optimize(SEARCH.split())
     asking = time.perf_counter() - asked
     await watched
     during = watched.result()

@@ -47,8 +47,8 @@ OWN: Final[Mapping[str, str]] = {
 }
 CANDLES: Final = ("data",)
 RULES: Final = ("capital", "drawdown", "daily_loss", "slippage", "charges", *CANDLES)
-SEARCH: Final = ("goal", "where", "trials", "sampler", "name", "seed", "storage")
-OPTIMIZE: Final = (*RULES, *SEARCH, "holdout", "workers")
+SEARCHING: Final = ("goal", "where", "trials", "sampler", "name", "seed", "storage")
+OPTIMIZING: Final = (*RULES, *SEARCHING, "holdout", "workers")
 SHELL: Final = ("data", "storage", "workers")  # these name files, passwords and processes: not for chat
 DEFAULT_SPAN = "365d"
 _SPAN = re.compile(r"([0-9]{1,4})(d|w|mo|y)", re.IGNORECASE)
@@ -125,7 +125,8 @@ def _span(days: list[date], span: str | None, today: date, usage: str) -> tuple[
 
 
 def only(own: Mapping[str, str], names: Collection[str], usage: str) -> None:
-    """InvalidInput for settings of the test that mean nothing here: left unsaid, one would believe in them."""
+    """InvalidInput for settings of the test that mean nothing here: passed over in silence, one would believe
+    in them."""
     for name in own:
         if name not in names:
             raise InvalidInput(f"{name}= means nothing here: it is {OWN[name]}. Usage: {usage}")

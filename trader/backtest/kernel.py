@@ -7,11 +7,14 @@ recognised and passed over; days without a position and without a signal too.
 
 from __future__ import annotations
 
+from typing import Any
+
 from trader.backtest.compiled.exchange import (
     cell,
     close_account_day,
     execute_entry,
     execute_exit,
+    heard,
     live_through,
     meet_open,
     opening,
@@ -26,48 +29,49 @@ from trader.backtest.compiled.fields import (
     CASH,
     CLOSING_TICKS,
     COOLDOWN,
-    DAY,
     D_CLOSES,
     D_END,
     D_FIRST,
     D_WIDTH,
-    E,
+    DAY,
+    E_Q,
+    E_SERIAL,
     ENTRIES_TODAY,
     ENTRY_CANCELLED,
     EVENING,
-    E_Q,
-    E_SERIAL,
-    INSIDE,
     IN_DAY,
-    Ints,
+    INSIDE,
     LATCH,
     LATCH_DAILY,
     LATCH_NONE,
-    MARK,
-    MARK_AT,
-    MF_DRAWDOWN,
-    MIS,
-    MORNING,
     M_CAPITAL,
     M_DAILY_LOSS,
     M_MULTIPLE,
     M_SYMBOLS,
     M_VENUES,
-    Market,
-    NOW,
+    MARK,
+    MARK_AT,
+    MF_DRAWDOWN,
+    MIS,
+    MORNING,
     N_ASKED,
     N_DEFERRED,
     N_ENTERING,
     N_LEAVING,
     N_OPEN,
+    NOW,
     OPEN,
     OPENING,
     OPENING_TICKS,
-    PEAK,
     P_EXTERNAL,
-    Q,
+    PEAK,
     RANGE_OF,
     ROW,
+    S_LENGTH,
+    S_LINE,
+    S_PRODUCT,
+    S_SYM,
+    S_WIDTH,
     SERIAL,
     SLM,
     SQUARE,
@@ -75,12 +79,6 @@ from trader.backtest.compiled.fields import (
     STOP,
     STOPS_END,
     STREAK,
-    S_LENGTH,
-    S_LINE,
-    S_PRODUCT,
-    S_SYM,
-    S_WIDTH,
-    State,
     TARGET,
     TIED,
     TIED_ALL,
@@ -90,7 +88,6 @@ from trader.backtest.compiled.fields import (
     VARIANT,
     WIDTH,
     WORST,
-    XS,
     X_NONE,
     X_PURPOSE,
     X_RESTS,
@@ -99,84 +96,32 @@ from trader.backtest.compiled.fields import (
     X_STOP,
     X_TRIGGER,
     X_TYPE,
+    XS,
     Y_TICK,
     Y_VENUE,
     Y_WIDTH,
+    E,
+    Market,
+    Q,
+    State,
 )
-from trader.backtest.compiled.memory import apart, as_float64, as_int32, as_int64, as_uint8, row
 from trader.backtest.compiled.guard import check, equity, exposure
 from trader.backtest.compiled.jit import loop, part
+from trader.backtest.compiled.memory import apart, as_market, as_state, row
 from trader.backtest.compiled.moments import act, clock, hear, on_prices, settle
-from trader.backtest.compiled.exchange import heard
 from trader.backtest.compiled.money import margin, nearest_tick_of, rupees_of, slipped
 
 RIGHT, FILL_AT_CLOSE, TARGET_FIRST = 0, 1, 2  # variants; the wrong ones are for tests of the parity check
 
 
 @loop
-def run(
-    market: Market,
-    state: State,
-    calls: Ints,
-    call_slots: Ints,
-    call_bits: Ints,
-    first_day: int,
-    last_day: int,
-    worth: Ints,
-    held: Ints,
-) -> None:
-    """Trade the days ``first_day`` to ``last_day``. The signals of row ``t`` are ``calls[t]`` to ``calls[t+1]``
-    of ``call_slots`` and ``call_bits``. ``worth`` and ``held`` get equity and exposure after each row. All
-    tables are given by the addresses of C-ordered arrays, which the caller keeps."""
-    m = Market(
-        as_int32(market.cells),
-        as_int64(market.rows),
-        as_uint8(market.flags),
-        as_int64(market.days),
-        as_int32(market.previous),
-        as_int64(market.slots),
-        as_float64(market.terms),
-        as_int64(market.symbols),
-        as_int64(market.lines),
-        as_int64(market.rates),
-        as_int64(market.limits),
-        as_float64(market.fractions),
-    )
-    w = State(
-        as_int64(state.slot),
-        as_int64(state.desk),
-        as_int64(state.open),
-        as_int64(state.leaving),
-        as_int64(state.entering),
-        as_int64(state.deferred),
-        as_int64(state.asked),
-        as_int64(state.heard),
-        as_int64(state.denied),
-        as_int64(state.note),
-        as_int64(state.credits),
-        as_int64(state.net),
-        as_int64(state.seen),
-        as_int64(state.sorted),
-        as_int64(state.trades),
-    )
-    trade(
-        m, w, as_int64(calls), as_int64(call_slots), as_uint8(call_bits), first_day, last_day,
-        as_int64(worth), as_int64(held),
-    )  # fmt: skip
+def run(market: Any, state: Any, first_day: int, last_day: int) -> None:
+    """Trade the days ``first_day`` to ``last_day``. The tables are given as ``memory.pointed`` gives them."""
+    trade(as_market(market), as_state(state), first_day, last_day)
 
 
 @part
-def trade(
-    m: Market,
-    w: State,
-    calls: Ints,
-    call_slots: Ints,
-    call_bits: Ints,
-    first_day: int,
-    last_day: int,
-    worth: Ints,
-    held: Ints,
-) -> None:
+def trade(m: Market, w: State, first_day: int, last_day: int) -> None:
     apart()
     for day in range(first_day, last_day + 1):
         begin_day(m, w, day)
@@ -186,9 +131,9 @@ def trade(
             d = w.desk
             if d[N_OPEN] == 0 and d[N_ENTERING] == 0 and d[N_DEFERRED] == 0:
                 now = m.limits[M_CAPITAL] + d[BOOKED]
-                while t < end and (calls[t] == calls[t + 1] or d[LATCH] != LATCH_NONE):
-                    worth[t] = now
-                    held[t] = 0
+                while t < end and (m.calls[t] == m.calls[t + 1] or d[LATCH] != LATCH_NONE):
+                    w.worth[t] = now
+                    w.held[t] = 0
                     t += 1
                 if t == end:
                     break
@@ -196,21 +141,21 @@ def trade(
             elif not pass_quietly(m, w, t):
                 play(m, w, t)
                 close(m, w, t)
-                signals(m, w, t, calls, call_slots, call_bits)
+                signals(m, w, t)
                 finish(m, w)
-                worth[t] = equity(m, w)
-                held[t] = exposure(w)
+                w.worth[t] = equity(m, w)
+                w.held[t] = exposure(w)
                 t += 1
                 continue
-            if calls[t] != calls[t + 1] and d[LATCH] == LATCH_NONE:
+            if m.calls[t] != m.calls[t + 1] and d[LATCH] == LATCH_NONE:
                 d[ROW] = t
                 d[STAGE] = CLOSING_TICKS
                 d[NOW] = m.rows[t * 2 + 1]
-                signals(m, w, t, calls, call_slots, call_bits)
+                signals(m, w, t)
                 if d[N_ASKED] or d[N_LEAVING] or d[N_DEFERRED]:
                     finish(m, w)
-            worth[t] = equity(m, w)
-            held[t] = exposure(w)
+            w.worth[t] = equity(m, w)
+            w.held[t] = exposure(w)
             t += 1
         end_day(m, w, day)
 
@@ -454,14 +399,14 @@ def next_symbol(m: Market, w: State, after: int) -> int:
 
 
 @part
-def signals(m: Market, w: State, t: int, calls: Ints, call_slots: Ints, call_bits: Ints) -> None:
+def signals(m: Market, w: State, t: int) -> None:
     """What strategies ask for on the candles that closed in this row."""
-    for n in range(calls[t], calls[t + 1]):
+    for n in range(m.calls[t], m.calls[t + 1]):
         if w.desk[LATCH] != LATCH_NONE:
             return
-        i = call_slots[n]
+        i = m.call_slots[n]
         mark(m, w, t, i, 3)
-        act(m, w, i, call_bits[n], w.desk[NOW] + m.slots[i * S_WIDTH + S_LENGTH])
+        act(m, w, i, m.call_bits[n], w.desk[NOW] + m.slots[i * S_WIDTH + S_LENGTH])
 
 
 @part

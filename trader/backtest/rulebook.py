@@ -30,6 +30,7 @@ _PRODUCTS = {Product.MIS: f.MIS, Product.CNC: f.CNC, Product.MTF: f.MTF, Product
 _RATE = 10**9  # a rate is whole in thousand-millionths
 _CAP = 10**13
 _MILLION = 10**6
+_NONE = np.zeros(0, dtype=np.int64)  # signals come later
 _NEVER = 2**31
 # A value above this could leave 64 bits in the product with a rate.
 _MOST = Decimal(200_000_000)
@@ -88,6 +89,9 @@ def rulebook(spec: Spec, panel: Panel, world: World) -> Rulebook:
         rates=rates,
         limits=_limits(spec, panel, lines, chapters),
         fractions=np.array([float(spec.limits.capital), float(spec.limits.max_drawdown_pct)]),
+        calls=_NONE,
+        call_slots=_NONE,
+        call_bits=_NONE,
     )
     return Rulebook(market, seats, configured, chapters)
 
@@ -188,6 +192,7 @@ def _limits(
         (f.M_DAYS, len(panel.timetable.dates)),
         (f.M_LINES, len(lines)),
         (f.M_CHAPTERS, chapters),
+        (f.M_SINGLE, sum(len(leg.symbols) for leg in spec.legs) == len(lines)),
     ):
         values[place] = number
     return values

@@ -46,7 +46,7 @@ class Backtester:
     def simulate(self, spec: Spec, *, variant: int) -> Result:
         """``variant`` other than 0 is a seeded fault, for tests of the parity check."""
         from trader.backtest.compiled import fields as f
-        from trader.backtest.compiled.memory import addresses
+        from trader.backtest.compiled.memory import pointed
         from trader.backtest.kernel import run
         from trader.backtest.rulebook import rulebook
 
@@ -57,14 +57,18 @@ class Backtester:
         book = rulebook(spec, panel, self.world)
         rows = slice(int(panel.timetable.days[first, 0]), int(panel.timetable.days[last, 1]))
         calls = self._calls(spec, book.seats, book.configured)
-        market = book.market._replace(previous=np.where(panel.previous < rows.start, -1, panel.previous))
+        market = book.market._replace(
+            previous=np.where(panel.previous < rows.start, np.int32(-1), panel.previous),
+            calls=calls[0],
+            call_slots=calls[1],
+            call_bits=calls[2],
+        )
         most = min(len(calls[1]) + 1, spec.limits.max_trades_per_day * (last - first + 1)) + len(book.seats)
         state = _state(market, book.chapters, most, variant)
-        worth = np.zeros(len(panel.start), dtype=np.int64)
-        held = np.zeros(len(panel.start), dtype=np.int64)
-        run(addresses(market), addresses(state), *addresses((*calls,)), first, last, *addresses((worth, held)))
+        (there, _market), (here, _desk) = pointed(market), pointed(state)
+        run(there, here, first, last)
         desk = state.desk
-        trades = _trades(book.seats, panel, state, worth, rows.stop - 1)
+        trades = _trades(book.seats, panel, state, rows.stop - 1)
         halted = {f.LATCH_DAILY: "daily_loss", f.LATCH_DRAWDOWN: "drawdown"}.get(int(desk[f.LATCH]), "")
         denied = {code: int(n) for code, n in zip(f.DENIALS, state.denied, strict=True) if n}
         dates = panel.timetable.dates
@@ -73,8 +77,8 @@ class Backtester:
             symbols=[symbol_of(key) for key in panel.keys],
             trades=trades,
             at=panel.timetable.ends[rows],
-            equity=worth[rows] / f.RUPEE,
-            exposure=held[rows] / f.RUPEE,
+            equity=state.worth[rows] / f.RUPEE,
+            exposure=state.held[rows] / f.RUPEE,
             close=panel.closes[rows],
             bars=self._bars_between(rows),
             days=last - first + 1,
@@ -197,12 +201,14 @@ def _state(market: Any, chapters: int, trades: int, variant: int) -> Any:
         asked=np.zeros((8 * slots + 64, 2), dtype=np.int64),
         heard=np.zeros((8 * slots + 64, 2), dtype=np.int64),
         denied=np.zeros(len(f.DENIALS), dtype=np.int64),
-        note=np.zeros((chapters + 1, 8), dtype=np.int64),
+        note=np.zeros((chapters, 8), dtype=np.int64),
         credits=np.zeros(len(market.days) + 1, dtype=np.int64),
         net=np.zeros((len(market.lines), 2), dtype=np.int64),
         seen=np.zeros(max(len(market.lines), symbols), dtype=np.int64),
         sorted=np.zeros((2 * slots + 2, 3), dtype=np.int64),
-        trades=np.zeros((trades, f.T_WIDTH), dtype=np.int64),
+        trades=np.empty((trades, f.T_WIDTH), dtype=np.int64),
+        worth=np.zeros(len(market.rows), dtype=np.int64),
+        held=np.zeros(len(market.rows), dtype=np.int64),
     )
     state.desk[f.PEAK] = state.desk[f.CASH] = market.limits[f.M_CAPITAL]
     state.desk[f.DAY] = -1
@@ -213,7 +219,7 @@ def _state(market: Any, chapters: int, trades: int, variant: int) -> Any:
     return state
 
 
-def _trades(seats: Sequence[Any], panel: Panel, state: Any, worth: NDArray[np.int64], last: int) -> NDArray[Any]:
+def _trades(seats: Sequence[Any], panel: Panel, state: Any, last: int) -> NDArray[Any]:
     from trader.backtest.compiled import fields as f
 
     reasons = np.zeros(f.P_EXTERNAL + 1, dtype=np.int8)
@@ -269,6 +275,7 @@ def _rules_hash() -> str:
     return digest.hexdigest()
 
 
+@cache
 def _source(kind: type) -> str:
     try:
         return inspect.getsource(kind)

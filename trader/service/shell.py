@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import datetime, time
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from trader.domain.errors import InvalidInput
 from trader.domain.times import IST
@@ -21,19 +23,30 @@ if TYPE_CHECKING:
 
     from trader.backtest.asked import Asked
     from trader.backtest.candles import Source
+    from trader.backtest.outcome import Outcome, Tell
     from trader.backtest.spec import Spec
-    from trader.backtest.work import Hunt, Outcome, Tell
+    from trader.backtest.work import Hunt
 
+Command = Callable[[Settings, Catalogue, Sequence[str]], int]
+
+# What a command comes back with, beside 2 for what cannot be done.
+FINE: Final = 0
+FOUND: Final = 1  # what it looks for: a fault, a difference
+STOPPED: Final = 130  # by Ctrl-C, as shells have it
 _WIDE = 34
 
 
 def backtest(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
     """``bot.py backtest ema_crossover RELIANCE 5m 90d fast=9 data=candles/5m``."""
-    return _study(settings, catalogue, words, usage(BACKTEST), search=False)
+    from trader.backtest.asked import RULES
+
+    return _study(settings, catalogue, words, usage(BACKTEST), RULES, search=False)
 
 
 def optimize(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
-    return _study(settings, catalogue, words, usage(OPTIMIZE), search=True)
+    from trader.backtest.asked import OPTIMIZING
+
+    return _study(settings, catalogue, words, usage(OPTIMIZE), OPTIMIZING, search=True)
 
 
 def usage(chat: str) -> str:
@@ -42,51 +55,113 @@ def usage(chat: str) -> str:
 
 
 def asked_and_spec(
-    settings: Settings, catalogue: Catalogue, words: Sequence[str], usage: str, *, ranged: bool = False
+    settings: Settings,
+    catalogue: Catalogue,
+    words: Sequence[str],
+    usage: str,
+    own: Collection[str],
+    *,
+    ranged: bool = False,
 ) -> tuple[Asked, Spec]:
-    """Raises InvalidInput, UnknownName with the sentence that helps."""
-    from trader.backtest.asked import asked
-    from trader.backtest.work import spec_of
+    """``own``: the settings of ``asked.OWN`` that mean something here. Raises InvalidInput, UnknownName with
+    the sentence that helps."""
+    from trader.backtest.asked import asked, only
 
     wanted = asked(words, datetime.now(IST).date(), usage)
+    only(wanted.own, own, usage)
+    return wanted, spec_for(settings, catalogue, wanted, ranged=ranged)
+
+
+def spec_for(settings: Settings, catalogue: Catalogue, wanted: Asked, *, ranged: bool = False) -> Spec:
+    """Under this desk's limits."""
+    from trader.backtest.work import spec_of
+
     risk = {"risk": f"{settings.limits.risk_per_trade_pct.normalize():f}"}
-    spec = spec_of(
+    return spec_of(
         wanted, catalogue, lambda text: instrument_of(text).key, settings.limits,
         float(settings.paper.slippage_bps), risk, ranged=ranged,
     )  # fmt: skip
-    return wanted, spec
 
 
-def source_of(settings: Settings, wanted: Asked) -> Source:
+def source_of(settings: Settings, data: str | None) -> Source:
     """``data=`` first, then what this desk's market has."""
     from trader.backtest.candles import Source
 
-    if "data" in wanted.own:
-        return Source(str(Path(wanted.own["data"]).expanduser()))
+    if data is not None:
+        return Source(_absolute(data))
     match settings.market:
         case Market.REPLAY:
-            return Source(str(settings.replay_path))
+            return Source(_absolute(settings.replay_path))
         case Market.ZERODHA:
-            return Source(str(settings.data_dir / CANDLES))
+            return Source(_absolute(str(settings.data_dir / CANDLES)))
         case Market.SIMULATED:
-            return Source(seed=settings.seed, until=datetime.now(IST))
+            # To last midnight: the same line has the same candles all day.
+            return Source(seed=settings.seed, until=datetime.combine(datetime.now(IST), time(), IST))
+
+
+def _absolute(path: str) -> str:
+    """Results remember where their candles were, whatever folder they are asked for from."""
+    found = Path(path).expanduser()
+    return str(found.resolve()) if found.exists() else path
+
+
+def shelf_of(settings: Settings) -> Path:
+    return settings.data_dir.resolve() / SHELF
+
+
+def typed(command: str, words: Sequence[str], wanted: Asked) -> str:
+    """The line that asks the same on any day, for a shell, without passwords."""
+    from trader.backtest.asked import again
+
+    return shlex.join([command, *again(words, wanted)])
 
 
 def _study(
-    settings: Settings, catalogue: Catalogue, words: Sequence[str], usage: str, *, search: bool
+    settings: Settings,
+    catalogue: Catalogue,
+    words: Sequence[str],
+    usage: str,
+    own: Collection[str],
+    *,
+    search: bool,
 ) -> int:
     from trader.backtest.work import do, hunt_of, work_for
 
-    wanted, spec = asked_and_spec(settings, catalogue, words, usage, ranged=search)
+    wanted, spec = asked_and_spec(settings, catalogue, words, usage, own, ranged=search)
     hunt: Hunt | None = hunt_of(wanted) if search else None
     if catalogue.folder is None:
         raise InvalidInput("These strategies come from no folder.")
-    shelf = settings.data_dir.resolve() / SHELF
-    work = work_for(spec, source_of(settings, wanted).written(), catalogue.folder, shelf, hunt)
-    with told() as tell:
+    line = typed("optimize" if search else "backtest", words, wanted)
+    source = source_of(settings, wanted.own.get("data")).written()
+    work = work_for(spec, source, catalogue.folder, shelf_of(settings), hunt, line)
+    with going_on(line, wanted) if search else nullcontext(), told() as tell:
         outcome = do(work, tell)
-    show(outcome)
-    return 0
+    show(outcome, line)
+    return STOPPED if outcome.stopped else FINE
+
+
+@contextmanager
+def going_on(line: str, wanted: Asked) -> Iterator[None]:
+    """Of a search: whoever stops it is told how to go on, and no fault shows a database's password."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        screen = console(error=True)
+        screen.print("Stopped. What was tried is kept; this goes on with it:")
+        screen.print(f"  python bot.py {line}", soft_wrap=True)
+        raise
+    except InvalidInput as e:
+        raise InvalidInput(_without_secrets(str(e), wanted.own.get("storage", ""))) from None
+
+
+def _without_secrets(text: str, storage: str) -> str:
+    from trader.backtest.asked import without_password
+
+    if not storage:
+        return text
+    text = text.replace(storage, without_password(storage))
+    password = storage.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    return text.replace(password, "…") if password else text
 
 
 @contextmanager
@@ -115,7 +190,7 @@ def console(*, error: bool = False) -> Console:
     return Console(file=sys.stderr if error else sys.stdout, highlight=False, markup=False)
 
 
-def show(outcome: Outcome) -> None:
+def show(outcome: Outcome, line: str = "") -> None:
     """The table, what speaks against it, and where everything is."""
     screen = console()
     screen.print(outcome.title, style="bold")
@@ -123,11 +198,34 @@ def show(outcome: Outcome) -> None:
     lines(screen, outcome.best)
     lines(screen, outcome.rows)
     for note in outcome.notes:
-        screen.print(f"• {note}")
-    if outcome.stopped:
-        screen.print(f"Stopped early: {outcome.stopped}. The same line goes on from here.")
+        bullet(screen, note)
     screen.print(f"{outcome.bars:,} candles, {outcome.trades:,} trades, {outcome.seconds * 1000:,.1f} ms")
-    screen.print(f"Report: {outcome.folder}/page.html")
+    screen.print(f"Report: {outcome.folder}/page.html", soft_wrap=True)
+    if outcome.stopped:
+        screen.print(f"Stopped early ({outcome.stopped}). This goes on from here:")
+        screen.print(f"  python bot.py {line}", soft_wrap=True)
+
+
+def bullet(screen: Console, text: str) -> None:
+    """Wrapped under itself."""
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row("•", text)
+    screen.print(grid)
+
+
+def table(screen: Console, head: Sequence[str], rows: Sequence[Sequence[str]], ends: str) -> None:
+    """``ends``: ``<`` or ``>`` for each column; the text of a wide one goes on below."""
+    from rich.table import Table
+
+    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", collapse_padding=True)
+    for name, end in zip(head, ends, strict=True):
+        made.add_column(name, justify="left" if end == "<" else "right", overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    screen.print(made)
+    screen.print()
 
 
 def lines(screen: Console, rows: Sequence[tuple[str, str]], width: int = _WIDE) -> None:
@@ -137,7 +235,22 @@ def lines(screen: Console, rows: Sequence[tuple[str, str]], width: int = _WIDE) 
         screen.print()
 
 
-COMMANDS: dict[str, Callable[[Settings, Catalogue, Sequence[str]], int]] = {
+def _late(module: str) -> Command:
+    """Its module is loaded when it is asked for."""
+
+    def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
+        return int(import_module(f"trader.service.shell_{module}").run(settings, catalogue, words))
+
+    return run
+
+
+COMMANDS: dict[str, Command] = {
     "backtest": backtest,
     "optimize": optimize,
+    "walkforward": _late("walk"),
+    "montecarlo": _late("luck"),
+    "portfolio": _late("portfolio"),
+    "check": _late("check"),
+    "parity": _late("parity"),
+    "backtests": _late("kept"),
 }

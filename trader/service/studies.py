@@ -53,7 +53,7 @@ class Studies:
         return await self._begin(words, OPTIMIZE, search=True)
 
     async def _begin(self, words: Sequence[str], usage: str, *, search: bool) -> Job:
-        from trader.backtest.asked import OPTIMIZE, RULES, SHELL, again, asked, only
+        from trader.backtest.asked import OPTIMIZING, RULES, SHELL, again, asked, only
         from trader.backtest.work import hunt_of, spec_of, warm_from, work_for
 
         wanted = asked(words, self.now().date(), usage)
@@ -61,7 +61,7 @@ class Studies:
             raise InvalidInput("data= is for the shell; here the candles are this desk's market's.")
         if shell := [name for name in SHELL if name in wanted.own]:
             raise InvalidInput(f"{shell[0]}= is for the shell: python bot.py optimize.")
-        only(wanted.own, OPTIMIZE if search else RULES, usage)
+        only(wanted.own, OPTIMIZING if search else RULES, usage)
         spec = spec_of(
             wanted, self.catalogue, self.key_of, self.settings.limits,
             float(self.settings.paper.slippage_bps), self.defaults, ranged=search,

@@ -9,59 +9,56 @@ from trader.backtest.compiled.fields import (
     ASK_ENTRY,
     ASK_EXIT,
     CASH,
-    DAY,
     D_SETTLES,
     D_WIDTH,
-    E,
+    DAY,
+    E_CANCEL,
+    E_Q,
+    E_SERIAL,
+    E_WITHDRAWN,
     ENTRY_CANCELLED,
     ENTRY_FILLED,
     ENTRY_PLACED,
     ENTRY_REJECTED,
     EXIT_FILLED,
-    E_CANCEL,
-    E_Q,
-    E_SERIAL,
-    E_WITHDRAWN,
     FILL,
     GAIN,
     INSIDE,
-    LIMIT,
     L_CHAPTER,
     L_RATES,
     L_WIDTH,
-    MARK,
-    MARKET,
+    LIMIT,
     M_ACCOUNT,
     M_CHAPTERS,
     M_DAYS,
     M_LENGTH,
     M_LINES,
     M_MULTIPLE,
+    M_SINGLE,
     M_SYMBOLS,
-    Market,
-    NOW,
+    MARK,
+    MARKET,
     N_ASKED,
     N_ENTERING,
     N_HEARD,
     N_OPEN,
+    NOW,
     OPENING_TICKS,
-    Q,
-    RANGE_OF,
-    ROW,
     R_GST,
     R_GST_OF,
     R_WIDTH,
+    RANGE_OF,
+    ROW,
+    S_LINE,
+    S_SYM,
+    S_WIDTH,
     SERIAL,
     SLM,
     STAGE,
     STOP_REFUSED,
-    S_LINE,
-    S_SYM,
-    S_WIDTH,
-    State,
+    TIED,
     VARIANT,
     WIDTH,
-    XS,
     X_ACTIVE,
     X_LIMIT,
     X_MET,
@@ -75,12 +72,25 @@ from trader.backtest.compiled.fields import (
     X_TRADED,
     X_TRIGGER,
     X_TYPE,
+    XS,
     Y_TICK,
     Y_WIDTH,
+    E,
+    Market,
+    Q,
+    State,
 )
-from trader.backtest.compiled.memory import apart, row
 from trader.backtest.compiled.jit import part
-from trader.backtest.compiled.money import charge, margin, noted, on_tick_down, on_tick_up, slipped
+from trader.backtest.compiled.memory import apart, row
+from trader.backtest.compiled.money import (
+    margin,
+    note_down,
+    noted,
+    noted_at_most,
+    on_tick_down,
+    on_tick_up,
+    slipped,
+)
 from trader.strategy import rules
 
 FILL_AT_CLOSE = 1  # a variant for tests
@@ -148,7 +158,7 @@ def book(m: Market, w: State, i: int, signed: int, price: int, by_broker: bool) 
         net[1] += price * abs(signed)
     net[0] += signed
     chapter = m.lines[(line * m.limits[M_DAYS] + w.desk[DAY]) * L_WIDTH + L_CHAPTER]
-    charge(m, line, w.desk[DAY], sign, price * abs(signed), by_broker, row(w.note, chapter * 8))
+    note_down(m, line, w.desk[DAY], sign, price * abs(signed), by_broker, row(w.note, chapter * 8))
 
 
 @part
@@ -312,10 +322,20 @@ def funded(m: Market, w: State, i: int) -> bool:
     sign = 1 if x[E_Q] > 0 else -1
     if opens(abs(x[E_Q]), sign, w.net[line * 2 + 0]) == 0:
         return True
-    before = blocked(m, w, -1)
-    required = blocked(m, w, i) - before
-    spent = note_total(m, w) - min(w.desk[GAIN], 0)
-    return required <= max(w.desk[CASH] - spent - before, 0)
+    after = blocked(m, w, i)
+    losses = min(w.desk[GAIN], 0)
+    if after <= w.desk[CASH] + losses - note_at_most(m, w):
+        return True
+    cash = w.desk[CASH] + losses - note_total(m, w)
+    return after <= cash or after <= blocked(m, w, -1)
+
+
+@part
+def note_at_most(m: Market, w: State) -> int:
+    total = 0
+    for n in range(m.limits[M_CHAPTERS]):
+        total += noted_at_most(row(w.note, n * 8))
+    return total
 
 
 @part
@@ -337,6 +357,16 @@ def blocked(m: Market, w: State, new: int) -> int:
     """What positions and working orders block, with the entry of slot ``new`` besides them."""
     apart()
     total = 0
+    if m.limits[M_SINGLE]:
+        for n in range(w.desk[N_OPEN]):
+            total += w.slot[w.open[n] * WIDTH + TIED]
+        for n in range(w.desk[N_ENTERING]):
+            k = w.entering[n]
+            x = row(w.slot, k * WIDTH)
+            if x[E] == X_RESTS or k == new:
+                sign = 1 if x[E_Q] > 0 else -1
+                total += margin(m, m.slots[k * S_WIDTH + S_LINE], w.desk[DAY], sign, x[MARK] * abs(x[E_Q]))
+        return total
     for line in range(m.limits[M_LINES]):
         w.seen[line] = 0
     for n in range(w.desk[N_OPEN] + w.desk[N_ENTERING]):

@@ -44,7 +44,7 @@ L_LONG, L_SHORT, L_RATES, L_CHAPTER, L_WIDTH = range(5)
 # -- ``limits``
 (M_CAPITAL, M_ORDER, M_POSITION, M_EXPOSURE, M_DAILY_LOSS, M_RISK_PER_TRADE, M_POSITIONS, M_TRADES,
  M_SECOND, M_MINUTE, M_DAY, M_STREAK, M_COOLDOWN, M_STALE, M_DUPLICATE, M_SLIPPAGE, M_MULTIPLE, M_LENGTH,
- M_ACCOUNT, M_SYMBOLS, M_VENUES, M_DAYS, M_LINES, M_CHAPTERS, M_WIDTH) = range(25)  # fmt: skip
+ M_ACCOUNT, M_SYMBOLS, M_VENUES, M_DAYS, M_LINES, M_CHAPTERS, M_SINGLE, M_WIDTH) = range(26)  # fmt: skip
 MF_CAPITAL, MF_DRAWDOWN, MF_WIDTH = range(3)
 
 # -- rows of ``days``
@@ -110,6 +110,9 @@ class Market(NamedTuple):
     rates: Ints
     limits: Ints
     fractions: Ints  # float64
+    calls: Ints  # signals of row t are calls[t] to calls[t + 1] of the next two
+    call_slots: Ints
+    call_bits: Ints  # uint8
 
 
 class State(NamedTuple):
@@ -122,9 +125,11 @@ class State(NamedTuple):
     asked: Ints  # (…, 2)
     heard: Ints  # (…, 2)
     denied: Ints
-    note: Ints  # (chapters + 1, 8): the day's exact charges; the last row is scratch
+    note: Ints  # (chapters, 8): the day's exact charges
     credits: Ints  # by day
     net: Ints  # (lines, 2): the broker's units and cost
     seen: Ints  # by line
     sorted: Ints  # (slots * 2, 3): scratch
     trades: Ints
+    worth: Ints  # equity after each row
+    held: Ints  # exposure after each row

@@ -1,42 +1,80 @@
-"""Tables by their address. A pointer is one number where an array is nine, with reference counts: compiled
-functions that hand on a dozen tables compile in a tenth of the time. Nothing checks bounds here."""
+"""Tables by their address.
+
+Compiled functions hand on two pointers, to the addresses of the tables of the market and of the desk. Handing
+on two dozen arrays instead, with their shapes and reference counts, made compiling last minutes and every call
+slow. Nothing checks bounds here: NUMBA_DISABLE_JIT=1 runs everything as plain Python with bounds checked, for a
+debugger, and for doubts.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numba
+import numpy as np
+from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.extending import intrinsic, lower_getattr_generic, models, register_model
 
-# NUMBA_DISABLE_JIT=1 runs everything as plain Python, with bounds checked: for a debugger, and for doubts.
+from trader.backtest.compiled.fields import Market, State
+
 PLAIN = bool(numba.config.DISABLE_JIT)
 
+_KINDS = {
+    "cells": types.int32,
+    "previous": types.int32,
+    "flags": types.uint8,
+    "terms": types.float64,
+    "fractions": types.float64,
+    "call_bits": types.uint8,
+}  # the others are int64
 
-def addresses(tables: Any) -> Any:
-    """The arrays' addresses, in what they come in. They must be C-ordered, and be kept by the caller."""
-    if not all(table.flags.c_contiguous for table in tables):
-        raise ValueError("Expected tables without gaps")
-    given = [table.reshape(-1) if PLAIN else table.ctypes.data for table in tables]
-    return type(tables)(*given) if hasattr(tables, "_fields") else tuple(given)
+
+class Tables(types.Type):  # type: ignore[misc]  # Numba has no types
+    """A pointer to the addresses of named tables."""
+
+    def __init__(self, layout: Any) -> None:
+        self.places = {
+            name: (n, types.CPointer(_KINDS.get(name, types.int64))) for n, name in enumerate(layout._fields)
+        }
+        super().__init__(f"Tables({layout.__name__})")
+
+
+@register_model(Tables)
+class _TablesModel(models.PrimitiveModel):  # type: ignore[misc]  # Numba has no types
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, ir.IntType(64).as_pointer())
+
+
+@infer_getattr
+class _TablesAttribute(AttributeTemplate):  # type: ignore[misc]  # Numba has no types
+    key = Tables
+
+    def generic_resolve(self, tables: Any, name: str) -> Any:
+        return tables.places[name][1] if name in tables.places else None
+
+
+@lower_getattr_generic(Tables)  # type: ignore[untyped-decorator]  # Numba has no types
+def _table(context: Any, builder: Any, tables: Any, value: Any, name: str) -> Any:
+    place, kind = tables.places[name]
+    address = builder.load(builder.gep(value, [ir.Constant(ir.IntType(64), place)]))
+    address.set_metadata("invariant.load", builder.module.add_metadata([]))  # they never move during a run
+    return builder.inttoptr(address, context.get_value_type(kind))
 
 
 def _cast(kind: Any) -> Any:
-    pointer = types.CPointer(kind)
-
     @intrinsic
     def cast(typing_context: Any, address: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.inttoptr(args[0], context.get_value_type(pointer))
+            return builder.inttoptr(args[0], context.get_value_type(kind))
 
-        return pointer(types.int64), code
+        return kind(types.int64), code
 
     return cast
 
 
-as_int64, as_int32, as_uint8, as_float64 = (
-    _cast(kind) for kind in (types.int64, types.int32, types.uint8, types.float64)
-)
+as_market, as_state = _cast(Tables(Market)), _cast(Tables(State))
 
 
 @intrinsic
@@ -61,8 +99,21 @@ def apart(typing_context: Any) -> Any:  # type: ignore[misc]  # Numba has no typ
     return types.none(), code
 
 
+def pointed(tables: Any) -> tuple[Any, Any]:
+    """What compiled functions take for ``tables``, and what the caller keeps while they run. The arrays must
+    be C-ordered and of the kinds named above."""
+    for name, table in zip(tables._fields, tables, strict=True):
+        expected = np.dtype(str(_KINDS.get(name, types.int64)))
+        if table.dtype != expected or not table.flags.c_contiguous:
+            raise TypeError(f"Expected {name} as a C-ordered table of {expected}, was {table.dtype}")
+    if PLAIN:
+        return type(tables)(*(table.reshape(-1) for table in tables)), tables
+    addresses = np.array([table.ctypes.data for table in tables], dtype=np.int64)
+    return addresses.ctypes.data, (addresses, tables)
+
+
 if PLAIN:
-    as_int64 = as_int32 = as_uint8 = as_float64 = lambda table: table
+    as_market = as_state = lambda tables: tables
 
     def row(pointer: Any, index: Any) -> Any:
         if not 0 <= index < len(pointer):

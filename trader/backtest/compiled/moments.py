@@ -12,7 +12,10 @@ from trader.backtest.compiled.fields import (
     DAY,
     DEFERRED,
     DEFERRED_UNTIL,
-    E,
+    E_FATE,
+    E_Q,
+    E_TIED,
+    E_WITHDRAWN,
     ENTER_LONG,
     ENTER_SHORT,
     ENTRY_AT,
@@ -24,19 +27,12 @@ from trader.backtest.compiled.fields import (
     EXIT_FILLED,
     EXIT_LONG,
     EXIT_SHORT,
-    E_FATE,
-    E_Q,
-    E_TIED,
-    E_WITHDRAWN,
     FAILS,
     FILL,
     LATCH,
     LATCH_NONE,
     LEAVING,
     MIS,
-    M_CHAPTERS,
-    Market,
-    NOW,
     N_ASKED,
     N_DEFERRED,
     N_ENTERING,
@@ -45,15 +41,21 @@ from trader.backtest.compiled.fields import (
     N_LEAVING,
     N_OPEN,
     N_TRADES,
+    NOW,
     OPEN,
     OPENING,
     P_EXIT,
     P_EXTERNAL,
     P_SQUARE,
     P_TARGET,
-    Q,
     REVERSAL,
     REVERSAL_UNTIL,
+    S_LINE,
+    S_LONGS,
+    S_PRODUCT,
+    S_SHORTS,
+    S_SYM,
+    S_WIDTH,
     SF_STOP,
     SF_TARGET,
     SF_TRAIL,
@@ -61,18 +63,6 @@ from trader.backtest.compiled.fields import (
     SQUARE,
     STOP,
     STOP_REFUSED,
-    S_LINE,
-    S_LONGS,
-    S_PRODUCT,
-    S_SHORTS,
-    S_SYM,
-    S_WIDTH,
-    State,
-    TARGET,
-    TIED,
-    TIED_ALL,
-    TRAIL,
-    TRAIL_BEST,
     T_BEST,
     T_CHARGES,
     T_ENTRY,
@@ -84,19 +74,28 @@ from trader.backtest.compiled.fields import (
     T_SLOT,
     T_WIDTH,
     T_WORST,
+    TARGET,
+    TIED,
+    TIED_ALL,
+    TRAIL,
+    TRAIL_BEST,
     WIDTH,
     WORST,
-    XS,
     X_NONE,
     X_PENDING,
     X_PURPOSE,
     X_STOP,
+    XS,
     Y_TICK,
     Y_WIDTH,
+    E,
+    Market,
+    Q,
+    State,
 )
-from trader.backtest.compiled.memory import apart, row
 from trader.backtest.compiled.guard import check, traded
 from trader.backtest.compiled.jit import part
+from trader.backtest.compiled.memory import apart, row
 from trader.backtest.compiled.money import (
     charge,
     margin,
@@ -176,7 +175,7 @@ def entry_filled(m: Market, w: State, i: int) -> None:
     x[ENTRY_DAY] = d[DAY]
     x[OPENING] = -1
     x[BEST] = x[WORST] = x[AVG]
-    x[ENTRY_CHARGES] = charge(m, line, d[DAY], side, value, False, row(w.note, m.limits[M_CHAPTERS] * 8))
+    x[ENTRY_CHARGES] = charge(m, line, d[DAY], side, value, False)
     d[BOOKED] -= x[ENTRY_CHARGES]
     d[BOOKED_TODAY] -= x[ENTRY_CHARGES]
     append(w, w.open, N_OPEN, i)
@@ -218,7 +217,7 @@ def exit_filled(m: Market, w: State, i: int) -> None:
     side = 1 if x[Q] > 0 else -1
     value = x[FILL] * abs(x[Q])
     by_broker = x[X_PURPOSE] == P_EXTERNAL
-    cost = charge(m, m.slots[i * S_WIDTH + S_LINE], d[DAY], -side, value, by_broker, row(w.note, m.limits[M_CHAPTERS] * 8))
+    cost = charge(m, m.slots[i * S_WIDTH + S_LINE], d[DAY], -side, value, by_broker)
     gross = (x[FILL] - x[AVG]) * x[Q]
     d[BOOKED] += gross - cost
     d[BOOKED_TODAY] += gross - cost

@@ -9,16 +9,13 @@ from __future__ import annotations
 import math
 
 from trader.backtest.compiled.fields import (
-    Ints,
     L_LONG,
     L_RATES,
     L_SHORT,
     L_WIDTH,
     M_DAYS,
     M_SLIPPAGE,
-    Market,
     PAISA,
-    RUPEE,
     R_BROKERAGE,
     R_CAP,
     R_FLAT,
@@ -34,9 +31,12 @@ from trader.backtest.compiled.fields import (
     R_STT_SELL,
     R_TRANSACTION,
     R_WIDTH,
+    RUPEE,
+    Ints,
+    Market,
 )
-from trader.backtest.compiled.memory import apart, row
 from trader.backtest.compiled.jit import part
+from trader.backtest.compiled.memory import apart, row
 
 FINE_PAISA = 100_000_000_000  # of 1e-13 rupees, in which a line of charges is exact
 FINE_RUPEE = 100 * FINE_PAISA
@@ -115,39 +115,45 @@ def _line(exact: int) -> int:
 
 
 @part
-def charge(
-    m: Market, line: int, day: int, sign: int, value: int, by_broker: bool, note: Ints
-) -> int:
-    """An executed order's charges, each line half up to the paisa, as ``Charges.order``. Its exact lines are
-    added to ``note``: brokerage, STT, transaction, IPFT, SEBI, stamp, what GST is on, and the RMS fee."""
+def charge(m: Market, line: int, day: int, sign: int, value: int, by_broker: bool) -> int:
+    """An executed order's charges, each line half up to the paisa, as ``Charges.order``."""
     apart()
     if value == 0:
         return 0
     of = row(m.rates, m.lines[(line * m.limits[M_DAYS] + day) * L_WIDTH + L_RATES] * R_WIDTH)
-    if of[R_FLAT]:
-        brokerage = of[R_CAP]
-    else:
-        brokerage = min(of[R_CAP], value * of[R_BROKERAGE])
-    stt = value * (of[R_STT_BUY] if sign > 0 else of[R_STT_SELL])
+    brokerage = of[R_CAP] if of[R_FLAT] else min(of[R_CAP], value * of[R_BROKERAGE])
     transaction = value * of[R_TRANSACTION]
-    ipft = value * of[R_IPFT]
     sebi = value * of[R_SEBI]
-    stamp = value * (of[R_STAMP_BUY] if sign > 0 else of[R_STAMP_SELL])
-    taxed = brokerage + transaction
-    if of[R_GST_ON_SEBI]:
-        taxed += sebi
-    gst = rounded_part(taxed, of[R_GST], of[R_GST_OF])
-    paise = _line(brokerage) + _line(stt) + _line(transaction) + _line(ipft) + _line(sebi) + _line(stamp) + gst
-    fee = of[R_RMS] if by_broker else 0
+    taxed = brokerage + transaction + (sebi if of[R_GST_ON_SEBI] else 0)
+    paise = (
+        _line(brokerage)
+        + _line(value * (of[R_STT_BUY] if sign > 0 else of[R_STT_SELL]))
+        + _line(transaction)
+        + _line(value * of[R_IPFT])
+        + _line(sebi)
+        + _line(value * (of[R_STAMP_BUY] if sign > 0 else of[R_STAMP_SELL]))
+        + rounded_part(taxed, of[R_GST], of[R_GST_OF])
+    )
+    return paise * PAISA + (of[R_RMS] if by_broker else 0)
+
+
+@part
+def note_down(m: Market, line: int, day: int, sign: int, value: int, by_broker: bool, note: Ints) -> None:
+    """Add an order's exact lines to the day's: brokerage, STT, transaction, IPFT, SEBI, stamp, what GST is on,
+    and the RMS fee."""
+    apart()
+    of = row(m.rates, m.lines[(line * m.limits[M_DAYS] + day) * L_WIDTH + L_RATES] * R_WIDTH)
+    brokerage = of[R_CAP] if of[R_FLAT] else min(of[R_CAP], value * of[R_BROKERAGE])
+    transaction = value * of[R_TRANSACTION]
+    sebi = value * of[R_SEBI]
     note[0] += brokerage
-    note[1] += stt
+    note[1] += value * (of[R_STT_BUY] if sign > 0 else of[R_STT_SELL])
     note[2] += transaction
-    note[3] += ipft
+    note[3] += value * of[R_IPFT]
     note[4] += sebi
-    note[5] += stamp
-    note[6] += taxed
-    note[7] += fee
-    return paise * PAISA + fee
+    note[5] += value * (of[R_STAMP_BUY] if sign > 0 else of[R_STAMP_SELL])
+    note[6] += brokerage + transaction + (sebi if of[R_GST_ON_SEBI] else 0)
+    note[7] += of[R_RMS] if by_broker else 0
 
 
 @part
@@ -162,3 +168,10 @@ def noted(row: Ints, share: int, of: int) -> int:
     stt = (row[1] + FINE_RUPEE // 2) // FINE_RUPEE * RUPEE
     paise = _line(row[0]) + _line(row[2]) + _line(row[3]) + _line(row[4]) + _line(row[5])
     return stt + (paise + rounded_part(row[6], share, of)) * PAISA + row[7]
+
+
+@part
+def noted_at_most(note: Ints) -> int:
+    """Not less than ``noted``, without its divisions: GST is below a third, roundings below two rupees."""
+    lines = note[0] + note[1] + note[2] + note[3] + note[4] + note[5] + note[6] // 3
+    return lines // 1_000_000_000 + 2 * RUPEE + note[7]

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from bench import instruments, kite_orders, replayed_year, stream_decoder, tick_to_order
+from bench import (
+    backtest_scaling,
+    backtests,
+    cross_check,
+    flat_out,
+    instruments,
+    kite_orders,
+    replayed_year,
+    stream_decoder,
+    tick_to_order,
+    worker_stall,
+)
 
 if __name__ == "__main__":
     instruments.main()
@@ -10,3 +21,8 @@ if __name__ == "__main__":
     replayed_year.main()
     tick_to_order.main()
     kite_orders.main()
+    worker_stall.main()
+    backtests.main()
+    backtest_scaling.main()
+    flat_out.main()
+    cross_check.main()

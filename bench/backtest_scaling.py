@@ -1,5 +1,5 @@
-"""How a backtest's cost grows: 1, 10, 50 symbols of a year of minutes, 1, 10, 100 sets of parameters. Each cell
-in a process of its own, so that its peak memory is its own."""
+"""How a backtest's cost grows: 1, 10, 50 symbols of a year of minutes, 1, 10, 100 sets of parameters. Each
+cell in a process of its own, so that its peak memory is its own."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A bare compiled loop: what the machine needs at least for this strategy. Two averages, their crossing, entry
-at the next open, stop and target inside the bar, a fee. No desk, no limits, no clock, no records."""
+"""A bare compiled loop: what the machine needs at least for this strategy. Two averages, their crossing,
+entry at the next open, stop and target inside the bar, a fee. No desk, no limits, no clock, no records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 STOP, TARGET, FEE = 0.01, 0.02, 0.0003
 
 
-@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator] # Numba has no types
+@numba.njit(error_model="numpy")
 def bare(open_: Any, high: Any, low: Any, close: Any, fast: int, slow: int) -> tuple[int, float]:
     """The trades and their rupees after fees, for one share a trade."""
     a, b = 2.0 / (fast + 1.0), 2.0 / (slow + 1.0)

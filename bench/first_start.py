@@ -1,4 +1,4 @@
-"""What the first backtest of a new installation waits for the compiler, and the first of every later process."""
+"""How long the first backtest of a new installation waits for the compiler, and the first of any process."""
 
 from __future__ import annotations
 

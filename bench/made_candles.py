@@ -21,6 +21,8 @@ YEAR = 250  # sessions
 _FROM = date(2023, 1, 2)
 _BEGIN = 1000.0  # rupees
 _MOVE, _REACH = 0.0006, 0.0004  # of a minute, relative: some 1.2 % a day
+_GAP = 0.0002  # from a close to the next open, or who fills at which could not be told; nights are wider
+_NIGHT = 10.0
 _VOLUME = 1000.0
 
 
@@ -51,13 +53,17 @@ def made(traded: Iterable[Instrument], days: int, seed: int = 7) -> dict[Instrum
     for n, one in enumerate(traded):
         random = np.random.default_rng([seed, n])
         close = _BEGIN * np.exp(np.cumsum(random.normal(0, _MOVE, len(start))))
-        open_ = np.concatenate([[_BEGIN], close[:-1]])
+        gap = random.normal(0, _GAP, len(start))
+        gap[::MINUTES] *= _NIGHT
+        open_ = np.concatenate([[_BEGIN], close[:-1]]) * (1 + gap)
         reach = np.abs(random.normal(0, _REACH, len(start)))
         high, low = np.maximum(open_, close) * (1 + reach), np.minimum(open_, close) * (1 - reach)
         tick = float(one.tick_size)
-        prices = [np.round(np.round(column / tick) * tick, 4) for column in (open_, high, low, close)]
+        first, top, bottom, last = (
+            np.round(np.round(price / tick) * tick, 4) for price in (open_, high, low, close)
+        )
         volume = np.full(len(start), _VOLUME)
-        data[one.key] = Bars.of_arrays(one.key, Interval.M1, start, *prices, volume)
+        data[one.key] = Bars.of_arrays(one.key, Interval.M1, start, first, top, bottom, last, volume)
     return data
 
 

@@ -31,8 +31,8 @@ PEERS = ROOT / ".venv-peers" / "bin" / "python"
 FAST, SLOW = 9, 21
 PAIRS = [(fast, slow) for fast in range(4, 14) for slow in range(20, 40, 2)]  # as bench/peers/common.py
 
-# Every rule is asked every time; these limits leave it nothing to refuse for being poor. With the defaults the
-# strategy loses its ten per cent within days, the desk halts, and there is little left to measure.
+# Every rule is asked every time, but for want of money nothing is refused. With the defaults the strategy
+# loses its ten per cent within days, the desk halts, and there is little left to measure.
 ROOMY = RiskLimits(
     capital=Decimal(100_000_000),
     max_daily_loss=Decimal(90_000_000),
@@ -47,8 +47,8 @@ ROOMY = RiskLimits(
     loss_streak=1_000_000,
 )
 ROOMY_TEXT = (
-    "100 shares a trade; capital ₹10 crore, daily loss 90 %, drawdown 99 %, order value ₹20 lakh, 50 positions, "
-    "no end of trades, orders or losses in a row; all else is the default"
+    "100 shares a trade; capital ₹10 crore, daily loss 90 %, drawdown 99 %, order\n"
+    "value ₹20 lakh, 50 positions, no end of trades, orders or losses in a row; all else is the default"
 )
 
 
@@ -67,13 +67,15 @@ def crossover(
     keys: Sequence[InstrumentKey],
     fast: int = FAST,
     slow: int = SLOW,
+    options: Mapping[str, str] | None = None,
     *,
     limits: RiskLimits = ROOMY,
     charges: bool = True,
-    **options: str,
 ) -> Spec:
     """EMA crossover with a stop of 1 % and a target of 2 %, 100 shares a trade; ``options`` change that."""
-    given = {"fast": str(fast), "slow": str(slow), "quantity": "100", "max_positions": "50", **options}
+    given = {"fast": str(fast), "slow": str(slow), "quantity": "100", "max_positions": "50"} | dict(
+        options or {}
+    )
     settings = parse_settings(world.catalogue.get("ema_crossover"), given).settings
     leg = Leg("ema_crossover", "ema_crossover", tuple(keys), Interval.M1, settings)
     return Spec((leg,), limits=limits, charges=charges)
@@ -114,9 +116,7 @@ def child(module: str, *arguments: str, environment: Mapping[str, str] | None = 
 
 
 def _lines(command: Sequence[str], environment: Mapping[str, str] | None) -> list[Any]:
-    done = subprocess.run(  # noqa: S603 our own programs
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -1,7 +1,7 @@
 """What a running search costs the trading loop: how late its timers are, without and with a worker beside it.
 
-The whole desk trades a simulated market; the search is asked for as chat asks for it. Delays are of a timer of
-two milliseconds: what it is late is what something else held the loop, or the core, for."""
+The whole desk trades a simulated market; the search is asked for as chat asks for it. Delays are of a timer
+of two milliseconds: what it is late is what something else held the loop, or the core, for."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Delays:
 
     def __str__(self) -> str:
         most = ", ".join(f"{late * 1e3:.0f} ms at {at:.1f} s" for late, at in self.late[:-4:-1])
-        return f"p99 {self.p99 * 1e3:6.2f} ms, longest {self.longest * 1e3:6.2f} ms of {len(self.late):,} ({most})"
+        return f"p99 {self.p99 * 1e3:6.2f} ms, longest {self.longest * 1e3:6.2f} ms ({most})"
 
 
 async def delays(seconds: float) -> Delays:

@@ -44,7 +44,9 @@ class EmaCross(Strategy):
 def simulate(data: dict[str, pd.DataFrame], pairs: list[tuple[int, int]]) -> int:
     trades = 0
     for frame in data.values():
-        test = Backtest(frame, EmaCross, cash=1e8, commission=FEE, exclusive_orders=False, finalize_trades=True)
+        test = Backtest(
+            frame, EmaCross, cash=1e8, commission=FEE, exclusive_orders=False, finalize_trades=True
+        )
         for fast, slow in pairs:
             trades += int(test.run(fast=fast, slow=slow)["# Trades"])
     return trades

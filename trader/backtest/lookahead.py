@@ -229,4 +229,7 @@ def speed(trial: Trial) -> Finding:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds * 1e3:.1f} ms" if seconds >= 1e-3 else f"{max(seconds * 1e6, 0.01):.2g} µs"
+    if seconds >= 1e-3:
+        return f"{seconds * 1e3:.1f} ms"
+    micros = max(seconds * 1e6, 0.01)
+    return f"{micros:.0f} µs" if micros >= 10 else f"{micros:.2g} µs"

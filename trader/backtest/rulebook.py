@@ -192,6 +192,7 @@ def _limits(
         (f.M_DAYS, len(panel.timetable.dates)),
         (f.M_LINES, len(lines)),
         (f.M_CHAPTERS, chapters),
+        (f.M_LEGS, len(spec.legs)),
         (f.M_SINGLE, sum(len(leg.symbols) for leg in spec.legs) == len(lines)),
     ):
         values[place] = number

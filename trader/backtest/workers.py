@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from trader.backtest.search import USUAL, Found, Plan, Progress, search
 from trader.backtest.space import Space
 from trader.backtest.trials.evaluate import EVERYTHING, Evaluate, Span
 from trader.backtest.trials.goal import Goal
-from trader.domain.errors import InvalidInput
+from trader.domain.errors import InvalidInput, MunimError
 
 _PATIENCE_SECONDS = 30  # for workers to end their last trial
 
@@ -77,7 +78,9 @@ def _work(
 
     # Ctrl-C reaches every process of the terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    search(make(), space, goal, span=span, plan=plan, storage=storage, cancel=stop.is_set)
+    # What stops this one (a database that is gone, settings that all fail) stops the first, and that says so.
+    with contextlib.suppress(MunimError):
+        search(make(), space, goal, span=span, plan=plan, storage=storage, cancel=stop.is_set)
 
 
 def _end(processes: list[BaseProcess]) -> None:

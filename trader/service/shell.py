@@ -46,7 +46,8 @@ def backtest(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> 
 def optimize(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
     from trader.backtest.asked import OPTIMIZING
 
-    return _study(settings, catalogue, words, usage(OPTIMIZE), OPTIMIZING, search=True)
+    said = f"{usage(OPTIMIZE)} [workers=2] [storage=postgresql://user@host/name]"
+    return _study(settings, catalogue, words, said, OPTIMIZING, search=True)
 
 
 def usage(chat: str) -> str:
@@ -146,9 +147,7 @@ def going_on(line: str, wanted: Asked) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        screen = console(error=True)
-        screen.print("Stopped. What was tried is kept; this goes on with it:")
-        screen.print(f"  python bot.py {line}", soft_wrap=True)
+        goes_on(console(error=True), "Stopped. What was tried is kept", line)
         raise
     except InvalidInput as e:
         raise InvalidInput(_without_secrets(str(e), wanted.own.get("storage", ""))) from None
@@ -175,7 +174,8 @@ def told() -> Iterator[Tell]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console(error=True), transient=True) as progress:
+    screen = console(error=True)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
         task = progress.add_task("starting", total=None)
 
         def tell(done: int, total: int, text: str) -> None:
@@ -202,8 +202,14 @@ def show(outcome: Outcome, line: str = "") -> None:
     screen.print(f"{outcome.bars:,} candles, {outcome.trades:,} trades, {outcome.seconds * 1000:,.1f} ms")
     screen.print(f"Report: {outcome.folder}/page.html", soft_wrap=True)
     if outcome.stopped:
-        screen.print(f"Stopped early ({outcome.stopped}). This goes on from here:")
-        screen.print(f"  python bot.py {line}", soft_wrap=True)
+        goes_on(screen, f"Stopped early: {outcome.stopped}", line)
+
+
+def goes_on(screen: Console, text: str, line: str) -> None:
+    screen.print(f"{text}. This goes on from here:")
+    screen.print(f"  python bot.py {line}", soft_wrap=True)
+    if "storage=" in line:
+        screen.print("(Its database's password is not shown; PGPASSWORD can give it.)")
 
 
 def bullet(screen: Console, text: str) -> None:

@@ -58,24 +58,25 @@ def _seed(wanted: Asked) -> int:
     return int(number("seed", wanted.own.get("seed", "1"), 0, 2**31))
 
 
-def _groups(
-    settings: Settings, wanted: Asked, kind: type[Strategy]
-) -> list[tuple[str, list[Bars]]]:
+def _groups(settings: Settings, wanted: Asked, kind: type[Strategy]) -> list[tuple[str, list[Bars]]]:
     """As many instruments at a time as it decides on together, with a name for them."""
     if not wanted.symbols:
         return []
     together = kind.together or 1
     if len(wanted.symbols) % together:
         raise InvalidInput(
-            f"{kind.name} decides on {together} instruments together, expected as many symbols or twice as "
-            f"many, were {len(wanted.symbols)}"
+            f"{kind.name} decides on {together} instruments together: expected {together} symbols, or "
+            f"several times as many, were {len(wanted.symbols)}"
         )
     keys = [instrument_of(symbol).key for symbol in wanted.symbols]
     source = source_of(settings, wanted.own.get("data"))
     found = source.candles(keys, wanted.interval, wanted.first, wanted.last)
     groups = [list(group) for group in zip(*[iter(keys)] * together, strict=True)]
     return [
-        (f"{', '.join(symbol_of(key) for key in group)} {wanted.interval}", [found.data[key] for key in group])
+        (
+            f"{', '.join(symbol_of(key) for key in group)} {wanted.interval}",
+            [found.data[key] for key in group],
+        )
         for group in groups
     ]
 

@@ -21,6 +21,7 @@ USAGE: Final = "bot.py backtests [ID ID …] | all | again ID [data=FOLDER]"
 NEWEST: Final = "last"  # instead of an id
 _LISTED = 15
 _SIDE_BY_SIDE = 4
+_WIDTHS = (13, 9, 8, 9, 8)  # columns of the figures behind a result's name
 
 
 def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
@@ -59,10 +60,13 @@ def _listed(shelf: Shelf, *, all: bool) -> int:
     listing = shelf.list()
     if not listing.entries:
         screen.print("No result was kept yet. bot.py backtest makes one.")
+    else:
+        screen.print("Newest first: net, return, Sharpe, deepest drawdown, trades", style="bold")
     shown = listing.entries if all else listing.entries[:_LISTED]
-    rows = [row for entry in shown for row in _rows(entry)]
-    if rows:
-        table(screen, ("Result", "Net", "Return", "Sharpe", "Drawdown", "Trades"), rows, "<>>>>>")
+    wide = max((len(entry.id) for entry in shown), default=0)
+    for entry in shown:
+        screen.print(entry.id.ljust(wide) + "".join(map(str.rjust, _figures(entry), _WIDTHS)), soft_wrap=True)
+        screen.print(f"  {entry.about}", soft_wrap=True)
     if len(shown) < len(listing.entries):
         screen.print(f"{len(listing.entries) - len(shown)} older ones: bot.py backtests all")
     for text in listing.damaged:
@@ -70,23 +74,18 @@ def _listed(shelf: Shelf, *, all: bool) -> int:
     return FINE
 
 
-def _rows(entry: Entry) -> list[tuple[str, ...]]:
-    """Two lines: its figures, and what it was tested on."""
+def _figures(entry: Entry) -> tuple[str, ...]:
     from trader.backtest.report.words import money, percent, plain
 
     numbers: Mapping[str, float] = entry.numbers
     nothing = float("nan")
-    return [
-        (
-            entry.id,
-            money(numbers.get("net", nothing)),
-            percent(numbers.get("return", nothing), signed=True),
-            plain(numbers.get("sharpe", nothing)),
-            percent(-numbers.get("max_drawdown", nothing)),
-            plain(numbers.get("trades", nothing), 0),
-        ),
-        (f"  {entry.about}", "", "", "", "", ""),
-    ]
+    return (
+        money(numbers.get("net", nothing)),
+        percent(numbers.get("return", nothing), signed=True),
+        plain(numbers.get("sharpe", nothing)),
+        percent(-numbers.get("max_drawdown", nothing)),
+        plain(numbers.get("trades", nothing), 0),
+    )
 
 
 def _compared(shelf: Shelf, names: Sequence[str]) -> int:

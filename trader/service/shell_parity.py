@@ -1,4 +1,4 @@
-"""``bot.py parity``: the same candles through the compiled loop and through the live desk, trade for trade."""
+"""``bot.py parity``: the same candles through the compiled loop and the live desk, trade against trade."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from trader.service.shell import FINE, FOUND, asked_and_spec, bullet, console, s
 from trader.strategy.catalogue import Catalogue
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from trader.backtest.parity import Dealt, Difference, Parity
 
 USAGE: Final = "bot.py parity NAME SYMBOLS INTERVAL 90d [key=value …] [data=FOLDER]"
@@ -28,11 +30,11 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
         bench = begin(Wanted.of(spec, source, catalogue), catalogue, tell)
         tell(0, 0, "both trade the same candles")
         found = parity(spec, bench.data, bench.backtester.world)
-    _show(found, [*source.notes, *bench.warnings])
+    show(found, [*source.notes, *bench.warnings])
     return FINE if found.same else FOUND
 
 
-def _show(found: Parity, notes: Sequence[str]) -> None:
+def show(found: Parity, notes: Sequence[str] = ()) -> None:
     from trader.backtest.summary import about, title
 
     screen = console()
@@ -40,7 +42,7 @@ def _show(found: Parity, notes: Sequence[str]) -> None:
     screen.print(about(found.result))
     if found.difference is not None:
         screen.print(f"{len(found.kernel):,} trades by the backtest, {len(found.desk):,} by the desk.")
-        _show_difference(found.difference)
+        _show_difference(screen, found.difference)
     elif not found.kernel:
         screen.print("No trades on either side, so this shows nothing: take more days.")
     else:
@@ -50,8 +52,7 @@ def _show(found: Parity, notes: Sequence[str]) -> None:
         bullet(screen, note)
 
 
-def _show_difference(difference: Difference) -> None:
-    screen = console()
+def _show_difference(screen: Console, difference: Difference) -> None:
     screen.print()
     screen.print(f"Trade {difference.number + 1} is the first that differs.", style="bold")
     ours, theirs = _cells(difference.kernel), _cells(difference.desk)

@@ -14,6 +14,7 @@ from trader.service.shell import (
     STOPPED,
     asked_and_spec,
     console,
+    goes_on,
     going_on,
     shelf_of,
     show,
@@ -57,7 +58,7 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
     elif not walk.stopped:
         raise InvalidInput("In no window did any settings keep the bounds, so nothing was traded.")
     else:
-        console().print(f"Stopped in the first window. This goes on from here:\n  python bot.py {line}")
+        goes_on(console(), "Stopped in the first window", line)
     return STOPPED if walk.stopped else FINE
 
 

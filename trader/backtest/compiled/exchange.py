@@ -359,13 +359,16 @@ def blocked(m: Market, w: State, new: int) -> int:
     total = 0
     if m.limits[M_SINGLE]:
         for n in range(w.desk[N_OPEN]):
-            total += w.slot[w.open[n] * WIDTH + TIED]
+            x = row(w.slot, w.open[n] * WIDTH)
+            if x[XS] != X_TRADED:  # closed here, though the desk has not heard of it
+                total += x[TIED]
         for n in range(w.desk[N_ENTERING]):
             k = w.entering[n]
             x = row(w.slot, k * WIDTH)
-            if x[E] == X_RESTS or k == new:
+            if x[E] == X_RESTS or x[E] == X_TRADED or k == new:
                 sign = 1 if x[E_Q] > 0 else -1
-                total += margin(m, m.slots[k * S_WIDTH + S_LINE], w.desk[DAY], sign, x[MARK] * abs(x[E_Q]))
+                price = x[FILL] if x[E] == X_TRADED else x[MARK]
+                total += margin(m, m.slots[k * S_WIDTH + S_LINE], w.desk[DAY], sign, price * abs(x[E_Q]))
         return total
     for line in range(m.limits[M_LINES]):
         w.seen[line] = 0

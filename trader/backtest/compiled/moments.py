@@ -32,6 +32,7 @@ from trader.backtest.compiled.fields import (
     LATCH,
     LATCH_NONE,
     LEAVING,
+    M_LEGS,
     MIS,
     N_ASKED,
     N_DEFERRED,
@@ -50,6 +51,7 @@ from trader.backtest.compiled.fields import (
     P_TARGET,
     REVERSAL,
     REVERSAL_UNTIL,
+    S_LEG,
     S_LINE,
     S_LONGS,
     S_PRODUCT,
@@ -332,10 +334,19 @@ def retry(m: Market, w: State) -> None:
     """The entries that a busy second had no room for, while they are young."""
     d = w.desk
     waiting = d[N_DEFERRED]
+    if waiting == 0:
+        return
+    # By strategy, then in the order in which they came to wait.
+    count = 0
+    for leg in range(m.limits[M_LEGS]):
+        for n in range(waiting):
+            if m.slots[w.deferred[n] * S_WIDTH + S_LEG] == leg:
+                w.sorted[count * 3] = w.deferred[n]
+                count += 1
     d[N_DEFERRED] = 0
-    for n in range(waiting):
-        i = w.deferred[n]
-        x = row(w.slot, (i) * WIDTH)
+    for n in range(count):
+        i = w.sorted[n * 3]
+        x = row(w.slot, i * WIDTH)
         side, until = x[DEFERRED], x[DEFERRED_UNTIL]
         x[DEFERRED] = 0
         if d[NOW] > until or d[LATCH] != LATCH_NONE or x[Q] or x[E] != X_NONE or x[XS] != X_NONE:

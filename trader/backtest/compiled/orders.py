@@ -239,6 +239,7 @@ def reshape(w: State, i: int, purpose: int, limit: int) -> None:
             count_pace(w, 0)
             x[X_PENDING] = 1
             ask(w, ASK_CANCEL_EXIT, i)
+        tried(w, i)
         return
     if not room(w, 1):
         return

@@ -165,7 +165,8 @@ def _opened(where: str | Path) -> RDBStorage:
     if scheme.startswith("sqlite") and rest.startswith("/"):
         return _opened(Path(rest.removeprefix("/")))
     raise InvalidInput(
-        f"Expected a database of searches as postgresql://user@host/name or a file, was {where}"
+        "Expected a database of searches as postgresql://user@host/name or a file, "
+        f"was {scheme}{separator}{rest.rpartition('@')[2]}"  # no password in a message
     )
 
 

@@ -1,0 +1,309 @@
+"""Tests on candles from the command line: made again, walked forward, shared out, compared with the desk."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.service.shells import CATALOGUE, SPAN, STRATEGIES, candles, settings_at, typed
+from trader.backtest.bench import Wanted, begin
+from trader.backtest.candles import Source
+from trader.backtest.parity import Parity, parity
+from trader.backtest.shelf import Shelf
+from trader.domain.errors import FeedError, InvalidInput
+from trader.service import shell, shell_parity
+from trader.service.settings import Settings
+
+ROOT = STRATEGIES.parent
+TEST = f"ema_crossover RELIANCE,INFY 5m {SPAN} drawdown=90"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"data={candles(tmp_path_factory.mktemp('candles'))}"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_at(tmp_path / "desk")
+
+
+def shelf(settings: Settings) -> Shelf:
+    return Shelf(settings.data_dir / "backtests")
+
+
+def newest(settings: Settings) -> str:
+    return shelf(settings).list().entries[0].id
+
+
+def narrow(said: str) -> bool:
+    """Paths and lines to be copied are as long as they are."""
+    lines = [line for line in said.splitlines() if not line.startswith(("Report:", "Picture:", "  python"))]
+    return max(map(len, lines)) <= 80
+
+
+# -- again ------------------------------------------------------------------------------------------------
+
+
+def test_a_result_is_made_again_to_the_bit(settings: Settings, data: str, capsys) -> None:
+    assert typed(settings, f"backtest {TEST} {data} fast=5") == 0
+    assert shelf(settings).load(newest(settings)).trades.size > 20
+    capsys.readouterr()
+    assert typed(settings, "backtests again last") == 0
+    assert "The same to the bit" in capsys.readouterr().out
+
+
+def test_a_result_of_other_candles_or_code_is_told_apart(
+    settings: Settings, data: str, tmp_path, capsys
+) -> None:
+    typed(settings, f"backtest {TEST} {data}")
+    other = candles(tmp_path / "other", seed=4)
+    assert typed(settings, f"backtests again last data={other}") == shell.FOUND
+    assert "Data hash was" in capsys.readouterr().out
+    meta = shelf(settings).path(newest(settings), "meta.json")
+    meta.write_text(json.dumps({**json.loads(meta.read_text()), "code_hash": "another"}))
+    assert typed(settings, "backtests again last") == shell.FOUND
+    assert "Code hash was another" in capsys.readouterr().out
+
+
+def test_noise_on_the_candles_is_seeded_and_varies_the_end(settings: Settings, data: str, capsys) -> None:
+    typed(settings, f"backtest {TEST} {data}")
+    capsys.readouterr()
+    assert typed(settings, "montecarlo last noise=30 runs=8") == 0
+    said = capsys.readouterr().out
+    assert "8 runs, candles with 30% noise" in said
+    (row,) = [line for line in said.splitlines() if line.startswith("Net")]
+    assert len(set(row.split()[1:])) > 3
+    assert shelf(settings).path(newest(settings), "fan-noise.png").exists()
+    typed(settings, "montecarlo last noise=30 runs=8")
+    assert capsys.readouterr().out == said
+
+
+# -- walking forward --------------------------------------------------------------------------------------
+
+WALK = f"walkforward {TEST} fast=5:15:5 slow=30:50:20 where=trades>=1 train=15 test=10"
+
+
+def test_walking_forward_joins_what_was_traded_out_of_sample(settings: Settings, data: str, capsys) -> None:
+    assert typed(settings, f"{WALK} {data}") == 0
+    said = capsys.readouterr().out
+    rows = re.findall(r"^([123])  .*fast=\d+ slow=\d+ .* (\d+)$", said, re.MULTILINE)
+    assert [number for number, _ in rows] == ["1", "2", "3"]
+    kept = shelf(settings).load(newest(settings))
+    assert sum(int(trades) for _, trades in rows) == len(kept.trades) > 0
+    assert kept.days == 40 - 15
+    assert "of the windows traded gained" in said
+    assert narrow(said)
+    with pytest.raises(InvalidInput, match=r"made again by: python bot\.py walkforward ema_crossover"):
+        typed(settings, "backtests again last")
+
+
+def test_anchored_windows_search_from_the_first_day(settings: Settings, data: str, capsys) -> None:
+    typed(settings, f"{WALK} {data}")
+    rolled = capsys.readouterr().out.splitlines()
+    assert typed(settings, f"{WALK} {data} anchored=yes") == 0
+    anchored = capsys.readouterr().out.splitlines()
+
+    def searched(lines: list[str], number: str) -> str:
+        (row,) = [line for line in lines if line.startswith(f"{number}  ")]
+        return re.split(r"  +", row)[3]
+
+    assert searched(rolled, "1") == searched(anchored, "1")
+    assert searched(rolled, "3") != searched(anchored, "3")
+
+
+# -- portfolio --------------------------------------------------------------------------------------------
+
+TWO = f"portfolio drawdown=90 ema_crossover:RELIANCE,INFY fast=5 supertrend:INFY 5m {SPAN} stop=2"
+
+
+@pytest.mark.parametrize("method", ["inverse_volatility", "hrp"])
+def test_capital_is_shared_out_by_days_before_those_traded(
+    settings: Settings, data: str, capsys, method: str
+) -> None:
+    assert typed(settings, f"{TWO} {data} weigh={method} holdout=20 cap=90") == 0
+    said = capsys.readouterr().out
+    assert "Found on 01 Jan 2024 to 13 Feb 2024" in said
+    assert "On 14 Feb 2024 to 23 Feb 2024" in said
+    shares = [
+        float(x) for x in re.findall(r"^(?:ema_crossover|supertrend) .* ([\d.]+)%$", said, re.MULTILINE)
+    ]
+    assert sum(shares) == pytest.approx(100, abs=0.2)
+    assert shares[0] != shares[1]
+    assert narrow(said)
+    legs = {leg.name: dict(leg.settings) for leg in shelf(settings).load(newest(settings)).spec.legs}
+    assert legs["ema_crossover"]["fast"] == "5"
+    assert (legs["supertrend"]["stop"], legs["ema_crossover"]["stop"]) == ("2", "1")
+    ratio = float(legs["ema_crossover"]["risk"]) / shares[0] * shares[1] / float(legs["supertrend"]["risk"])
+    assert ratio == pytest.approx(1, abs=0.05)
+    assert typed(settings, "backtests again last") == 0
+
+
+def test_kelly_keeps_losers_in_cash_and_says_so(settings: Settings, data: str, capsys) -> None:
+    assert typed(settings, f"{TWO} {data} weigh=kelly holdout=0 slippage=0.5") == 0
+    said = capsys.readouterr().out
+    assert "so nothing was traded" in said
+    assert shelf(settings).list().entries == []
+
+
+def test_one_strategy_twice_gets_two_names(settings: Settings, data: str, capsys) -> None:
+    line = f"portfolio ema_crossover:INFY fast=5 ema_crossover:INFY fast=9 5m {SPAN} {data} holdout=0"
+    assert typed(settings, line) == 0
+    assert "2 ema_crossover-2" in capsys.readouterr().out
+
+
+# -- parity -----------------------------------------------------------------------------------------------
+
+
+def test_backtest_and_desk_trade_the_same(settings: Settings, data: str, capsys) -> None:
+    assert typed(settings, f"parity {TEST} {data}") == 0
+    found = re.search(r"^(\d+) trades, all equal", capsys.readouterr().out, re.MULTILINE)
+    assert found is not None
+    assert int(found[1]) > 20
+
+
+def of_parity(settings: Settings, data: str, variant: int) -> Parity:
+    wanted, spec = shell.asked_and_spec(
+        settings, CATALOGUE, [*TEST.split(), data], shell_parity.USAGE, ("drawdown", "data")
+    )
+    spec = replace(spec, limits=replace(spec.limits, max_drawdown_pct=Decimal(90)))
+    source = Source(wanted.own["data"])
+    bench = begin(Wanted.of(spec, source, CATALOGUE), CATALOGUE, lambda done, total, text: None)
+    return parity(spec, bench.data, bench.backtester.world, variant=variant)
+
+
+def test_the_first_difference_is_shown_with_both_sides(settings: Settings, data: str, capsys) -> None:
+    found = of_parity(settings, data, variant=1)
+    assert found.difference is not None
+    shell_parity.show(found)
+    said = capsys.readouterr().out
+    assert f"Trade {found.difference.number + 1} is the first that differs." in said
+    marked = [line for line in said.splitlines() if line.rstrip().endswith("≠")]
+    assert len(marked) == len(found.difference.what) or not found.difference.what
+    assert marked
+    assert narrow(said)
+
+
+def test_a_parity_that_differs_has_an_exit_code(settings: Settings, data: str, capsys) -> None:
+    with pytest.raises(InvalidInput, match="charges on"):
+        typed(settings, f"parity {TEST} {data} charges=off")
+
+
+# -- searches ---------------------------------------------------------------------------------------------
+
+HUNT = f"optimize {TEST} fast=5:15:5 slow=30:50:20 where=trades>=1"
+
+
+def test_two_workers_share_one_search_and_its_database(settings: Settings, data: str, capsys) -> None:
+    assert typed(settings, f"{HUNT} {data} workers=2") == 0
+    said = capsys.readouterr()
+    assert re.search(r"^Tried +6 of 6$", said.out, re.MULTILINE)
+    assert said.err == ""
+    assert (settings.data_dir / "optuna.db").exists()
+    assert typed(settings, "backtests again last") == 0
+
+
+def test_the_database_may_be_named(settings: Settings, data: str, tmp_path: Path, capsys) -> None:
+    where = tmp_path / "searches.db"
+    assert typed(settings, f"{HUNT} {data} storage=sqlite:///{where}") == 0
+    assert where.exists()
+    assert not (settings.data_dir / "optuna.db").exists()
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "postgresql://munim:hunter2@127.0.0.1:nowhere/x",
+        "mysql://munim:hunter2@127.0.0.1/x",
+        "postgresql://munim:hunter2@[/x",
+    ],
+)
+def test_no_password_is_shown(settings: Settings, data: str, storage: str) -> None:
+    with pytest.raises(InvalidInput) as fault:
+        typed(settings, f"{HUNT} {data} storage={storage}")
+    assert "hunter2" not in str(fault.value)
+
+
+# -- what was typed ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("check", "Expected a strategy. Usage: bot.py check"),
+        ("check ema_crossover data=candles", "Expected symbols whose candles"),
+        ("check pair_reversion RELIANCE", "decides on 2 instruments together"),
+        ("check ema_crossover fast=900", "fast"),
+        ("check ema_crossover capital=5000", "capital= means nothing here"),
+        ("walkforward", "Usage: bot.py walkforward"),
+        (f"{WALK} train=many", "Expected train from 1"),
+        (f"{WALK} holdout=20", "holdout= means nothing here"),
+        (f"{WALK} anchored=perhaps", "Expected anchored=yes or anchored=no"),
+        (f"{WALK.replace('train=15', 'train=90')}", "more than 90 days to walk forward, were 40"),
+        ("portfolio", "Expected strategies with their symbols"),
+        ("portfolio ema_crossover", "Expected strategies with their symbols"),
+        ("portfolio ema_crosover:INFY 5m", "Did you mean ema_crossover"),
+        (f"{TWO} weigh=best", "method of allocation"),
+        (f"{TWO} runs=5", "runs= means nothing here"),
+        (f"{TWO} width=900", "width"),
+        ("backtest ema_crossover INFY trials=5", "trials= means nothing here"),
+        (f"{HUNT} workers=0", "Expected workers from 1"),
+        ("parity ema_crossover", "Expected symbols"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_sentence(settings: Settings, data: str, line: str, says: str) -> None:
+    if "data=" not in line and len(line.split()) > 4:
+        line = f"{line} {data}"
+    with pytest.raises(InvalidInput, match=re.escape(says)):
+        typed(settings, line)
+
+
+def test_symbols_without_candles_are_named(settings: Settings, data: str) -> None:
+    with pytest.raises(FeedError, match="no candles of TCS"):
+        typed(settings, f"check ema_crossover RELIANCE,TCS 5m {SPAN} {data}")
+
+
+# -- checks, and the program itself -----------------------------------------------------------------------
+
+
+def test_each_symbol_has_a_verdict_of_its_own(settings: Settings, data: str, capsys) -> None:
+    assert typed(settings, f"check ema_crossover RELIANCE,INFY 5m {SPAN} {data}") == 0
+    said = capsys.readouterr().out
+    assert "ema_crossover on RELIANCE 5m" in said
+    assert "ema_crossover on INFY 5m" in said
+    assert said.count("It may be started") == 2
+
+
+def bot(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "DATA_DIR": str(tmp_path),
+        "PATH": "/usr/bin:/bin",
+        "MPLBACKEND": "agg",
+        "HOME": str(tmp_path),
+    }
+    return subprocess.run(
+        [sys.executable, str(ROOT / "bot.py"), *words],
+        capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path, check=False,
+    )  # fmt: skip
+
+
+def test_the_program_checks_a_strategy(tmp_path: Path) -> None:
+    done = bot(tmp_path, "check", "ema_crossover")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "✓ Future: not seen" in done.stdout
+    assert "It may be started." in done.stdout
+
+
+@pytest.mark.parametrize("words", [("check", "nosuch"), ("parity",), ("backtests", "x"), ("portfolio", "x")])
+def test_the_program_refuses_with_a_sentence_and_two(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = bot(tmp_path, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trader.backtest.adjusting import adjusted
 from trader.backtest.candles import Found
 from trader.domain.errors import FeedError, InvalidInput
 from trader.domain.instrument import Instrument, InstrumentKey, symbol_of
@@ -41,11 +42,14 @@ def load(
     if missing := [symbol_of(key) for key in keys if key not in rows]:
         raise FeedError(f"There are no candles of {', '.join(missing)} that make {interval} ones in {path}.")
     found: dict[InstrumentKey, tuple[Interval, Series]] = {}
+    warnings: list[str] = []
     for key, (base, parts) in rows.items():
         series = clean(files.Rows.joined(parts), base, flaws)
         kept = None if series is None else _between(series, first, last)
         if kept is None:
             raise FeedError(f"There are no candles of {symbol_of(key)} from {first or 'the first day'} on.")
+        kept, said = adjusted(kept)
+        warnings += said
         found[key] = base, kept
     every = [series for _, series in found.values()]
     calendar = recorded_calendar(every, min((b for b, _ in found.values()), key=_seconds), Calendar.load())
@@ -57,8 +61,10 @@ def load(
             raise FeedError(f"No candle of {symbol_of(key)} lies in a trading session.")
         data[key] = _bars(inside[0], base, interval, calendar)
         instruments.append(inside[0].instrument)
-    said = ", ".join(f"{flaws[name]} {name.replace('_', ' ')}" for name in _TOLD if flaws[name])
-    return Found(data, instruments, calendar, (f"Candles repaired or left out: {said}.",) if said else ())
+    repaired = ", ".join(f"{flaws[name]} {name.replace('_', ' ')}" for name in _TOLD if flaws[name])
+    if repaired:
+        warnings.append(f"Candles repaired or left out: {repaired}.")
+    return Found(data, instruments, calendar, warnings)
 
 
 def _rows(

@@ -225,9 +225,7 @@ def _require_positive(price: Decimal, name: str) -> None:
         raise InvalidInput(f"Expected a {name} above ₹0, was {price}")
 
 
-def _band_edge(
-    instrument: Instrument, side: Side, trigger: Decimal, last: Decimal | None
-) -> Decimal | None:
+def _band_edge(instrument: Instrument, side: Side, trigger: Decimal, last: Decimal | None) -> Decimal | None:
     if last is None or instrument.segment is Segment.OPTIONS:
         return None
     fixed = instrument.segment is Segment.EQUITY and not instrument.derivatives

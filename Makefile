@@ -27,14 +27,14 @@ soak: .venv/.ready ## Long fault runs: 200 kills at random moments
 rehearse: .venv/.ready ## Practise the live desk against a local broker
 	@$(BIN)/python bot.py rehearse
 
-bench: .venv/.ready ## Benchmarks
+bench: .venv/.ready .venv-peers/.ready ## Benchmarks
 	$(BIN)/python -m bench
 
 sample: .venv/.ready ## Make docs/sample again
 	$(BIN)/python -m docs.sample.generate
 
 clean: ## Remove what make made; the desk's records in data/ stay
-	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/.ready: uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -42,4 +42,9 @@ clean: ## Remove what make made; the desk's records in data/ stay
 	@command -v $(UV) >/dev/null || { $(PYTHON) -m venv .tools && .tools/bin/pip install --quiet uv==0.13.8; }
 	@echo "Setting up .venv from uv.lock (once)…"
 	@$(UV) sync --quiet --frozen --compile-bytecode --python $(PYTHON)
+	@touch $@
+
+.venv-peers/.ready: bench/peers/uv.lock bench/peers/pyproject.toml | .venv/.ready
+	@echo "Setting up .venv-peers, those the benchmarks compare with (once)…"
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-peers $(abspath $(UV)) sync --quiet --frozen --project bench/peers --python $(PYTHON)
 	@touch $@

@@ -20,7 +20,7 @@ def main() -> None:
     print(f"backtests of a year of minutes, by symbols and parameter sets ({machine()})")
     print(f"all risk rules and real charges: {ROOMY_TEXT}")
     print(
-        f"  {'symbols':>7}{'sets':>6}{'bars':>14}{'seconds':>10}{'ns/bar':>8}{'peak MB':>9}{'candles MB':>12}"
+        f"  {'symbols':>7}{'sets':>6}{'bars':>14}{'CPU s':>10}{'ns/bar':>8}{'peak MB':>9}{'candles MB':>12}"
     )
     for (symbols, sets), cell in cells.items():
         print(
@@ -59,9 +59,9 @@ def _child(symbols: int, sets: int) -> None:
     backtester = Backtester(of, data)
     backtester.run(specs[0])  # lays out rates and hashes the candles, once for all runs
     backtester._signals.clear()
-    began = time.perf_counter()
+    began = time.process_time()  # nothing else on the machine counts
     bars = sum(backtester.run(spec).bars for spec in specs)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     print(json.dumps({"seconds": seconds, "bars": bars, "peak": peak_rss(), "candles": candles}))
 
 

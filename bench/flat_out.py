@@ -87,19 +87,21 @@ def main() -> None:
         peers["backtesting.py"] = peer("backtesting", arrays, ["year"])["year"]
     print(f"the live desk flat out, {YEAR * MINUTES:,} one-minute candles ({machine()}), median of {RUNS}")
     print(f"roomy: {ROOMY_TEXT}")
-    print(f"  {'':<18}{'seconds':>9}{'trades':>8}{'records':>9}   MB at ¼, ½, end (peak)")
-    took = {}
+    print(f"  {'':<18}{'seconds':>9}{'CPU s':>9}{'trades':>8}{'records':>9}   MB at ¼, ½, end (peak)")
+    took, used = {}, {}
     for limits, runs in ours.items():
         took[limits] = statistics.median(run["seconds"] for run in runs)
+        used[limits] = statistics.median(run["cpu"] for run in runs)
         last = runs[-1]
         memory = ", ".join(f"{one:.1f}" for one in last["memory"]) + f" ({last['peak']:.1f})"
-        print(f"  desk, {limits:<12}{took[limits]:>9.2f}{last['trades']:>8,}{last['records']:>9,}   {memory}")
+        times = f"{took[limits]:>9.2f}{used[limits]:>9.2f}"
+        print(f"  desk, {limits:<12}{times}{last['trades']:>8,}{last['records']:>9,}   {memory}")
     for name, told in peers.items():
-        print(f"  {name:<18}{told.seconds:>9.2f}{told.trades:>8,}")
+        print(f"  {name:<18}{told.seconds:>9.2f}{told.cpu:>9.2f}{told.trades:>8,}")
     for limits, runs in ours.items():
-        nautilus, backtesting = (told.seconds / took[limits] for told in peers.values())
+        nautilus, backtesting = (told.cpu / used[limits] for told in peers.values())
         quarter, _, end = runs[-1]["memory"]
-        print(f"{limits} limits")
+        print(f"{limits} limits, by the processor's seconds")
         print(verdict(f"at least 5 times as fast as NautilusTrader: {nautilus:.2f}", nautilus >= 5))
         print(verdict(f"no slower than backtesting.py: {backtesting:.2f} times as fast", backtesting >= 1))
         print(verdict(f"memory flat: {end / quarter:.3f} of a quarter's at the end", end / quarter <= FLAT))
@@ -113,14 +115,15 @@ def _child(limits: str, candles: Path, folder: Path) -> None:
     few = ReplayMarket.from_path(folder / "warm" / candles.name)  # late imports are not what is measured
     _desk(few, catalogue, LIMITS[limits], Written(folder / "warm" / "records"), symbol, limits).run()
     written = Written(folder / "records")
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     desk = _desk(market, catalogue, LIMITS[limits], written, symbol, limits)
     bars = desk.run()
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - busy
     assert bars == YEAR * MINUTES, bars
     days = market.megabytes
     told = {
         "seconds": seconds,
+        "cpu": cpu,
         "trades": written.trades,
         "records": written.records,
         "memory": [days[len(days) // 4], days[len(days) // 2], rss()],

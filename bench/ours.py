@@ -83,9 +83,11 @@ def crossover(
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a peer's run of one case said: seconds (median of ``runs``), those of the first run, trades."""
+    """What a peer's run of one case said: seconds by the clock and by the processor (medians of ``runs``), by
+    the processor those of the first run, trades."""
 
     seconds: float
+    cpu: float
     runs: int
     first: float | None
     trades: int
@@ -96,7 +98,8 @@ def peer(name: str, data: Path, cases: Sequence[str], cache: Path | None = None)
     environment = dict(os.environ) | ({"NUMBA_CACHE_DIR": str(cache)} if cache else {})
     lines = in_peers([f"run_{name}.py", str(data), ",".join(cases)], environment)
     return {
-        line["case"]: Told(line["seconds"], line["runs"], line["first"], line["trades"]) for line in lines
+        line["case"]: Told(line["seconds"], line["cpu"], line["runs"], line["first"], line["trades"])
+        for line in lines
     }
 
 

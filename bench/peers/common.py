@@ -32,21 +32,22 @@ def frames(path: Path) -> dict[str, pd.DataFrame]:
 
 
 def report(peer: str, cases: dict[str, tuple[int, Callable[[], Any]]]) -> None:
-    """Each case as often as it says, after one run to warm up where it is run more than once; the median of
-    the seconds and what the last run found, as one JSON line."""
+    """Each case as often as it says, after one run to warm up where it is run more than once; the medians of
+    the seconds and of the processor's seconds, and what the last run found, as one JSON line."""
     wanted = sys.argv[2].split(",")
     for name, (times, run) in cases.items():
         if name not in wanted:
             continue
         first = None
         if times > 1:
-            began = time.perf_counter()
+            busy = time.process_time()
             run()
-            first = time.perf_counter() - began
-        took, found = [], None
+            first = time.process_time() - busy
+        took, used, found = [], [], None
         for _ in range(times):
-            began = time.perf_counter()
+            began, busy = time.perf_counter(), time.process_time()
             found = run()
             took.append(time.perf_counter() - began)
-        told = {"peer": peer, "case": name, "seconds": statistics.median(took), "runs": times}
-        print(json.dumps({**told, "first": first, "trades": found}), flush=True)
+            used.append(time.process_time() - busy)
+        told = {"seconds": statistics.median(took), "cpu": statistics.median(used), "runs": times}
+        print(json.dumps({"peer": peer, "case": name, **told, "first": first, "trades": found}), flush=True)

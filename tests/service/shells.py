@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,14 @@ from trader.service.shell import COMMANDS
 from trader.strategy.catalogue import Catalogue
 
 STRATEGIES = Path(__file__).resolve().parents[2] / "strategies"
-CATALOGUE = Catalogue.discover(STRATEGIES)
 SPAN = "2024-01-01..2024-02-23"  # the 40 days of made_data
+
+
+@cache
+def catalogue() -> Catalogue:
+    """Not before a test runs: reading the files makes their classes anew, and others were collected with the
+    ones before."""
+    return Catalogue.discover(STRATEGIES)
 
 
 def candles(folder: Path, seed: int = 3) -> Path:
@@ -35,4 +42,4 @@ def settings_at(folder: Path) -> Settings:
 
 def typed(settings: Settings, line: str) -> int:
     command, *words = line.split()
-    return COMMANDS[command](settings, CATALOGUE, words)
+    return COMMANDS[command](settings, catalogue(), words)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import signal
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.service.shells import CATALOGUE, SPAN, STRATEGIES, candles, settings_at, typed
+from tests.service.shells import SPAN, STRATEGIES, candles, catalogue, settings_at, typed
+from trader.backtest.asked import RULES
 from trader.backtest.bench import Wanted, begin
-from trader.backtest.candles import Source
-from trader.backtest.parity import Parity, parity
+from trader.backtest.parity import Difference, Parity, parity
 from trader.backtest.shelf import Shelf
 from trader.domain.errors import FeedError, InvalidInput
 from trader.service import shell, shell_parity
@@ -169,29 +173,36 @@ def test_backtest_and_desk_trade_the_same(settings: Settings, data: str, capsys)
     assert int(found[1]) > 20
 
 
-def of_parity(settings: Settings, data: str, variant: int) -> Parity:
-    wanted, spec = shell.asked_and_spec(
-        settings, CATALOGUE, [*TEST.split(), data], shell_parity.USAGE, ("drawdown", "data")
-    )
-    spec = replace(spec, limits=replace(spec.limits, max_drawdown_pct=Decimal(90)))
-    source = Source(wanted.own["data"])
-    bench = begin(Wanted.of(spec, source, CATALOGUE), CATALOGUE, lambda done, total, text: None)
-    return parity(spec, bench.data, bench.backtester.world, variant=variant)
+def equal(settings: Settings, data: str) -> Parity:
+    words = [*TEST.split(), data]
+    wanted, spec = shell.asked_and_spec(settings, catalogue(), words, shell_parity.USAGE, RULES)
+    source = shell.source_of(settings, wanted.own["data"])
+    bench = begin(Wanted.of(spec, source, catalogue()), catalogue(), lambda done, total, text: None)
+    return parity(spec, bench.data, bench.backtester.world)
 
 
 def test_the_first_difference_is_shown_with_both_sides(settings: Settings, data: str, capsys) -> None:
-    found = of_parity(settings, data, variant=1)
-    assert found.difference is not None
-    shell_parity.show(found)
+    found = equal(settings, data)
+    ours = found.desk[7]
+    theirs = replace(ours, exit_price=ours.exit_price + 1, reason="target")
+    first = Difference(7, ("exit_price", "reason"), ours, theirs, ("1 Jan 10:00 SELL 5 RELIANCE",))
+    assert shell_parity.show(replace(found, difference=first)) == shell.FOUND
     said = capsys.readouterr().out
-    assert f"Trade {found.difference.number + 1} is the first that differs." in said
-    marked = [line for line in said.splitlines() if line.rstrip().endswith("≠")]
-    assert len(marked) == len(found.difference.what) or not found.difference.what
-    assert marked
+    assert "Trade 8 is the first that differs." in said
+    marked = [line.split()[0] for line in said.splitlines() if line.rstrip().endswith("≠")]
+    assert marked == ["for", "Reason"]
+    assert "SELL 5 RELIANCE" in said
     assert narrow(said)
 
 
-def test_a_parity_that_differs_has_an_exit_code(settings: Settings, data: str, capsys) -> None:
+def test_a_trade_that_one_side_never_made_is_told(settings: Settings, data: str, capsys) -> None:
+    found = equal(settings, data)
+    missing = Difference(3, (), None, found.desk[3], ())
+    assert shell_parity.show(replace(found, difference=missing)) == shell.FOUND
+    assert capsys.readouterr().out.count("no such trade") == 9
+
+
+def test_parity_asks_for_charges(settings: Settings, data: str) -> None:
     with pytest.raises(InvalidInput, match="charges on"):
         typed(settings, f"parity {TEST} {data} charges=off")
 
@@ -243,7 +254,7 @@ def test_no_password_is_shown(settings: Settings, data: str, storage: str) -> No
         ("check ema_crossover fast=900", "fast"),
         ("check ema_crossover capital=5000", "capital= means nothing here"),
         ("walkforward", "Usage: bot.py walkforward"),
-        (f"{WALK} train=many", "Expected train from 1"),
+        (f"{WALK.replace('train=15', 'train=many')}", "Expected train from 1"),
         (f"{WALK} holdout=20", "holdout= means nothing here"),
         (f"{WALK} anchored=perhaps", "Expected anchored=yes or anchored=no"),
         (f"{WALK.replace('train=15', 'train=90')}", "more than 90 days to walk forward, were 40"),
@@ -299,6 +310,47 @@ def test_the_program_checks_a_strategy(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "✓ Future: not seen" in done.stdout
     assert "It may be started." in done.stdout
+
+
+def tried(database: Path) -> int:
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
+            return int(opened.execute("SELECT count(*) FROM trials").fetchone()[0])
+    except sqlite3.Error:  # not there yet
+        return 0
+
+
+def test_a_search_that_is_stopped_says_how_to_go_on_and_does(tmp_path: Path, data: str) -> None:
+    line = [
+        *TEST.split(),
+        "fast=5:20:1",
+        "slow=30:100:1",
+        "where=trades>=1;drawdown<=90",
+        "sampler=grid",
+        data,
+    ]
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "bot.py"), "optimize", *line],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        env={"DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+    ) as searching:  # fmt: skip
+        try:
+            until = time.monotonic() + 120
+            while tried(tmp_path / "optuna.db") < 5 and searching.poll() is None:
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            searching.send_signal(signal.SIGINT)
+            said, complained = searching.communicate(timeout=120)
+        finally:
+            searching.kill()
+    assert searching.returncode == shell.STOPPED, complained
+    assert "Traceback" not in complained
+    (goes_on,) = [text for text in (said + complained).splitlines() if text.startswith("  python bot.py ")]
+    words = shlex.split(goes_on)[2:]
+    count = tried(tmp_path / "optuna.db")
+    done = bot(tmp_path, *words, f"trials={count + 1}", "holdout=25")
+    assert re.search(rf"^Tried +{count + 1} of {count + 1}$", done.stdout, re.MULTILINE), done.stderr
+    assert tried(tmp_path / "optuna.db") == count + 1  # the others were not tried again
 
 
 @pytest.mark.parametrize("words", [("check", "nosuch"), ("parity",), ("backtests", "x"), ("portfolio", "x")])

@@ -169,7 +169,7 @@ def told() -> Iterator[Tell]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -185,9 +185,10 @@ def told() -> Iterator[Tell]:
 
 
 def console(*, error: bool = False) -> Console:
+    """Prints what it is given: in ``slow=30:100:1`` there is no emoji."""
     from rich.console import Console
 
-    return Console(file=sys.stderr if error else sys.stdout, highlight=False, markup=False)
+    return Console(file=sys.stderr if error else sys.stdout, highlight=False, markup=False, emoji=False)
 
 
 def show(outcome: Outcome, line: str = "") -> None:

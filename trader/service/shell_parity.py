@@ -30,11 +30,10 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
         bench = begin(Wanted.of(spec, source, catalogue), catalogue, tell)
         tell(0, 0, "both trade the same candles")
         found = parity(spec, bench.data, bench.backtester.world)
-    show(found, [*source.notes, *bench.warnings])
-    return FINE if found.same else FOUND
+    return show(found, [*source.notes, *bench.warnings])
 
 
-def show(found: Parity, notes: Sequence[str] = ()) -> None:
+def show(found: Parity, notes: Sequence[str] = ()) -> int:
     from trader.backtest.summary import about, title
 
     screen = console()
@@ -50,6 +49,7 @@ def show(found: Parity, notes: Sequence[str] = ()) -> None:
         screen.print(f"{len(found.kernel):,} trades, all equal. Net {net} after charges on both sides.")
     for note in notes:
         bullet(screen, note)
+    return FINE if found.same else FOUND
 
 
 def _show_difference(screen: Console, difference: Difference) -> None:

@@ -4,6 +4,7 @@ again."""
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -53,6 +54,8 @@ class Studies:
         return await self._begin(words, OPTIMIZE, search=True)
 
     async def _begin(self, words: Sequence[str], usage: str, *, search: bool) -> Job:
+        # A tenth of a second of imports, which the market need not wait for.
+        await asyncio.to_thread(importlib.import_module, "trader.backtest.work")
         from trader.backtest.asked import OPTIMIZING, RULES, SHELL, again, asked, only
         from trader.backtest.work import hunt_of, spec_of, warm_from, work_for
 

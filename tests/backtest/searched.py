@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -10,7 +11,6 @@ from datetime import date
 
 import numpy as np
 
-from strategies.ema_crossover import EmaCrossover
 from tests.backtest.made import CAPITAL, curve, made_spec, trading_days
 from trader.backtest.result import Result
 from trader.backtest.space import Space
@@ -21,7 +21,9 @@ FAST_SLOW = {"fast": "5:20:1", "slow": "20:60:10"}
 
 
 def space(**given: str) -> Space:
-    return Space.parse(EmaCrossover, given or FAST_SLOW)
+    # Looked up now: whoever discovers the catalogue makes the class anew, and workers unpickle the present one.
+    present = importlib.import_module("strategies.ema_crossover").EmaCrossover
+    return Space.parse(present, given or FAST_SLOW)
 
 
 def days_of(count: int = DAYS) -> list[date]:

@@ -122,7 +122,7 @@ def test_capping_keeps_the_sum_where_it_can(shares: np.ndarray, cap: float) -> N
     assert (found <= cap + 1e-9).all()
     assert (found >= 0).all()
     if shares.sum() > 0:
-        possible = min(1.0, cap * np.count_nonzero(shares > 1e-300))
+        possible = min(1.0, cap * np.count_nonzero(shares / shares.sum() >= 1e-9))
         assert found.sum() <= 1.0 + 1e-9
         assert found.sum() >= min(1.0, possible) - 1e-6
 

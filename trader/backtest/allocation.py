@@ -187,6 +187,7 @@ def capped(shares: Array, cap: float) -> Array:
     if not shares.sum() > 0:
         return np.zeros_like(shares)
     found = shares / shares.sum()
+    found[found < _STILL] = 0.0  # below that, giving in proportion divides by what is hardly there
     for _ in range(len(found)):
         over = found > cap + 1e-12
         if not over.any():

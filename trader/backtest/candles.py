@@ -15,7 +15,6 @@ from trader.domain.times import IST
 from trader.market.calendar import Calendar
 from trader.strategy.bars import Bars
 
-
 _LONGEST_SESSION = 375 * 60  # seconds, 09:15 to 15:30
 
 

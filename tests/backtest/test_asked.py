@@ -34,7 +34,7 @@ def test_days_may_be_given_instead_of_a_span() -> None:
 
 
 def test_one_d_is_a_candle_and_ninety_a_span() -> None:
-    found = asked("x RELIANCE 1d 2y".split(), TODAY, "")
+    found = asked(["x", "RELIANCE", "1d", "2y"], TODAY, "")
     assert (found.interval, found.first) == (Interval.D1, date(2024, 11, 21))
 
 

@@ -21,17 +21,19 @@ from trader.backtest.compiled.exchange import (
 )
 from trader.backtest.compiled.fields import (
     AVG,
+    AWAKE,
     BEST,
     BOOKED,
     BOOKED_TODAY,
     BROKER,
-    CALM,
+    CARRIED,
     CASH,
     CLOSING_TICKS,
     COOLDOWN,
     D_CLOSES,
     D_END,
     D_FIRST,
+    D_LATE,
     D_WIDTH,
     DAY,
     E_Q,
@@ -39,13 +41,16 @@ from trader.backtest.compiled.fields import (
     ENTRIES_TODAY,
     ENTRY_CANCELLED,
     EVENING,
+    GROSS,
     IN_DAY,
     INSIDE,
     LATCH,
     LATCH_DAILY,
     LATCH_NONE,
+    LEAVING,
     M_CAPITAL,
     M_DAILY_LOSS,
+    M_LINES,
     M_MULTIPLE,
     M_SYMBOLS,
     M_VENUES,
@@ -74,8 +79,8 @@ from trader.backtest.compiled.fields import (
     S_WIDTH,
     SERIAL,
     SLM,
-    SQUARE,
     STAGE,
+    STILL,
     STOP,
     STOPS_END,
     STREAK,
@@ -85,6 +90,7 @@ from trader.backtest.compiled.fields import (
     TOLD,
     TRAIL,
     TRAIL_BEST,
+    UNREALISED,
     VARIANT,
     WIDTH,
     WORST,
@@ -105,13 +111,14 @@ from trader.backtest.compiled.fields import (
     Q,
     State,
 )
-from trader.backtest.compiled.guard import check, equity, exposure
+from trader.backtest.compiled.guard import check, equity
 from trader.backtest.compiled.jit import loop, part
 from trader.backtest.compiled.memory import apart, as_market, as_state, row
 from trader.backtest.compiled.moments import act, clock, hear, on_prices, settle
 from trader.backtest.compiled.money import margin, nearest_tick_of, rupees_of, slipped
 
-RIGHT, FILL_AT_CLOSE, TARGET_FIRST = 0, 1, 2  # variants; the wrong ones are for tests of the parity check
+# Variants; the wrong ones are for tests of the parity check, which must find each of them.
+RIGHT, FILL_AT_CLOSE, TARGET_FIRST, NO_CHARGES = range(4)
 
 
 @loop
@@ -138,24 +145,22 @@ def trade(m: Market, w: State, first_day: int, last_day: int) -> None:
                 if t == end:
                     break
                 d[ROW] = t
-            elif not pass_quietly(m, w, t):
+            elif wakes(m, w, t):
                 play(m, w, t)
-                close(m, w, t)
                 signals(m, w, t)
                 finish(m, w)
                 w.worth[t] = equity(m, w)
-                w.held[t] = exposure(w)
+                w.held[t] = d[GROSS]
                 t += 1
                 continue
             if m.calls[t] != m.calls[t + 1] and d[LATCH] == LATCH_NONE:
-                d[ROW] = t
                 d[STAGE] = CLOSING_TICKS
                 d[NOW] = m.rows[t * 2 + 1]
                 signals(m, w, t)
                 if d[N_ASKED] or d[N_LEAVING] or d[N_DEFERRED]:
                     finish(m, w)
             w.worth[t] = equity(m, w)
-            w.held[t] = exposure(w)
+            w.held[t] = d[GROSS]
             t += 1
         end_day(m, w, day)
 
@@ -164,83 +169,79 @@ def trade(m: Market, w: State, first_day: int, last_day: int) -> None:
 
 
 @part
-def pass_quietly(m: Market, w: State, t: int) -> bool:
-    """True when nothing happens in this row but that prices move; then they have moved."""
-    apart()
+def wakes(m: Market, w: State, t: int) -> bool:
+    """Whether anything happens in this row but that prices move. When not, they have moved; when so, the
+    slots to which something may happen are awake."""
     d = w.desk
-    if not d[CALM]:
-        return False
-    mult = m.limits[M_MULTIPLE]
-    at_open, at_close, before = 0, 0, 0
-    for n in range(d[N_OPEN]):
-        i = w.open[n]
-        x = row(w.slot, (i) * WIDTH)
-        sym = m.slots[i * S_WIDTH + S_SYM]
-        flags = row(m.flags, (t * m.limits[M_VENUES] + m.symbols[sym * Y_WIDTH + Y_VENUE]) * 2)
-        if (flags[0] | flags[1]) & STOPS_END:
-            return False
-        if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and (flags[0] | flags[1]) & SQUARE:
-            return False
-        o, h, l, c = x[MARK], x[MARK], x[MARK], x[MARK]
-        if m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] != 0:
-            o, h, l, c = (
-                m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 0] * mult,
-                m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 1] * mult,
-                m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 2] * mult,
-                m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] * mult,
-            )
-            if x[Q] > 0:
-                if l <= x[X_TRIGGER] or (x[TARGET] and h >= x[TARGET]) or (x[TRAIL] and h > x[TRAIL_BEST]):
-                    return False
-            elif h >= x[X_TRIGGER] or (x[TARGET] and l <= x[TARGET]) or (x[TRAIL] and l < x[TRAIL_BEST]):
-                return False
-        at_open += (o - x[AVG]) * x[Q]
-        at_close += (c - x[AVG]) * x[Q]
-        if x[OPENING] >= 0:
-            before += (x[OPENING] - x[AVG]) * x[Q]
-    spare = d[BOOKED_TODAY] + m.limits[M_DAILY_LOSS] - before
-    if at_open + spare <= 0 or at_close + spare <= 0:
-        return False
-    base = m.limits[M_CAPITAL] + d[BOOKED]
-    peak = max(d[PEAK], base + at_open)
-    last_peak = max(peak, base + at_close)
-    part_of = m.fractions[MF_DRAWDOWN]
-    if float(peak - base - at_open) * 100.0 >= part_of * float(peak):
-        return False
-    if float(last_peak - base - at_close) * 100.0 >= part_of * float(last_peak):
-        return False
-    d[PEAK] = last_peak
     d[ROW] = t
+    mult = m.limits[M_MULTIPLE]
+    late = t >= m.days[d[DAY] * D_WIDTH + D_LATE]
+    busy = late or d[N_ENTERING] > 0 or d[N_LEAVING] > 0 or d[N_DEFERRED] > 0
+    at_open, at_close, gross = 0, 0, 0
     for n in range(d[N_OPEN]):
         i = w.open[n]
-        sym = m.slots[i * S_WIDTH + S_SYM]
-        if m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] != 0:
-            see_close(m, w, t, i)
-    return True
+        x = row(w.slot, i * WIDTH)
+        c = row(m.cells, (t * m.limits[M_SYMBOLS] + m.slots[i * S_WIDTH + S_SYM]) * 4)
+        first, last = x[MARK], x[MARK]
+        wake = late or not x[STILL]
+        if c[3] != 0:
+            first, last = c[0] * mult, c[3] * mult
+            high, low = c[1] * mult, c[2] * mult
+            if x[Q] > 0:
+                if low <= x[X_TRIGGER] or (x[TARGET] and high >= x[TARGET]) or (x[TRAIL] and high > x[TRAIL_BEST]):
+                    wake = True
+            elif high >= x[X_TRIGGER] or (x[TARGET] and low <= x[TARGET]) or (x[TRAIL] and low < x[TRAIL_BEST]):
+                wake = True
+        if wake:
+            x[AWAKE] = t
+            busy = True
+        at_open += (first - x[AVG]) * x[Q]
+        at_close += (last - x[AVG]) * x[Q]
+        gross += last * abs(x[Q])
+    if busy or breaks(m, w, at_open) or breaks(m, w, at_close):
+        return True
+    d[PEAK] = max(d[PEAK], m.limits[M_CAPITAL] + d[BOOKED] + max(at_open, at_close))
+    d[UNREALISED], d[GROSS] = at_close, gross
+    for n in range(d[N_OPEN]):
+        see_close(m, w, t, w.open[n])
+    return False
+
+
+@part
+def breaks(m: Market, w: State, unrealised: int) -> bool:
+    """Whether a limit may be broken at these prices. The peak is taken higher than it is: a doubt wakes."""
+    d = w.desk
+    if d[BOOKED_TODAY] + unrealised - d[CARRIED] + m.limits[M_DAILY_LOSS] <= 0:
+        return True
+    worth = m.limits[M_CAPITAL] + d[BOOKED] + unrealised
+    peak = max(d[PEAK], worth) * 1.01
+    return (peak - worth) * 100.0 >= m.fractions[MF_DRAWDOWN] * peak
 
 
 @part
 def see_close(m: Market, w: State, t: int, i: int) -> None:
-    x = row(w.slot, (i) * WIDTH)
-    sym = m.slots[i * S_WIDTH + S_SYM]
-    high, low = cell(m, t, sym, 1), cell(m, t, sym, 2)
+    x = row(w.slot, i * WIDTH)
+    c = row(m.cells, (t * m.limits[M_SYMBOLS] + m.slots[i * S_WIDTH + S_SYM]) * 4)
+    if c[3] == 0:
+        return
+    mult = m.limits[M_MULTIPLE]
+    high, low = c[1] * mult, c[2] * mult
     if x[Q] > 0:
         x[BEST] = max(x[BEST], high)
         x[WORST] = min(x[WORST], low)
     else:
         x[BEST] = min(x[BEST], low)
         x[WORST] = max(x[WORST], high)
-    x[MARK] = cell(m, t, sym, 3)
+    x[MARK] = c[3] * mult
     x[MARK_AT] = m.rows[t * 2 + 1]
 
 
 @part
 def play(m: Market, w: State, t: int) -> None:
-    """The opens, and what passes inside the candles."""
+    """The opens, what passes inside the candles, and the closes."""
     d = w.desk
-    d[ROW] = t
     d[STAGE] = OPENING_TICKS
-    d[NOW] = m.rows[t * 2 + 0]
+    d[NOW] = m.rows[t * 2]
     broker_clock(m, w)
     meet_opens(m, w, t)
     hear(m, w)
@@ -250,11 +251,7 @@ def play(m: Market, w: State, t: int) -> None:
     d[STAGE] = INSIDE
     d[NOW] = m.rows[t * 2 + 1]
     pass_ranges(m, w, t)
-
-
-@part
-def close(m: Market, w: State, t: int) -> None:
-    w.desk[STAGE] = CLOSING_TICKS
+    d[STAGE] = CLOSING_TICKS
     show(m, w, t, 3)
 
 
@@ -263,27 +260,38 @@ def show(m: Market, w: State, t: int, column: int) -> None:
     """Prices as ticks: all are known before any is acted on."""
     apart()
     d = w.desk
+    unrealised, gross = 0, 0
     for n in range(d[N_OPEN]):
         i = w.open[n]
-        if m.cells[(t * m.limits[M_SYMBOLS] + m.slots[i * S_WIDTH + S_SYM]) * 4 + 3] != 0:
-            if column == 3:
-                see_close(m, w, t, i)
-            else:
-                mark(m, w, t, i, column)
+        if column == 3:
+            see_close(m, w, t, i)
+        else:
+            mark(m, w, t, i, column)
+        x = row(w.slot, i * WIDTH)
+        unrealised += (x[MARK] - x[AVG]) * x[Q]
+        gross += x[MARK] * abs(x[Q])
+    d[UNREALISED], d[GROSS] = unrealised, gross
     for n in range(d[N_ENTERING]):
         mark(m, w, t, w.entering[n], column)
     for n in range(d[N_DEFERRED]):
         mark(m, w, t, w.deferred[n], column)
     if d[N_OPEN] == 0:
         return
+    end = 1 if column == 3 else 0
     for n in range(d[N_OPEN]):
         i = w.open[n]
         sym = m.slots[i * S_WIDTH + S_SYM]
-        flags = m.flags[(t * m.limits[M_VENUES] + m.symbols[sym * Y_WIDTH + Y_VENUE]) * 2 + (1 if column == 3 else 0)]
-        if m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] != 0 and flags & OPEN:
-            price = cell(m, t, sym, column)
-            on_prices(m, w, i, price, price, False)
+        if w.slot[i * WIDTH + AWAKE] == t and m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] != 0:
+            if flags_of(m, t, sym, end) & OPEN:
+                price = cell(m, t, sym, column)
+                on_prices(m, w, i, price, price, False)
     check(m, w)
+
+
+@part
+def flags_of(m: Market, t: int, sym: int, end: int) -> int:
+    """What the instrument's venue allows at the row's beginning or end."""
+    return m.flags[(t * m.limits[M_VENUES] + m.symbols[sym * Y_WIDTH + Y_VENUE]) * 2 + end]
 
 
 @part
@@ -305,12 +313,13 @@ def meet_opens(m: Market, w: State, t: int) -> None:
             count = put_sorted(m, w, count, i, 0, w.slot[i * WIDTH + E_SERIAL])
     for n in range(d[N_OPEN]):
         i = w.open[n]
-        if w.slot[i * WIDTH + XS] == X_RESTS or w.slot[i * WIDTH + XS] == X_RMS:
-            count = put_sorted(m, w, count, i, 1, w.slot[i * WIDTH + X_SERIAL])
+        x = row(w.slot, i * WIDTH)
+        if x[AWAKE] == t and (x[XS] == X_RESTS or x[XS] == X_RMS):
+            count = put_sorted(m, w, count, i, 1, x[X_SERIAL])
     for n in range(count):
         i = w.sorted[n * 3 + 0]
         sym = m.slots[i * S_WIDTH + S_SYM]
-        if m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] == 0 or not m.flags[(t * m.limits[M_VENUES] + m.symbols[sym * Y_WIDTH + Y_VENUE]) * 2 + 0] & OPEN:
+        if m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] == 0 or not flags_of(m, t, sym, 0) & OPEN:
             continue
         if w.sorted[n * 3 + 1]:
             meet_open(m, w, i)
@@ -335,43 +344,59 @@ def put_sorted(m: Market, w: State, count: int, i: int, kind: int, serial: int) 
 
 @part
 def pass_ranges(m: Market, w: State, t: int) -> None:
-    """Each candle's range, by symbol: stops first, then the rest, then the desk's targets and trails."""
+    """Each candle's range, by symbol, of the slots that are awake."""
     d = w.desk
-    sym = -1
-    while True:
-        sym = next_symbol(m, w, sym)
-        if sym < 0:
-            return
-        if m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] == 0:
-            continue
-        d[RANGE_OF] = sym
-        if d[VARIANT] == TARGET_FIRST:
-            touch_targets(m, w, t, sym)
-        if m.flags[(t * m.limits[M_VENUES] + m.symbols[sym * Y_WIDTH + Y_VENUE]) * 2 + 0] & OPEN:
-            stopped = 0
-            for stops in range(1, -1, -1):
-                count = 0
-                for n in range(d[N_OPEN]):
-                    i = w.open[n]
-                    x = row(w.slot, (i) * WIDTH)
-                    is_stop = 1 if x[X_TYPE] == SLM else 0
-                    if m.slots[i * S_WIDTH + S_SYM] == sym and x[XS] == X_RESTS and is_stop == stops:
-                        count = put_sorted(m, w, count, i, 1, x[X_SERIAL])
-                for n in range(count):
-                    i = w.sorted[n * 3 + 0]
-                    side = 1 if w.slot[i * WIDTH + Q] > 0 else 2
-                    if stops == 0 and stopped & side:
-                        continue
-                    live_through(m, w, i)
-                    if stops and w.slot[i * WIDTH + XS] != X_RESTS:
-                        stopped |= side
-        hear(m, w)
-        high, low = cell(m, t, sym, 1), cell(m, t, sym, 2)
-        for n in range(d[N_OPEN]):
-            i = w.open[n]
-            if m.slots[i * S_WIDTH + S_SYM] == sym:
-                on_prices(m, w, i, high, low, True)
-        settle(m, w)
+    count = 0
+    for n in range(d[N_OPEN]):
+        i = w.open[n]
+        sym = m.slots[i * S_WIDTH + S_SYM]
+        if w.slot[i * WIDTH + AWAKE] == t and m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] != 0:
+            at = count
+            while at > 0 and w.ranged[at - 1] > sym:
+                w.ranged[at] = w.ranged[at - 1]
+                at -= 1
+            w.ranged[at] = sym
+            count += 1
+    known = -1
+    for n in range(count):
+        if w.ranged[n] != known:
+            known = w.ranged[n]
+            pass_range(m, w, t, known)
+
+
+@part
+def pass_range(m: Market, w: State, t: int, sym: int) -> None:
+    """One candle's: stops first, then limits, then the desk's targets and trails."""
+    apart()
+    d = w.desk
+    d[RANGE_OF] = sym
+    if d[VARIANT] == TARGET_FIRST:
+        touch_targets(m, w, t, sym)
+    if flags_of(m, t, sym, 0) & OPEN:
+        stopped = 0
+        for stops in range(1, -1, -1):
+            count = 0
+            for n in range(d[N_OPEN]):
+                i = w.open[n]
+                x = row(w.slot, i * WIDTH)
+                is_stop = 1 if x[X_TYPE] == SLM else 0
+                if m.slots[i * S_WIDTH + S_SYM] == sym and x[XS] == X_RESTS and is_stop == stops:
+                    count = put_sorted(m, w, count, i, 1, x[X_SERIAL])
+            for n in range(count):
+                i = w.sorted[n * 3]
+                side = 1 if w.slot[i * WIDTH + Q] > 0 else 2
+                if stops == 0 and stopped & side:
+                    continue
+                live_through(m, w, i)
+                if stops and w.slot[i * WIDTH + XS] != X_RESTS:
+                    stopped |= side
+    hear(m, w)
+    high, low = cell(m, t, sym, 1), cell(m, t, sym, 2)
+    for n in range(d[N_OPEN]):
+        i = w.open[n]
+        if m.slots[i * S_WIDTH + S_SYM] == sym:
+            on_prices(m, w, i, high, low, True)
+    settle(m, w)
 
 
 @part
@@ -388,17 +413,6 @@ def touch_targets(m: Market, w: State, t: int, sym: int) -> None:
 
 
 @part
-def next_symbol(m: Market, w: State, after: int) -> int:
-    """The next symbol in which a position is held; -1 behind the last."""
-    found = -1
-    for n in range(w.desk[N_OPEN]):
-        sym = m.slots[(w.open[n]) * S_WIDTH + S_SYM]
-        if sym > after and (found < 0 or sym < found):
-            found = sym
-    return found
-
-
-@part
 def signals(m: Market, w: State, t: int) -> None:
     """What strategies ask for on the candles that closed in this row."""
     for n in range(m.calls[t], m.calls[t + 1]):
@@ -411,38 +425,36 @@ def signals(m: Market, w: State, t: int) -> None:
 
 @part
 def finish(m: Market, w: State) -> None:
-    """The clock at the end of a row, and everything it causes; then, whether all is at rest."""
+    """The clock at the end of a row, and everything it causes; then, what is at rest."""
     apart()
     d = w.desk
     broker_clock(m, w)
     hear(m, w)
     clock(m, w)
     settle(m, w)
-    d[CALM] = 0
-    if d[N_ENTERING] or d[N_LEAVING] or d[N_DEFERRED]:
-        return
     for n in range(d[N_OPEN]):
-        x = row(w.slot, (w.open[n]) * WIDTH)
-        if x[XS] != X_RESTS or x[X_TYPE] != SLM or not x[X_STOP] or x[X_TRIGGER] != x[STOP]:
-            return
-    d[CALM] = 1
+        x = row(w.slot, w.open[n] * WIDTH)
+        if x[AWAKE] == d[ROW]:
+            rests = x[XS] == X_RESTS and x[X_TYPE] == SLM and x[X_STOP] != 0 and x[X_TRIGGER] == x[STOP]
+            x[STILL] = 1 if rests and not x[LEAVING] else 0
 
 
 @part
 def broker_clock(m: Market, w: State) -> None:
     """The broker's square-off of intraday positions, and the exchange's end of stops."""
-    apart()
     d = w.desk
+    if d[ROW] < m.days[d[DAY] * D_WIDTH + D_LATE]:
+        return
     end = 1 if d[STAGE] == CLOSING_TICKS else 0
     for n in range(d[N_ENTERING]):
         i = w.entering[n]
-        flags = m.flags[((d[ROW]) * m.limits[M_VENUES] + m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_VENUE]) * 2 + end]
+        flags = flags_of(m, d[ROW], m.slots[i * S_WIDTH + S_SYM], end)
         if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and flags & BROKER and w.slot[i * WIDTH + E] == X_RESTS:
             heard(w, ENTRY_CANCELLED, i)
     for n in range(d[N_OPEN]):
         i = w.open[n]
         x = row(w.slot, (i) * WIDTH)
-        flags = m.flags[((d[ROW]) * m.limits[M_VENUES] + m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_VENUE]) * 2 + end]
+        flags = flags_of(m, d[ROW], m.slots[i * S_WIDTH + S_SYM], end)
         if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and flags & BROKER and x[XS] != X_RMS:
             x[X_STOP] = 0
             x[XS] = X_NONE
@@ -470,24 +482,26 @@ def begin_day(m: Market, w: State, day: int) -> None:
     d[ROW] = m.days[day * D_WIDTH + D_FIRST]
     d[STAGE] = MORNING
     d[NOW] = m.rows[(d[ROW]) * 2 + 0]
-    for n in range(d[N_OPEN]):
-        w.slot[(w.open[n]) * WIDTH + OPENING] = -1
     d[PEAK] = max(d[PEAK], equity(m, w))
     d[BOOKED_TODAY] = d[ENTRIES_TODAY] = d[STREAK] = d[COOLDOWN] = d[IN_DAY] = 0
     d[TOLD] = 0
+    for line in range(m.limits[M_LINES]):
+        w.scrips[line * 2] = w.scrips[line * 2 + 1] = 0
     if d[LATCH] == LATCH_DAILY:
         d[LATCH] = LATCH_NONE
+    d[CARRIED] = d[UNREALISED]
     if d[N_OPEN] == 0:
-        d[CALM] = 1
         return
     for n in range(d[N_OPEN]):
         i = w.open[n]
-        x = row(w.slot, (i) * WIDTH)
+        x = row(w.slot, i * WIDTH)
+        x[OPENING] = x[MARK]
+        x[AWAKE] = d[ROW]
+        x[STILL] = 0
         d[TIED_ALL] -= x[TIED]
         x[TIED] = margin(m, m.slots[i * S_WIDTH + S_LINE], day, 1 if x[Q] > 0 else -1, x[AVG] * abs(x[Q]))
         d[TIED_ALL] += x[TIED]
     finish(m, w)
-    d[CALM] = 0
 
 
 @part

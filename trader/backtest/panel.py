@@ -33,7 +33,8 @@ _MOST = 2_000_000_000  # what a cell holds
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """``days``: (days, 4): first row, row after the last, day of settlement, close of the last venue.
+    """``days``: (days, 5): first row, row after the last, day of settlement, close of the last venue, first row
+    in which an hour of the day asks for something (square-off, the end of stops).
     ``flags``: (rows, venues, 2), what each venue allows at a row's beginning and end. ``venues``: their
     order; ``ends``: when each row's candles have closed."""
 
@@ -158,7 +159,7 @@ class Panel:
             present[self.rows[key], venues.index(of[key])] = True
         spans = list(_days_of(self.start))
         dates = [day for day, _ in spans]
-        days = np.zeros((len(spans), 4), dtype=np.int64)
+        days = np.zeros((len(spans), 5), dtype=np.int64)
         ends = self.start + self.length
         flags = np.zeros((len(self.start), len(venues), 2), dtype=np.uint8)
         ordinals = np.array([day.toordinal() for day in dates])
@@ -166,7 +167,7 @@ class Panel:
             settles = int(np.searchsorted(ordinals, calendar.settles_on(day).toordinal()))
             session = calendar.session(day)
             closes = micros(session.closes_at) if session else 0
-            days[n] = where.start, where.stop, settles, closes
+            days[n] = where.start, where.stop, settles, closes, where.stop
             last = np.zeros(where.stop - where.start, dtype=np.int64)
             for v, venue in enumerate(venues):
                 own = calendar.session(day, venue)
@@ -176,6 +177,9 @@ class Panel:
             for v, venue in enumerate(venues):
                 for side, at in enumerate((self.start[where], ends[where])):
                     flags[where, v, side] = _flags(at, day, venue, calendar)
+            late = np.flatnonzero((flags[where] & (SQUARE | BROKER | STOPS_END)).any(axis=(1, 2)))
+            if len(late):
+                days[n, 4] = where.start + late[0]
         return Timetable(dates, days, flags, venues, ends)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
 
@@ -20,20 +21,24 @@ from trader.backtest.world import World
 from trader.desk.limits import RISK_PER_TRADE_CEILING_PCT, RiskLimits
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import Instrument, InstrumentKey, Segment, symbol_of
+from trader.domain.money import rupees
 from trader.domain.order import OrderType, Product, Side
 from trader.market import shaping
+from trader.market.note import DELIVERED
 from trader.market.phases import venue_of
-from trader.market.rates import Rates, kind_of
+from trader.market.rates import Kind, kind_of
 from trader.strategy.options import Configured, parse_settings
 
 _PRODUCTS = {Product.MIS: f.MIS, Product.CNC: f.CNC, Product.MTF: f.MTF, Product.NRML: f.NRML}
 _RATE = 10**9  # a rate is whole in thousand-millionths
 _CAP = 10**13
 _MILLION = 10**6
+_FREE = tuple(int(place == f.R_GST_OF) for place in range(f.R_WIDTH))  # nothing costs anything
 _NONE = np.zeros(0, dtype=np.int64)  # signals come later
 _NEVER = 2**31
-# A value above this could leave 64 bits in the product with a rate.
-_MOST = Decimal(200_000_000)
+# Rupees of an order, and of capital: above them a product with a rate could leave 64 bits.
+_MOST_ORDER = Decimal(200_000_000)
+_MOST_CAPITAL = Decimal(100_000_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +167,13 @@ def _limits(
     spec: Spec, panel: Panel, lines: Sequence[tuple[InstrumentKey, Product]], chapters: int
 ) -> NDArray[np.int64]:
     limits = spec.limits
-    if max(limits.max_order_value, limits.max_position_value, limits.capital) > _MOST:
-        raise InvalidInput(f"Backtests reckon with up to ₹{_MOST:,} of capital and an order, was more")
+    largest = min(limits.max_order_value, limits.max_position_value)
+    if largest > _MOST_ORDER or limits.capital > _MOST_CAPITAL:
+        raise InvalidInput(
+            f"Backtests reckon with orders up to {rupees(_MOST_ORDER, paise=False)} and capital up to "
+            f"{rupees(_MOST_CAPITAL, paise=False)}, were {rupees(largest, paise=False)} and "
+            f"{rupees(limits.capital, paise=False)}"
+        )
     values = np.zeros(f.M_WIDTH, dtype=np.int64)
     for place, amount in (
         (f.M_CAPITAL, limits.capital),
@@ -186,17 +196,28 @@ def _limits(
         (f.M_SLIPPAGE, round(spec.slippage_bps * 1000)),
         (f.M_MULTIPLE, panel.multiple),
         (f.M_LENGTH, panel.length),
-        (f.M_ACCOUNT, all(product is not Product.CNC for _, product in lines)),
+        (f.M_ACCOUNT, not any(product in DELIVERED for _, product in lines)),
         (f.M_SYMBOLS, len(panel.keys)),
         (f.M_VENUES, len(panel.timetable.venues)),
         (f.M_DAYS, len(panel.timetable.dates)),
         (f.M_LINES, len(lines)),
         (f.M_CHAPTERS, chapters),
         (f.M_LEGS, len(spec.legs)),
+        (f.M_SCRIP, _scrip_orders(spec, panel, lines)),
         (f.M_SINGLE, sum(len(leg.symbols) for leg in spec.legs) == len(lines)),
     ):
         values[place] = number
     return values
+
+
+def _scrip_orders(
+    spec: Spec, panel: Panel, lines: Sequence[tuple[InstrumentKey, Product]]
+) -> int:
+    """How many orders of one share a day of deliveries may have, at most: an entry and an exit a candle."""
+    if not any(product in DELIVERED for _, product in lines):
+        return 1
+    days = panel.timetable.days
+    return 2 * int((days[:, 1] - days[:, 0]).max()) * len(spec.legs) + 2 * len(spec.legs) + 2
 
 
 def _micros(limits: RiskLimits, name: str) -> int:
@@ -214,36 +235,38 @@ def lines_of(
     table = np.zeros((len(lines), len(dates), f.L_WIDTH), dtype=np.int64)
     rows: dict[tuple[int, ...], int] = {}
     chapters: dict[str, int] = {}
-    known: dict[tuple[object, ...], tuple[int, int, int]] = {}
+    known: dict[tuple[object, ...], tuple[int, int, int, int]] = {}
+
+    def place(instrument: Instrument, kind: Kind, day: date) -> int:
+        return rows.setdefault(_rates_of(world, instrument, kind, day) if charged else _FREE, len(rows))
+
     for n, (key, product) in enumerate(lines):
         instrument = _instrument(world, key)
         chapter = chapters.setdefault(f"{instrument.exchange} {instrument.segment}", len(chapters))
         if instrument.segment is Segment.INDEX:
             continue
         kind = kind_of(instrument.segment, product)
+        within = Kind.INTRADAY if instrument.segment is Segment.EQUITY else kind
         for d, day in enumerate(dates):
             same = (instrument.exchange, kind, instrument.underlying, instrument.segment, product, day)
-            found = known.get(same)
-            if found is None:
-                rates = world.charges._tariff.rates(instrument.exchange, kind, instrument.underlying, day)
-                rms = world.charges._tariff.debit("rms", day)
-                row = _rates(rates, rms) if charged else (0,) * (f.R_WIDTH - 4) + (1, 0, 0, 0)
+            if same not in known:
                 margins = [
-                    _fraction(world.margins.required(instrument, product, side, _MILLION, Decimal(1), day))
+                    int(world.margins.required(instrument, product, side, _MILLION, Decimal(1), day))
                     for side in (Side.BUY, Side.SELL)
                 ]
-                found = known[same] = margins[0], margins[1], rows.setdefault(row, len(rows))
-            table[n, d] = *found, chapter
+                known[same] = (
+                    margins[0], margins[1], place(instrument, kind, day), place(instrument, within, day)
+                )  # fmt: skip
+            long, short, own, intraday = known[same]
+            table[n, d] = long, short, own, chapter, intraday
     if not rows:
-        rows[(0,) * (f.R_WIDTH - 4) + (1, 0, 0, 0)] = 0
+        rows[_FREE] = 0
     return table, np.array(list(rows), dtype=np.int64), max(len(chapters), 1)
 
 
-def _fraction(of_a_million: Decimal) -> int:
-    return int(of_a_million)
-
-
-def _rates(rates: Rates, rms: Decimal) -> tuple[int, ...]:
+def _rates_of(world: World, instrument: Instrument, kind: Kind, day: date) -> tuple[int, ...]:
+    tariff = world.charges._tariff
+    rates = tariff.rates(instrument.exchange, kind, instrument.underlying, day)
     gst = Fraction(rates.gst)
     return (
         rates.brokerage is None,
@@ -259,7 +282,8 @@ def _rates(rates: Rates, rms: Decimal) -> tuple[int, ...]:
         gst.numerator,
         gst.denominator,
         rates.gst_on_sebi,
-        whole(rms, f.RUPEE, "the RMS fee"),
+        whole(tariff.debit("rms", day), f.RUPEE, "the RMS fee"),
+        whole(tariff.debit("dp", day), f.RUPEE, "the depository's charge"),
     )
 
 

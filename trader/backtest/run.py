@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from trader.backtest.world import World
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.market import Interval
+from trader.market.note import DELIVERED
 from trader.strategy.bars import Bars
 from trader.strategy.options import Configured
 from trader.strategy.signals import Signals
@@ -44,17 +46,17 @@ class Backtester:
         return self.simulate(spec, variant=0)
 
     def simulate(self, spec: Spec, *, variant: int) -> Result:
-        """``variant`` other than 0 is a seeded fault, for tests of the parity check."""
+        """``variant`` other than 0 is a seeded fault, for tests of the parity check (``kernel``)."""
         from trader.backtest.compiled import fields as f
         from trader.backtest.compiled.memory import pointed
-        from trader.backtest.kernel import run
+        from trader.backtest.kernel import NO_CHARGES, run
         from trader.backtest.rulebook import rulebook
 
         began = time.perf_counter()
         panel = self.panel
         self._check(spec)
         first, last = self._days(spec)
-        book = rulebook(spec, panel, self.world)
+        book = rulebook(replace(spec, charges=False) if variant == NO_CHARGES else spec, panel, self.world)
         rows = slice(int(panel.timetable.days[first, 0]), int(panel.timetable.days[last, 1]))
         calls = self._calls(spec, book.seats, book.configured)
         market = book.market._replace(
@@ -85,7 +87,7 @@ class Backtester:
             denied=denied,
             halted=halted,
             halted_on=dates[int(desk[f.HALTED_DAY])] if halted else None,
-            warnings=self._warnings(spec, halted, denied),
+            warnings=self._warnings(book.configured, halted, denied),
             code_hash=self._code_hash(spec),
             data_hash=panel.hash,
             seconds=time.perf_counter() - began,
@@ -156,12 +158,17 @@ class Backtester:
 
     # -- what is told --------------------------------------------------------------------------------------
 
-    def _warnings(self, spec: Spec, halted: str, denied: Mapping[str, int]) -> Sequence[str]:
+    def _warnings(self, configured: Sequence[Configured], halted: str, denied: Mapping[str, int]) -> Sequence[str]:
         warnings = list(self.panel.warnings)
         if self.panel.interval is Interval.D1:
             warnings.append(
                 "Daily candles close when the market does: the desk can't act on them before the next day has "
                 "moved on, so nothing is entered. Use candles of an hour or less."
+            )
+        if any(one.options.product in DELIVERED for one in configured):
+            warnings.append(
+                "Delivery: when the money of a sale can be used again is not reckoned with; the desk's broker "
+                "may refuse an entry that was made here."
             )
         if not halted and denied.get("drawdown"):
             warnings.append("The drawdown limit refused entries: equity was too far below its peak.")
@@ -205,6 +212,10 @@ def _state(market: Any, chapters: int, trades: int, variant: int) -> Any:
         credits=np.zeros(len(market.days) + 1, dtype=np.int64),
         net=np.zeros((len(market.lines), 2), dtype=np.int64),
         seen=np.zeros(max(len(market.lines), symbols), dtype=np.int64),
+        scrips=np.zeros((len(market.lines), 2), dtype=np.int64),
+        scrip_orders=np.zeros((len(market.lines), int(market.limits[f.M_SCRIP]), 4), dtype=np.int64),
+        legs=np.zeros(int(market.limits[f.M_LEGS]), dtype=np.int64),
+        ranged=np.zeros(slots + 1, dtype=np.int64),
         sorted=np.zeros((2 * slots + 2, 3), dtype=np.int64),
         trades=np.empty((trades, f.T_WIDTH), dtype=np.int64),
         worth=np.zeros(len(market.rows), dtype=np.int64),
@@ -213,7 +224,7 @@ def _state(market: Any, chapters: int, trades: int, variant: int) -> Any:
     state.desk[f.PEAK] = state.desk[f.CASH] = market.limits[f.M_CAPITAL]
     state.desk[f.DAY] = -1
     state.desk[f.VARIANT] = variant
-    state.slot[:, f.OPENING] = -1
+    state.slot[:, [f.OPENING, f.AWAKE]] = -1
     state.slot[:, f.L_AGAIN] = -1
     state.slot[:, f.LAST_AT] = -(2**62)
     return state

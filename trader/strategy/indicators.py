@@ -6,6 +6,7 @@ or two, so that happens at first use; ``preload`` moves it to a moment, or a thr
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from functools import cache
 from typing import Any
@@ -217,6 +218,10 @@ def crossed_above(a: Values | float, b: Values | float) -> BoolArray:
     """Where ``a`` is above ``b`` and on the bar before was not. Either may be one number. False on the first
     bar, and where any of the four values is NaN."""
     a, b = _paired(a, b)
+    if len(a) > _WORTH_COMPILING:
+        found = np.empty(len(a), dtype=np.bool_)
+        _crossings_compiled()(_floats(a), _floats(b), _SAME, found)
+        return found
     gap, same = a - b, _SAME * np.maximum(np.abs(a), np.abs(b))
     result = np.zeros(len(gap), dtype=np.bool_)
     result[1:] = (gap[1:] > same[1:]) & (gap[:-1] <= same[:-1])
@@ -226,6 +231,25 @@ def crossed_above(a: Values | float, b: Values | float) -> BoolArray:
 def crossed_below(a: Values | float, b: Values | float) -> BoolArray:
     """Where ``a`` is below ``b`` and on the bar before was not; else as ``crossed_above``."""
     return crossed_above(b, a)
+
+
+def _crossings(a: Any, b: Any, same: float, found: Any) -> None:
+    """A plain loop for Numba: once over years of bars, without the eight arrays NumPy would make."""
+    was_not = False
+    for n in range(len(found)):
+        gap = a[n] - b[n]
+        limit = same * max(abs(a[n]), abs(b[n]))
+        found[n] = was_not and gap > limit
+        was_not = gap <= limit
+
+
+@cache
+def _crossings_compiled() -> Any:
+    numba = importlib.import_module("numba")
+    compiled = numba.njit(nogil=True)(_crossings)
+    with contextlib.suppress(RuntimeError):  # no folder that Numba may write to: compiled in every process
+        compiled.enable_caching()
+    return compiled
 
 
 # -- arrays ---------------------------------------------------------------------------------------------

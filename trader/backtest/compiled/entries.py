@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trader.backtest.compiled.fields import (
     ASK_ENTRY,
+    COMING,
     COOLDOWN,
     DAY,
     DEFERRED,
@@ -11,12 +12,14 @@ from trader.backtest.compiled.fields import (
     DEFERRED_UNTIL,
     E_CANCEL,
     E_FATE,
+    E_KNOWN,
     E_PRICE,
     E_Q,
     E_TIED,
     E_WITHDRAWN,
     ENTRIES,
     ENTRIES_TODAY,
+    GROSS,
     IN_DAY,
     IN_MINUTE,
     IN_SECOND,
@@ -84,6 +87,7 @@ from trader.backtest.compiled.fields import (
     SF_RISK,
     SF_STOP,
     SF_WIDTH,
+    STILL,
     STOPS,
     TIED_ALL,
     WIDTH,
@@ -102,7 +106,7 @@ from trader.backtest.compiled.fields import (
     Market,
     State,
 )
-from trader.backtest.compiled.guard import day_result, equity, exposure, fallen
+from trader.backtest.compiled.guard import day_result, equity, fallen
 from trader.backtest.compiled.jit import part
 from trader.backtest.compiled.memory import apart, row
 from trader.backtest.compiled.money import floored, margin, rupees_of
@@ -114,15 +118,21 @@ ACCEPTED = -1
 
 @part
 def enter(m: Market, w: State, i: int, side: int) -> None:
-    """Size an entry, have it judged, send it. What a busy second has no room for waits a few seconds."""
+    """Size an entry, have it judged, send it. What a busy second has no room for waits a few seconds.
+
+    What does not depend on the size is asked first: most entries that are refused are refused for it."""
     apart()
-    x = row(w.slot, (i) * WIDTH)
+    denial = barred(m, w, i, side)
+    if denial != ACCEPTED:
+        w.denied[denial] += 1
+        return
+    x = row(w.slot, i * WIDTH)
     sym = m.slots[i * S_WIDTH + S_SYM]
     last = rupees_of(x[MARK])
     distance = abs(last - rules.stop_price(last, side, m.terms[i * SF_WIDTH + SF_STOP]))
     distance = max(distance, rupees_of(m.symbols[sym * Y_WIDTH + Y_TICK]))
     worth = equity(m, w)
-    gross = exposure(w)
+    gross = w.desk[GROSS] + w.desk[COMING]
     quantity = size(m, w, i, side, distance, worth, gross)
     lot = m.symbols[sym * Y_WIDTH + Y_LOT]
     freeze = m.symbols[sym * Y_WIDTH + Y_FREEZE]
@@ -130,7 +140,8 @@ def enter(m: Market, w: State, i: int, side: int) -> None:
         quantity = lot
     elif freeze and m.slots[i * S_WIDTH + S_QUANTITY] == 0:
         quantity = min(quantity, freeze // lot * lot)
-    tied = margin(m, m.slots[i * S_WIDTH + S_LINE], w.desk[DAY], side, x[MARK] * quantity)
+    value = x[MARK] * quantity
+    tied = margin(m, m.slots[i * S_WIDTH + S_LINE], w.desk[DAY], side, value)
     denial = judged(m, w, i, side, quantity, floored(distance), worth, gross, tied)
     if denial != ACCEPTED:
         w.denied[denial] += 1
@@ -142,15 +153,59 @@ def enter(m: Market, w: State, i: int, side: int) -> None:
     count_pace(w, 1)
     w.desk[ENTRIES_TODAY] += 1
     w.desk[TIED_ALL] += tied
+    w.desk[COMING] += value
+    w.legs[m.slots[i * S_WIDTH + S_LEG]] += 1
     x[E] = X_SENT
     x[E_Q] = side * quantity
     x[E_PRICE] = x[MARK]
     x[E_TIED] = tied
-    x[E_WITHDRAWN] = x[E_FATE] = x[E_CANCEL] = 0
+    x[E_WITHDRAWN] = x[E_FATE] = x[E_CANCEL] = x[E_KNOWN] = 0
     x[LAST_AT] = w.desk[NOW]
     x[LAST_Q] = side * quantity
     append(w, w.entering, N_ENTERING, i)
     ask(w, ASK_ENTRY, i)
+
+
+@part
+def barred(m: Market, w: State, i: int, side: int) -> int:
+    """The first of the checks that look at no size and deny it."""
+    d = w.desk
+    x = row(w.slot, i * WIDTH)
+    sym = m.slots[i * S_WIDTH + S_SYM]
+    limits = m.limits
+    if d[LATCH] != LATCH_NONE:
+        return N_MODE
+    if not m.symbols[sym * Y_WIDTH + Y_TRADED]:
+        return N_TRADABLE
+    now = allowed(m, w, i)
+    if not now & OPEN:
+        return N_SESSION
+    if not m.slots[i * S_WIDTH + (S_TAKEN_LONG if side > 0 else S_TAKEN_SHORT)]:
+        return N_PRODUCT
+    product = m.slots[i * S_WIDTH + S_PRODUCT]
+    if (product == MIS and not now & ENTRIES) or not now & STOPS:
+        return N_OVER
+    if d[NOW] - x[MARK_AT] > limits[M_STALE]:
+        return N_STALE
+    last_day = m.symbols[sym * Y_WIDTH + Y_LAST_DAY]
+    if d[DAY] >= last_day:
+        if d[DAY] > last_day:
+            return N_EXPIRED
+        if product != MIS:
+            return N_EXPIRES
+    if d[N_OPEN] + d[N_ENTERING] >= limits[M_POSITIONS]:
+        return N_POSITIONS
+    if w.legs[m.slots[i * S_WIDTH + S_LEG]] >= m.slots[i * S_WIDTH + S_MAX]:
+        return N_STRATEGY
+    if day_result(w) <= -limits[M_DAILY_LOSS]:
+        return N_LOSS
+    if fallen(m, w, equity(m, w)):
+        return N_DRAWDOWN
+    if d[ENTRIES_TODAY] >= limits[M_TRADES]:
+        return N_DAY_TRADES
+    if d[NOW] < d[COOLDOWN]:
+        return N_COOLDOWN
+    return ACCEPTED
 
 
 @part
@@ -189,100 +244,42 @@ def judged(
     gross: int,
     tied: int,
 ) -> int:
-    """The code of the first check that denies it; ACCEPTED when none does."""
-    d = w.desk
-    x = row(w.slot, (i) * WIDTH)
+    """The code of the first check of the size that denies it; ACCEPTED when none does."""
+    x = row(w.slot, i * WIDTH)
     sym = m.slots[i * S_WIDTH + S_SYM]
     limits = m.limits
-    if d[LATCH] != LATCH_NONE:
-        return N_MODE
-    fault = _shape(m, w, i, side, quantity)
-    if fault != ACCEPTED:
-        return fault
-    fault = _moment(m, w, i, side, distance)
-    if fault != ACCEPTED:
-        return fault
+    lot = m.symbols[sym * Y_WIDTH + Y_LOT]
+    if lot > 1 and quantity % lot:
+        return N_LOT
+    freeze = m.symbols[sym * Y_WIDTH + Y_FREEZE]
+    if freeze and quantity > freeze:
+        return N_FREEZE
+    if m.symbols[sym * Y_WIDTH + Y_BANDED] and beyond_band(m, w, sym, x[MARK] - distance * side):
+        return N_BAND
     value = x[MARK] * quantity
     if value > limits[M_ORDER]:
         return N_ORDER
     if value > limits[M_POSITION]:
         return N_POSITION
-    if float(distance * quantity) * 100.0 > m.fractions[MF_CAPITAL] * 10_000.0 * m.terms[i * SF_WIDTH + SF_RISK]:
+    percent = m.terms[i * SF_WIDTH + SF_RISK]
+    if float(distance * quantity) * 100.0 > m.fractions[MF_CAPITAL] * 10_000.0 * percent:
         return N_RISK
-    if d[N_OPEN] + d[N_ENTERING] >= limits[M_POSITIONS]:
-        return N_POSITIONS
-    if _held_by(m, w, m.slots[i * S_WIDTH + S_LEG]) >= m.slots[i * S_WIDTH + S_MAX]:
-        return N_STRATEGY
     if gross + value > limits[M_EXPOSURE]:
         return N_EXPOSURE
-    if tied > worth - d[TIED_ALL]:
+    if tied > worth - w.desk[TIED_ALL]:
         return N_CAPITAL
-    if day_result(w) <= -limits[M_DAILY_LOSS]:
-        return N_LOSS
-    if fallen(m, w, worth):
-        return N_DRAWDOWN
-    if d[ENTRIES_TODAY] >= limits[M_TRADES]:
-        return N_DAY_TRADES
-    if d[NOW] < d[COOLDOWN]:
-        return N_COOLDOWN
     return _pace(m, w, i, side, quantity)
 
 
 @part
-def _shape(m: Market, w: State, i: int, side: int, quantity: int) -> int:
-    sym = m.slots[i * S_WIDTH + S_SYM]
-    if not m.symbols[sym * Y_WIDTH + Y_TRADED]:
-        return N_TRADABLE
-    if not allowed(m, w, i) & OPEN:
-        return N_SESSION
-    if quantity % m.symbols[sym * Y_WIDTH + Y_LOT]:
-        return N_LOT
-    if not m.slots[i * S_WIDTH + (S_TAKEN_LONG if side > 0 else S_TAKEN_SHORT)]:
-        return N_PRODUCT
-    freeze = m.symbols[sym * Y_WIDTH + Y_FREEZE]
-    if freeze and quantity > freeze:
-        return N_FREEZE
-    return ACCEPTED
-
-
-@part
-def _moment(m: Market, w: State, i: int, side: int, distance: int) -> int:
-    x = row(w.slot, (i) * WIDTH)
-    d = w.desk
-    sym = m.slots[i * S_WIDTH + S_SYM]
-    now = allowed(m, w, i)
-    if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and not now & ENTRIES:
-        return N_OVER
-    if not now & STOPS:
-        return N_OVER
-    if d[NOW] - x[MARK_AT] > m.limits[M_STALE]:
-        return N_STALE
-    if m.symbols[sym * Y_WIDTH + Y_BANDED]:
-        before = m.previous[d[DAY] * m.limits[M_SYMBOLS] + sym]
-        if before >= 0:
-            close = m.cells[(before * m.limits[M_SYMBOLS] + sym) * 4 + 3] * m.limits[M_MULTIPLE]
-            tick = m.symbols[sym * Y_WIDTH + Y_TICK]
-            low = -(-close * 9 // (tick * 10)) * tick
-            high = close * 11 // (tick * 10) * tick
-            stop = x[MARK] - distance * side
-            if stop < low or stop > high:
-                return N_BAND
-    last_day = m.symbols[sym * Y_WIDTH + Y_LAST_DAY]
-    if d[DAY] > last_day:
-        return N_EXPIRED
-    if d[DAY] == last_day and m.slots[i * S_WIDTH + S_PRODUCT] != MIS:
-        return N_EXPIRES
-    return ACCEPTED
-
-
-@part
-def _held_by(m: Market, w: State, leg: int) -> int:
-    held = 0
-    for n in range(w.desk[N_OPEN]):
-        held += m.slots[(w.open[n]) * S_WIDTH + S_LEG] == leg
-    for n in range(w.desk[N_ENTERING]):
-        held += m.slots[(w.entering[n]) * S_WIDTH + S_LEG] == leg
-    return held
+def beyond_band(m: Market, w: State, sym: int, stop: int) -> bool:
+    """Whether a stop would lie beyond the day's price limits."""
+    before = m.previous[w.desk[DAY] * m.limits[M_SYMBOLS] + sym]
+    if before < 0:
+        return False
+    close = m.cells[(before * m.limits[M_SYMBOLS] + sym) * 4 + 3] * m.limits[M_MULTIPLE]
+    tick = m.symbols[sym * Y_WIDTH + Y_TICK]
+    return stop < -(-close * 9 // (tick * 10)) * tick or stop > close * 11 // (tick * 10) * tick
 
 
 @part
@@ -295,7 +292,8 @@ def _pace(m: Market, w: State, i: int, side: int, quantity: int) -> int:
     owed = d[N_ENTERING]
     for n in range(d[N_OPEN]):
         y = row(w.slot, (w.open[n]) * WIDTH)
-        owed += y[XS] == X_NONE or not y[X_STOP]
+        if not y[STILL]:
+            owed += y[XS] == X_NONE or not y[X_STOP]
     if limits[M_SECOND] > 1 and d[IN_SECOND] + owed + 1 >= limits[M_SECOND]:
         return N_RATE_SECOND
     if d[IN_SECOND] >= limits[M_SECOND]:

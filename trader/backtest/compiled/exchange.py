@@ -8,19 +8,24 @@ from trader.backtest.compiled.fields import (
     ASK_CHANGE,
     ASK_ENTRY,
     ASK_EXIT,
+    C_ASKED,
+    C_REFUSED,
+    C_TAKEN,
     CASH,
     D_SETTLES,
     D_WIDTH,
     DAY,
-    E_CANCEL,
     E_Q,
     E_SERIAL,
-    E_WITHDRAWN,
     ENTRY_CANCELLED,
     ENTRY_FILLED,
     ENTRY_PLACED,
     ENTRY_REJECTED,
+    EXIT_CANCELLED,
+    EXIT_CHANGED,
     EXIT_FILLED,
+    EXIT_PLACED,
+    EXIT_REFUSED,
     FILL,
     GAIN,
     INSIDE,
@@ -55,20 +60,20 @@ from trader.backtest.compiled.fields import (
     SERIAL,
     SLM,
     STAGE,
-    STOP_REFUSED,
     TIED,
     VARIANT,
     WIDTH,
     X_ACTIVE,
+    X_GONE,
     X_LIMIT,
     X_MET,
-    X_NONE,
-    X_OLD,
+    X_OLD_LIMIT,
+    X_OLD_TRIGGER,
+    X_OLD_TYPE,
     X_PENDING,
     X_RESTS,
     X_RMS,
     X_SERIAL,
-    X_STOP,
     X_TRADED,
     X_TRIGGER,
     X_TYPE,
@@ -150,7 +155,7 @@ def book(m: Market, w: State, i: int, signed: int, price: int, by_broker: bool) 
     sign = 1 if signed > 0 else -1
     if held * signed < 0:
         closed = min(abs(signed), abs(held))
-        cost = net[1] * closed // abs(held)
+        cost = net[1] if closed == abs(held) else net[1] * closed // abs(held)
         w.desk[GAIN] += (price * closed - cost) * (1 if held > 0 else -1)
         net[1] -= cost
         net[1] += price * (abs(signed) - closed)
@@ -223,14 +228,12 @@ def answer_all(m: Market, w: State) -> None:
         elif what == ASK_CHANGE:
             take_change(m, w, i)
         elif what == ASK_CANCEL_ENTRY:
-            w.slot[i * WIDTH + E_CANCEL] = 0
             if w.slot[i * WIDTH + E] == X_RESTS:
+                w.slot[i * WIDTH + E] = X_GONE
                 heard(w, ENTRY_CANCELLED, i)
-        else:
-            w.slot[i * WIDTH + X_PENDING] = 0
-            if w.slot[i * WIDTH + XS] == X_RESTS:
-                w.slot[i * WIDTH + XS] = X_NONE
-                w.slot[i * WIDTH + X_STOP] = 0
+        elif w.slot[i * WIDTH + XS] == X_RESTS:
+            w.slot[i * WIDTH + XS] = X_GONE
+            heard(w, EXIT_CANCELLED, i)
     w.desk[N_ASKED] = 0
 
 
@@ -253,7 +256,7 @@ def take_entry(m: Market, w: State, i: int) -> None:
         sign = 1 if x[E_Q] > 0 else -1
         tick = m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_TICK]
         execute_entry(m, w, i, slipped(m, opening(m, w, i), sign, tick))
-    elif x[E_WITHDRAWN]:
+    else:
         heard(w, ENTRY_PLACED, i)
 
 
@@ -275,28 +278,50 @@ def take_exit(m: Market, w: State, i: int) -> None:
     x[X_MET] = 0
     if x[X_TYPE] == SLM:
         if fires_now(w, i, x[X_TRIGGER], m.slots[i * S_WIDTH + S_SYM]):
-            x[XS] = X_NONE
-            x[X_STOP] = 0
-            heard(w, STOP_REFUSED, i)
+            x[XS] = X_GONE
+            heard(w, EXIT_REFUSED, i)
             return
-        x[XS] = X_RESTS
-        return
+    before = blocked(m, w, -1) if opens_more(m, w, i) else -1
     x[XS] = X_RESTS
-    if quoted_now(m, w, i):
+    if before >= 0 and not covered(m, w, before):
+        x[XS] = X_GONE
+        heard(w, EXIT_REFUSED, i)
+        return
+    heard(w, EXIT_PLACED, i)
+    if x[X_TYPE] != SLM and quoted_now(m, w, i):
         meet_open(m, w, i)
+
+
+@part
+def opens_more(m: Market, w: State, i: int) -> bool:
+    """Whether an exit would open a position at the broker, who nets what several strategies hold."""
+    if m.limits[M_SINGLE] or not m.limits[M_ACCOUNT]:
+        return False
+    x = row(w.slot, i * WIDTH)
+    sign = -1 if x[Q] > 0 else 1
+    return opens(abs(x[Q]), sign, w.net[m.slots[i * S_WIDTH + S_LINE] * 2]) > 0
+
+
+@part
+def covered(m: Market, w: State, before: int) -> bool:
+    """Whether the cash covers what is blocked now, beside what was blocked before."""
+    after = blocked(m, w, -1)
+    cash = w.desk[CASH] + min(w.desk[GAIN], 0) - note_total(m, w)
+    return after <= cash or after <= before
 
 
 @part
 def take_change(m: Market, w: State, i: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     if x[XS] != X_RESTS:
-        if x[XS] == X_TRADED:
-            x[X_PENDING] = 0
-        return
-    x[X_PENDING] = 0
+        return  # it has traded: that is heard before the refusal
     sym = m.slots[i * S_WIDTH + S_SYM]
-    if x[X_TYPE] == SLM and fires_now(w, i, x[X_TRIGGER], sym):
-        x[X_TRIGGER] = x[X_OLD]
+    before = blocked(m, w, -1) if opens_more(m, w, i) else -1
+    x[X_PENDING] = C_TAKEN
+    fires = x[X_TYPE] == SLM and fires_now(w, i, x[X_TRIGGER], sym)
+    if fires or (before >= 0 and not covered(m, w, before)):
+        x[X_PENDING] = C_REFUSED
+        heard(w, EXIT_CHANGED, i)
         return
     x[X_ACTIVE] = w.desk[NOW]
     x[X_MET] = 0
@@ -305,10 +330,9 @@ def take_change(m: Market, w: State, i: int) -> None:
             low, high = cell(m, w.desk[ROW], sym, 2), cell(m, w.desk[ROW], sym, 1)
             if low <= x[X_LIMIT] <= high:
                 execute_exit(m, w, i, x[X_LIMIT])
-            else:
-                x[X_MET] = 1
     elif quoted_now(m, w, i):
         meet_open(m, w, i)
+    heard(w, EXIT_CHANGED, i)
 
 
 # -- the account ----------------------------------------------------------------------------------------
@@ -408,13 +432,26 @@ def _blocked_line(m: Market, w: State, line: int, new: int) -> int:
             sign = -1 if x[Q] > 0 else 1
             units = opens(abs(x[Q]), sign, net)
             if units:
-                price = x[X_TRIGGER] if x[X_TYPE] == SLM else (x[X_LIMIT] if x[X_TYPE] == LIMIT else x[MARK])
+                price = working_price(w, k)
                 needed = margin(m, line, day, sign, price * units)
                 if sign > 0:
                     buys += needed
                 else:
                     sells += needed
     return max(buys, sells)
+
+
+@part
+def working_price(w: State, i: int) -> int:
+    """Of an exit, by the terms the broker knows: the limit, else the trigger, else the last price."""
+    x = row(w.slot, i * WIDTH)
+    old = x[X_PENDING] == C_ASKED or x[X_PENDING] == C_REFUSED
+    kind = x[X_OLD_TYPE] if old else x[X_TYPE]
+    if kind == SLM:
+        return x[X_OLD_TRIGGER] if old else x[X_TRIGGER]
+    if kind == LIMIT:
+        return x[X_OLD_LIMIT] if old else x[X_LIMIT]
+    return x[MARK]
 
 
 @part

@@ -21,8 +21,9 @@ OPEN, ENTRIES, STOPS, SQUARE, BROKER, STOPS_END = 1, 2, 4, 8, 16, 32
 # Purposes of orders, in the order of ``Purpose``; EXTERNAL is the broker's own square-off.
 P_NONE, P_STOP, P_TARGET, P_EXIT, P_SQUARE, P_KILL, P_EXTERNAL = range(7)
 SLM, MARKET, LIMIT = 1, 2, 3
-# An order: none, decided, at the exchange, traded there but not known here, the broker's own.
-X_NONE, X_SENT, X_RESTS, X_TRADED, X_RMS = range(5)
+# An order: none, decided, at the exchange, traded there, the broker's own, refused or cancelled there. The desk
+# knows of the last four when it has heard: until then an order has no name to ask for changes by.
+X_NONE, X_SENT, X_RESTS, X_TRADED, X_RMS, X_GONE = range(6)
 MIS, CNC, MTF, NRML = range(4)
 ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT = 1, 2, 4, 8
 
@@ -35,42 +36,50 @@ SF_STOP, SF_TARGET, SF_TRAIL, SF_RISK, SF_WIDTH = range(5)
 (Y_VENUE, Y_TICK, Y_LOT, Y_FREEZE, Y_BANDED, Y_TRADED, Y_LAST_DAY, Y_WIDTH) = range(8)
 
 # -- rows of ``lines`` by line and day: margin in millionths for long and short, which rates, chapter
-L_LONG, L_SHORT, L_RATES, L_CHAPTER, L_WIDTH = range(5)
+# and, for delivery, the rates of what is bought and sold within a day
+L_LONG, L_SHORT, L_RATES, L_CHAPTER, L_INTRADAY, L_WIDTH = range(6)
 
 # -- rows of ``rates``: thousand-millionths of turnover; caps in 1e-13 rupees
 (R_FLAT, R_BROKERAGE, R_CAP, R_STT_BUY, R_STT_SELL, R_TRANSACTION, R_IPFT, R_SEBI, R_STAMP_BUY, R_STAMP_SELL,
- R_GST, R_GST_OF, R_GST_ON_SEBI, R_RMS, R_WIDTH) = range(15)  # fmt: skip
+ R_GST, R_GST_OF, R_GST_ON_SEBI, R_RMS, R_DP, R_WIDTH) = range(16)  # fmt: skip
 
 # -- ``limits``
 (M_CAPITAL, M_ORDER, M_POSITION, M_EXPOSURE, M_DAILY_LOSS, M_RISK_PER_TRADE, M_POSITIONS, M_TRADES,
  M_SECOND, M_MINUTE, M_DAY, M_STREAK, M_COOLDOWN, M_STALE, M_DUPLICATE, M_SLIPPAGE, M_MULTIPLE, M_LENGTH,
- M_ACCOUNT, M_SYMBOLS, M_VENUES, M_DAYS, M_LINES, M_CHAPTERS, M_SINGLE, M_LEGS, M_WIDTH) = range(27)  # fmt: skip
+ M_ACCOUNT, M_SYMBOLS, M_VENUES, M_DAYS, M_LINES, M_CHAPTERS, M_SINGLE, M_LEGS, M_SCRIP, M_WIDTH) = range(28)  # fmt: skip
 MF_CAPITAL, MF_DRAWDOWN, MF_WIDTH = range(3)
 
 # -- rows of ``days``
-D_FIRST, D_END, D_SETTLES, D_CLOSES, D_WIDTH = range(5)
+# D_LATE: the first row in which an hour of the day asks for something: square-off, the end of stops
+D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
 
-# -- rows of ``state``: a slot as it now is
+# -- rows of ``state``: a slot as it now is. AWAKE: the last row in which something happened to it; STILL: its stop
+# rests as it should, and nothing else is under way.
 (Q, AVG, ENTRY_AT, ENTRY_CHARGES, TIED, MARK, MARK_AT, OPENING, BEST, WORST,
  STOP, TARGET, TRAIL, TRAIL_BEST, FAILS,
  XS, X_STOP, X_TYPE, X_TRIGGER, X_LIMIT, X_PURPOSE, X_ACTIVE, X_MET, X_MODS, X_SERIAL, X_UPDATED, X_PENDING,
- X_OLD,
+ X_KNOWN, X_OLD_TYPE, X_OLD_TRIGGER, X_OLD_LIMIT, X_OLD_PURPOSE,
  LEAVING, L_SINCE, L_LIMIT, L_ATTEMPTS, L_AGAIN,
- E, E_Q, E_PRICE, E_SERIAL, E_TIED, E_WITHDRAWN, E_FATE, E_CANCEL,
- REVERSAL, REVERSAL_UNTIL, DEFERRED, DEFERRED_UNTIL, LAST_AT, LAST_Q, ENTRY_DAY, FILL,
- WIDTH) = range(50)  # fmt: skip
+ E, E_Q, E_PRICE, E_SERIAL, E_TIED, E_WITHDRAWN, E_FATE, E_CANCEL, E_KNOWN,
+ REVERSAL, REVERSAL_UNTIL, DEFERRED, DEFERRED_UNTIL, LAST_AT, LAST_Q, FILL, AWAKE, STILL,
+ WIDTH) = range(56)  # fmt: skip
 
-# -- ``desk``: what all slots share
+# -- ``desk``: what all slots share. Sums are kept, not summed up: UNREALISED and GROSS of open positions, CARRIED
+# of what those carried over night had at the day's start, COMING of the values of entries under way.
 (BOOKED, BOOKED_TODAY, PEAK, ENTRIES_TODAY, STREAK, COOLDOWN, LATCH, TOLD, IN_SECOND_OF, IN_SECOND,
  IN_MINUTE_OF, IN_MINUTE, IN_DAY, SERIAL, N_OPEN, N_LEAVING, N_ENTERING, N_DEFERRED, N_ASKED, N_HEARD, DAY, ROW,
- N_TRADES, CASH, GAIN, VARIANT, HALTED_DAY, CALM, RANGE_OF, TIED_ALL, NOW, STAGE, DESK_WIDTH) = range(33)  # fmt: skip
+ N_TRADES, CASH, GAIN, VARIANT, HALTED_DAY, RANGE_OF, TIED_ALL, UNREALISED, GROSS, CARRIED, COMING, NOW, STAGE,
+ DESK_WIDTH) = range(36)  # fmt: skip
 LATCH_NONE, LATCH_DAILY, LATCH_DRAWDOWN = 0, 1, 2
 # Stages of a moment: before the first quote of a day, opens shown, inside the candles, closes shown.
 MORNING, OPENING_TICKS, INSIDE, CLOSING_TICKS, EVENING = range(5)
 
 # What is asked of the broker, and what is heard from it.
 ASK_ENTRY, ASK_EXIT, ASK_CHANGE, ASK_CANCEL_ENTRY, ASK_CANCEL_EXIT = range(5)
-ENTRY_FILLED, EXIT_FILLED, ENTRY_PLACED, ENTRY_REJECTED, STOP_REFUSED, ENTRY_CANCELLED = range(6)
+(ENTRY_FILLED, EXIT_FILLED, ENTRY_PLACED, EXIT_PLACED, ENTRY_REJECTED, ENTRY_CANCELLED, EXIT_REFUSED, EXIT_CANCELLED,
+ EXIT_CHANGED) = range(9)  # fmt: skip
+# A change of an exit: none, asked for, taken, refused; the last two until that is heard.
+C_NONE, C_ASKED, C_TAKEN, C_REFUSED = range(4)
 
 # -- rows of ``trades``
 (T_SLOT, T_PURPOSE, T_QUANTITY, T_ENTRY_AT, T_EXIT_AT, T_ENTRY, T_EXIT, T_CHARGES, T_BEST, T_WORST,
@@ -129,7 +138,11 @@ class State(NamedTuple):
     credits: Ints  # by day
     net: Ints  # (lines, 2): the broker's units and cost
     seen: Ints  # by line
+    scrips: Ints  # (lines, 2): the day's delivery orders, and what they were charged so far
+    scrip_orders: Ints  # (lines, limits[M_SCRIP], 4): side, units, price, place
+    legs: Ints  # by leg: positions, and entries under way
     sorted: Ints  # (slots * 2, 3): scratch
+    ranged: Ints  # (slots): scratch
     trades: Ints
     worth: Ints  # equity after each row
     held: Ints  # exposure after each row

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from trader.backtest.compiled.fields import (
-    AVG,
     BOOKED,
     BOOKED_TODAY,
+    CARRIED,
     COOLDOWN,
     DAY,
-    E_PRICE,
-    E_Q,
-    ENTRY_DAY,
     HALTED_DAY,
     LATCH,
     LATCH_DAILY,
@@ -21,63 +18,33 @@ from trader.backtest.compiled.fields import (
     M_COOLDOWN,
     M_DAILY_LOSS,
     M_STREAK,
-    MARK,
     MF_DRAWDOWN,
     N_ENTERING,
     N_OPEN,
     NOW,
-    OPENING,
     P_KILL,
     PEAK,
     STREAK,
     TOLD,
+    UNREALISED,
     WIDTH,
     Market,
-    Q,
     State,
 )
 from trader.backtest.compiled.jit import part
-from trader.backtest.compiled.memory import apart, row
+from trader.backtest.compiled.memory import apart
 from trader.backtest.compiled.orders import leave, withdraw
 
 
 @part
-def unrealised(w: State) -> int:
-    total = 0
-    for n in range(w.desk[N_OPEN]):
-        x = row(w.slot, (w.open[n]) * WIDTH)
-        total += (x[MARK] - x[AVG]) * x[Q]
-    return total
-
-
-@part
 def equity(m: Market, w: State) -> int:
-    return m.limits[M_CAPITAL] + w.desk[BOOKED] + unrealised(w)
+    return m.limits[M_CAPITAL] + w.desk[BOOKED] + w.desk[UNREALISED]
 
 
 @part
 def day_result(w: State) -> int:
     """Today's, after charges; what was carried over night counts from where the day found it."""
-    total = w.desk[BOOKED_TODAY]
-    for n in range(w.desk[N_OPEN]):
-        x = row(w.slot, (w.open[n]) * WIDTH)
-        total += (x[MARK] - x[AVG]) * x[Q]
-        if x[OPENING] >= 0:
-            total -= (x[OPENING] - x[AVG]) * x[Q]
-    return total
-
-
-@part
-def exposure(w: State) -> int:
-    """Gross, at the market, with the entries under way."""
-    total = 0
-    for n in range(w.desk[N_OPEN]):
-        x = row(w.slot, (w.open[n]) * WIDTH)
-        total += x[MARK] * abs(x[Q])
-    for n in range(w.desk[N_ENTERING]):
-        x = row(w.slot, (w.entering[n]) * WIDTH)
-        total += x[E_PRICE] * abs(x[E_Q])
-    return total
+    return w.desk[BOOKED_TODAY] + w.desk[UNREALISED] - w.desk[CARRIED]
 
 
 @part
@@ -116,7 +83,6 @@ def check(m: Market, w: State) -> None:
     d = w.desk
     if d[N_OPEN] == 0 and d[BOOKED_TODAY] == 0:
         return
-    mark_carried(w)
     worth = equity(m, w)
     d[PEAK] = max(d[PEAK], worth)
     if d[LATCH] != LATCH_NONE and d[N_OPEN] == 0 and d[N_ENTERING] == 0:
@@ -134,15 +100,6 @@ def check(m: Market, w: State) -> None:
             i = w.open[n]
             if w.slot[i * WIDTH + LEAVING] == 0:
                 leave(m, w, i, P_KILL, 0)
-
-
-@part
-def mark_carried(w: State) -> None:
-    d = w.desk
-    for n in range(d[N_OPEN]):
-        x = row(w.slot, (w.open[n]) * WIDTH)
-        if x[ENTRY_DAY] < d[DAY] and x[OPENING] < 0:
-            x[OPENING] = x[MARK]
 
 
 @part

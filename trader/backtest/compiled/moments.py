@@ -6,34 +6,51 @@ from trader.backtest.compiled.entries import enter
 from trader.backtest.compiled.exchange import answer_all
 from trader.backtest.compiled.fields import (
     AVG,
+    AWAKE,
     BEST,
     BOOKED,
     BOOKED_TODAY,
+    C_NONE,
+    C_REFUSED,
+    CARRIED,
+    CNC,
+    COMING,
+    D_LATE,
+    D_WIDTH,
     DAY,
     DEFERRED,
     DEFERRED_UNTIL,
     E_FATE,
+    E_KNOWN,
+    E_PRICE,
     E_Q,
+    E_SERIAL,
     E_TIED,
     E_WITHDRAWN,
     ENTER_LONG,
     ENTER_SHORT,
     ENTRY_AT,
+    ENTRY_CANCELLED,
     ENTRY_CHARGES,
-    ENTRY_DAY,
     ENTRY_FILLED,
     ENTRY_PLACED,
     ENTRY_REJECTED,
+    EXIT_CHANGED,
     EXIT_FILLED,
     EXIT_LONG,
+    EXIT_PLACED,
+    EXIT_REFUSED,
     EXIT_SHORT,
     FAILS,
     FILL,
+    GROSS,
     LATCH,
     LATCH_NONE,
     LEAVING,
     M_LEGS,
+    MARK,
     MIS,
+    MTF,
     N_ASKED,
     N_DEFERRED,
     N_ENTERING,
@@ -48,9 +65,11 @@ from trader.backtest.compiled.fields import (
     P_EXIT,
     P_EXTERNAL,
     P_SQUARE,
+    P_STOP,
     P_TARGET,
     REVERSAL,
     REVERSAL_UNTIL,
+    ROW,
     S_LEG,
     S_LINE,
     S_LONGS,
@@ -63,8 +82,8 @@ from trader.backtest.compiled.fields import (
     SF_TRAIL,
     SF_WIDTH,
     SQUARE,
+    STILL,
     STOP,
-    STOP_REFUSED,
     T_BEST,
     T_CHARGES,
     T_ENTRY,
@@ -81,11 +100,16 @@ from trader.backtest.compiled.fields import (
     TIED_ALL,
     TRAIL,
     TRAIL_BEST,
+    UNREALISED,
     WIDTH,
     WORST,
+    X_GONE,
+    X_KNOWN,
     X_NONE,
     X_PENDING,
     X_PURPOSE,
+    X_RESTS,
+    X_SERIAL,
     X_STOP,
     XS,
     Y_TICK,
@@ -100,6 +124,7 @@ from trader.backtest.compiled.jit import part
 from trader.backtest.compiled.memory import apart, row
 from trader.backtest.compiled.money import (
     charge,
+    charge_delivery,
     margin,
     nearest_tick_of,
     rupees_of,
@@ -110,6 +135,7 @@ from trader.backtest.compiled.orders import (
     append,
     cancel_entry,
     leave,
+    old_terms,
     protect,
     pursue,
     reached,
@@ -132,14 +158,40 @@ def hear(m: Market, w: State) -> None:
             entry_filled(m, w, i)
         elif what == EXIT_FILLED:
             exit_filled(m, w, i)
-        elif what == STOP_REFUSED:
-            w.slot[i * WIDTH + FAILS] += 1
         elif what == ENTRY_PLACED:
-            cancel_entry(w, i)
-        else:
-            entry_gone(w, i)
+            entry_placed(w, i)
+        elif what == ENTRY_REJECTED or what == ENTRY_CANCELLED:
+            entry_gone(m, w, i)
             w.denied[N_FUNDS] += what == ENTRY_REJECTED
+        else:
+            exit_told(w, what, i)
     w.desk[N_HEARD] = 0
+
+
+@part
+def entry_placed(w: State, i: int) -> None:
+    x = row(w.slot, i * WIDTH)
+    if x[E] == X_RESTS:
+        x[E_KNOWN] = 1
+        if x[E_WITHDRAWN]:
+            cancel_entry(w, i)
+
+
+@part
+def exit_told(w: State, what: int, i: int) -> None:
+    """Of an exit that has not traded: it rests, it is gone, its change was answered."""
+    x = row(w.slot, i * WIDTH)
+    if what == EXIT_PLACED:
+        x[X_KNOWN] = 1
+    elif what == EXIT_CHANGED:
+        if x[X_PENDING] == C_REFUSED:
+            old_terms(w, i)
+        x[X_PENDING] = C_NONE
+    elif x[XS] == X_GONE:
+        x[FAILS] += what == EXIT_REFUSED and x[X_PURPOSE] == P_STOP
+        x[XS] = X_NONE
+        x[X_STOP] = 0
+        x[X_PENDING] = C_NONE
 
 
 @part
@@ -152,11 +204,13 @@ def settle(m: Market, w: State) -> None:
 
 
 @part
-def entry_gone(w: State, i: int) -> None:
+def entry_gone(m: Market, w: State, i: int) -> None:
     apart()
     x = row(w.slot, (i) * WIDTH)
     x[E] = X_NONE
     w.desk[TIED_ALL] -= x[E_TIED]
+    w.desk[COMING] -= x[E_PRICE] * abs(x[E_Q])
+    w.legs[m.slots[i * S_WIDTH + S_LEG]] -= 1
     remove(w, w.entering, N_ENTERING, i)
 
 
@@ -167,25 +221,40 @@ def entry_filled(m: Market, w: State, i: int) -> None:
     d = w.desk
     line = m.slots[i * S_WIDTH + S_LINE]
     side = 1 if x[E_Q] > 0 else -1
-    entry_gone(w, i)
+    entry_gone(m, w, i)
     x[Q] = x[E_Q]
     x[AVG] = x[FILL]
     value = x[AVG] * abs(x[Q])
     x[TIED] = margin(m, line, d[DAY], side, value)
     d[TIED_ALL] += x[TIED]
     x[ENTRY_AT] = d[NOW]
-    x[ENTRY_DAY] = d[DAY]
     x[OPENING] = -1
     x[BEST] = x[WORST] = x[AVG]
-    x[ENTRY_CHARGES] = charge(m, line, d[DAY], side, value, False)
+    x[ENTRY_CHARGES] = cost_of(m, w, i, side, x[E_SERIAL], False)
     d[BOOKED] -= x[ENTRY_CHARGES]
     d[BOOKED_TODAY] -= x[ENTRY_CHARGES]
     append(w, w.open, N_OPEN, i)
+    w.legs[m.slots[i * S_WIDTH + S_LEG]] += 1
+    d[UNREALISED] += (x[MARK] - x[AVG]) * x[Q]
+    d[GROSS] += x[MARK] * abs(x[Q])
+    x[AWAKE] = d[ROW]
+    x[STILL] = 0
     plan(m, w, i, side)
     protect(m, w, i)
     if x[E_WITHDRAWN] and x[E_FATE]:
         leave(m, w, i, x[E_FATE], 0)
     check(m, w)
+
+
+@part
+def cost_of(m: Market, w: State, i: int, sign: int, serial: int, by_broker: bool) -> int:
+    """What the slot's fill adds to the day's charges."""
+    x = row(w.slot, i * WIDTH)
+    line, day, units = m.slots[i * S_WIDTH + S_LINE], w.desk[DAY], abs(x[Q])
+    product = m.slots[i * S_WIDTH + S_PRODUCT]
+    if product == CNC or product == MTF:
+        return charge_delivery(m, w, line, day, sign, units, x[FILL], serial, product == MTF)
+    return charge(m, line, day, sign, x[FILL] * units, by_broker)
 
 
 @part
@@ -217,13 +286,16 @@ def exit_filled(m: Market, w: State, i: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     d = w.desk
     side = 1 if x[Q] > 0 else -1
-    value = x[FILL] * abs(x[Q])
-    by_broker = x[X_PURPOSE] == P_EXTERNAL
-    cost = charge(m, m.slots[i * S_WIDTH + S_LINE], d[DAY], -side, value, by_broker)
+    cost = cost_of(m, w, i, -side, x[X_SERIAL], x[X_PURPOSE] == P_EXTERNAL)
     gross = (x[FILL] - x[AVG]) * x[Q]
     d[BOOKED] += gross - cost
     d[BOOKED_TODAY] += gross - cost
     d[TIED_ALL] -= x[TIED]
+    d[UNREALISED] -= (x[MARK] - x[AVG]) * x[Q]
+    d[GROSS] -= x[MARK] * abs(x[Q])
+    if x[OPENING] >= 0:
+        d[CARRIED] -= (x[OPENING] - x[AVG]) * x[Q]
+    w.legs[m.slots[i * S_WIDTH + S_LEG]] -= 1
     trade = row(w.trades, d[N_TRADES] * T_WIDTH)
     d[N_TRADES] += 1
     trade[T_SLOT] = i
@@ -240,6 +312,8 @@ def exit_filled(m: Market, w: State, i: int) -> None:
     x[STOP] = x[TARGET] = x[TRAIL] = 0
     x[XS] = X_NONE
     x[X_STOP] = 0
+    x[X_PENDING] = C_NONE
+    x[X_KNOWN] = 0
     x[FAILS] = 0
     if x[LEAVING]:
         x[LEAVING] = 0
@@ -310,6 +384,25 @@ def clock(m: Market, w: State) -> None:
     apart()
     d = w.desk
     check(m, w)
+    if d[ROW] >= m.days[d[DAY] * D_WIDTH + D_LATE]:
+        square_off(m, w)
+    for n in range(d[N_ENTERING]):
+        if w.slot[w.entering[n] * WIDTH + E_WITHDRAWN]:
+            cancel_entry(w, w.entering[n])
+    for n in range(d[N_LEAVING]):
+        pursue(m, w, w.leaving[n])
+    for n in range(d[N_OPEN]):
+        if w.slot[w.open[n] * WIDTH + AWAKE] == d[ROW]:
+            protect(m, w, w.open[n])
+    if d[N_DEFERRED]:
+        retry(m, w)
+
+
+@part
+def square_off(m: Market, w: State) -> None:
+    """Intraday positions are left, and entries into them taken back, from the day's own hour on."""
+    apart()
+    d = w.desk
     for n in range(d[N_ENTERING]):
         i = w.entering[n]
         if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and allowed(m, w, i) & SQUARE:
@@ -317,16 +410,9 @@ def clock(m: Market, w: State) -> None:
     for n in range(d[N_OPEN]):
         i = w.open[n]
         now = allowed(m, w, i)
-        if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and now & SQUARE and now & OPEN and not w.slot[i * WIDTH + LEAVING]:
-            leave(m, w, i, P_SQUARE, 0)
-    for n in range(d[N_ENTERING]):
-        if w.slot[(w.entering[n]) * WIDTH + E_WITHDRAWN]:
-            cancel_entry(w, w.entering[n])
-    for n in range(d[N_LEAVING]):
-        pursue(m, w, w.leaving[n])
-    for n in range(d[N_OPEN]):
-        protect(m, w, w.open[n])
-    retry(m, w)
+        if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and now & SQUARE and now & OPEN:
+            if not w.slot[i * WIDTH + LEAVING]:
+                leave(m, w, i, P_SQUARE, 0)
 
 
 @part
@@ -334,8 +420,6 @@ def retry(m: Market, w: State) -> None:
     """The entries that a busy second had no room for, while they are young."""
     d = w.desk
     waiting = d[N_DEFERRED]
-    if waiting == 0:
-        return
     # By strategy, then in the order in which they came to wait.
     count = 0
     for leg in range(m.limits[M_LEGS]):

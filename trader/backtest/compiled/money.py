@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 
 from trader.backtest.compiled.fields import (
+    L_INTRADAY,
     L_LONG,
     L_RATES,
     L_SHORT,
     L_WIDTH,
     M_DAYS,
+    M_SCRIP,
     M_SLIPPAGE,
     PAISA,
     R_BROKERAGE,
     R_CAP,
+    R_DP,
     R_FLAT,
     R_GST,
     R_GST_OF,
@@ -34,6 +37,7 @@ from trader.backtest.compiled.fields import (
     RUPEE,
     Ints,
     Market,
+    State,
 )
 from trader.backtest.compiled.jit import part
 from trader.backtest.compiled.memory import apart, row
@@ -175,3 +179,73 @@ def noted_at_most(note: Ints) -> int:
     """Not less than ``noted``, without its divisions: GST is below a third, roundings below two rupees."""
     lines = note[0] + note[1] + note[2] + note[3] + note[4] + note[5] + note[6] // 3
     return lines // 1_000_000_000 + 2 * RUPEE + note[7]
+
+
+@part
+def charge_delivery(
+    m: Market, w: State, line: int, day: int, sign: int, units: int, price: int, serial: int, mtf: bool
+) -> int:
+    """What an order adds to the day's charges of its scrip: shares bought and sold within the day become
+    intraday, and the depository charges a scrip once. It may be negative. As ``Charges.added``."""
+    apart()
+    scrip = row(w.scrips, line * 2)
+    orders = row(w.scrip_orders, line * m.limits[M_SCRIP] * 4)
+    count = scrip[0]
+    at = count
+    while at > 0 and orders[(at - 1) * 4 + 3] > serial:  # first bought against first sold, as they were placed
+        for column in range(4):
+            orders[at * 4 + column] = orders[(at - 1) * 4 + column]
+        at -= 1
+    orders[at * 4] = sign
+    orders[at * 4 + 1] = units
+    orders[at * 4 + 2] = price
+    orders[at * 4 + 3] = serial
+    scrip[0] = count + 1
+    before = scrip[1]
+    bought, sold = 0, 0
+    for n in range(count + 1):
+        if orders[n * 4] > 0:
+            bought += orders[n * 4 + 1]
+        else:
+            sold += orders[n * 4 + 1]
+    buys = min(bought, sold)
+    sells = buys
+    of = row(m.rates, m.lines[(line * m.limits[M_DAYS] + day) * L_WIDTH + L_RATES] * R_WIDTH)
+    total = of[R_DP] if sold > bought else 0
+    for n in range(count + 1):
+        taken = min(orders[n * 4 + 1], buys if orders[n * 4] > 0 else sells)
+        if orders[n * 4] > 0:
+            buys -= taken
+        else:
+            sells -= taken
+        total += _part_intraday(m, line, day, row(orders, n * 4), taken, mtf)
+    scrip[1] = total
+    return total - before
+
+
+@part
+def _part_intraday(m: Market, line: int, day: int, order: Ints, taken: int, mtf: bool) -> int:
+    """A delivery order's charges of which ``taken`` units were traded back the same day."""
+    at = (line * m.limits[M_DAYS] + day) * L_WIDTH
+    own = row(m.rates, m.lines[at + L_RATES] * R_WIDTH)
+    intraday = row(m.rates, m.lines[at + L_INTRADAY] * R_WIDTH)
+    inside = order[2] * taken
+    rest = order[2] * (order[1] - taken)
+    if mtf:  # its own brokerage, whatever becomes of the shares
+        brokerage = min(own[R_CAP], (inside + rest) * own[R_BROKERAGE])
+    else:
+        brokerage = min(intraday[R_CAP], inside * intraday[R_BROKERAGE]) + min(own[R_CAP], rest * own[R_BROKERAGE])
+    stt, stamp = (R_STT_BUY, R_STAMP_BUY) if order[0] > 0 else (R_STT_SELL, R_STAMP_SELL)
+    transaction = inside * intraday[R_TRANSACTION] + rest * own[R_TRANSACTION]
+    sebi = inside * intraday[R_SEBI] + rest * own[R_SEBI]
+    taxed = brokerage + transaction + (sebi if own[R_GST_ON_SEBI] else 0)
+    paise = (
+        _line(brokerage)
+        + _line(inside * intraday[stt] + rest * own[stt])
+        + _line(transaction)
+        + _line(inside * intraday[R_IPFT] + rest * own[R_IPFT])
+        + _line(sebi)
+        + _line(inside * intraday[stamp] + rest * own[stamp])
+        + rounded_part(taxed, own[R_GST], own[R_GST_OF])
+    )
+    return paise * PAISA

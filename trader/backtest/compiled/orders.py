@@ -8,12 +8,15 @@ from trader.backtest.compiled.fields import (
     ASK_CANCEL_EXIT,
     ASK_CHANGE,
     ASK_EXIT,
+    AWAKE,
     BROKER_DAY,
     BROKER_MINUTE,
     BROKER_SECOND,
+    C_ASKED,
     CLOSING_TICKS,
     E_CANCEL,
     E_FATE,
+    E_KNOWN,
     E_WITHDRAWN,
     EVENING,
     FAILS,
@@ -49,22 +52,25 @@ from trader.backtest.compiled.fields import (
     SECOND,
     SLM,
     STAGE,
+    STILL,
     STOP,
     TARGET,
     TRAIL,
     TRAIL_BEST,
     WIDTH,
+    X_KNOWN,
     X_LIMIT,
     X_MODS,
     X_NONE,
-    X_OLD,
+    X_OLD_LIMIT,
+    X_OLD_PURPOSE,
+    X_OLD_TRIGGER,
+    X_OLD_TYPE,
     X_PENDING,
     X_PURPOSE,
-    X_RESTS,
     X_RMS,
     X_SENT,
     X_STOP,
-    X_TRADED,
     X_TRIGGER,
     X_TYPE,
     X_UPDATED,
@@ -170,6 +176,8 @@ def leave(m: Market, w: State, i: int, purpose: int, limit: int) -> None:
         x[L_LIMIT] = limit
         x[L_ATTEMPTS] = 0
         x[L_AGAIN] = -1
+    x[AWAKE] = w.desk[ROW]
+    x[STILL] = 0
     pursue(m, w, i)
 
 
@@ -190,7 +198,7 @@ def pursue(m: Market, w: State, i: int) -> None:
     purpose = P_EXIT if x[LEAVING] == P_STOP else x[LEAVING]
     if x[XS] == X_RMS:
         return  # the broker closes it already
-    if x[XS] == X_SENT and x[X_STOP]:
+    if x[XS] != X_NONE and x[X_STOP] and not x[X_KNOWN]:
         return  # nothing can be asked of it before the broker names it
     if x[XS] != X_NONE:
         if x[X_TYPE] == MARKET:
@@ -216,6 +224,7 @@ def send_exit(w: State, i: int, kind: int, purpose: int, trigger: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     count_pace(w, 1)
     x[XS] = X_SENT
+    x[X_KNOWN] = 0
     x[X_TYPE] = kind
     x[X_PURPOSE] = purpose
     x[X_TRIGGER] = trigger
@@ -232,26 +241,47 @@ def reshape(w: State, i: int, purpose: int, limit: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     if x[L_AGAIN] >= 0 and w.desk[NOW] < x[L_AGAIN]:
         return
-    if x[X_PENDING] or (x[XS] != X_RESTS and x[XS] != X_TRADED):
+    if x[X_PENDING] or not x[X_KNOWN]:
         return
     if x[X_MODS] >= MODIFICATIONS:
         if room(w, 0):
             count_pace(w, 0)
-            x[X_PENDING] = 1
+            x[X_PENDING] = C_ASKED
             ask(w, ASK_CANCEL_EXIT, i)
         tried(w, i)
         return
     if not room(w, 1):
         return
     count_pace(w, 0)
+    keep_terms(w, i)
     x[X_TYPE] = LIMIT if limit else MARKET
     x[X_LIMIT] = limit
     x[X_PURPOSE] = purpose
     x[X_MODS] += 1
-    x[X_PENDING] = 1
+    x[X_PENDING] = C_ASKED
     x[X_UPDATED] = w.desk[NOW]
     ask(w, ASK_CHANGE, i)
     tried(w, i)
+
+
+@part
+def keep_terms(w: State, i: int) -> None:
+    """The broker works by them until it has taken the change."""
+    x = row(w.slot, i * WIDTH)
+    x[X_OLD_TYPE] = x[X_TYPE]
+    x[X_OLD_TRIGGER] = x[X_TRIGGER]
+    x[X_OLD_LIMIT] = x[X_LIMIT]
+    x[X_OLD_PURPOSE] = x[X_PURPOSE]
+
+
+@part
+def old_terms(w: State, i: int) -> None:
+    """The change was refused."""
+    x = row(w.slot, i * WIDTH)
+    x[X_TYPE] = x[X_OLD_TYPE]
+    x[X_TRIGGER] = x[X_OLD_TRIGGER]
+    x[X_LIMIT] = x[X_OLD_LIMIT]
+    x[X_PURPOSE] = x[X_OLD_PURPOSE]
 
 
 @part
@@ -269,7 +299,7 @@ def withdraw(w: State, i: int, fate: int) -> None:
 def cancel_entry(w: State, i: int) -> None:
     apart()
     x = row(w.slot, (i) * WIDTH)
-    if x[E] == X_SENT or x[E] == X_NONE or x[E_CANCEL] or not room(w, 0):
+    if x[E] == X_NONE or not x[E_KNOWN] or x[E_CANCEL] or not room(w, 0):
         return
     count_pace(w, 0)
     x[E_CANCEL] = 1
@@ -292,15 +322,15 @@ def protect(m: Market, w: State, i: int) -> None:
         if x[XS] != X_RMS:
             place_stop(m, w, i)
     elif x[X_PURPOSE] == P_STOP and x[X_TRIGGER] != x[STOP]:
-        if x[X_PENDING] or (x[XS] != X_RESTS and x[XS] != X_TRADED):
+        if x[X_PENDING] or not x[X_KNOWN]:
             return
         if not room(w, 1) or x[X_MODS] >= MODIFICATIONS:
             return
         count_pace(w, 0)
-        x[X_OLD] = x[X_TRIGGER]
+        keep_terms(w, i)
         x[X_TRIGGER] = x[STOP]
         x[X_MODS] += 1
-        x[X_PENDING] = 1
+        x[X_PENDING] = C_ASKED
         x[X_UPDATED] = w.desk[NOW]
         ask(w, ASK_CHANGE, i)
 

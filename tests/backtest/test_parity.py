@@ -1,0 +1,173 @@
+"""The loop's trades are the live desk's, fed the same candles through the paper exchange."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.backtest.markets import ROOMY, leg, made_up, recorded
+from trader.backtest.kernel import FILL_AT_CLOSE, NO_CHARGES, TARGET_FIRST
+from trader.backtest.parity import Parity, parity
+from trader.backtest.spec import Spec
+from trader.desk.limits import RiskLimits
+from trader.domain.instrument import InstrumentKey
+
+FIVE = ("RELIANCE", "SBIN", "TCS", "INFY", "ITC")
+TEN = (*FIVE, "HDFCBANK", "AXISBANK", "LT", "MARUTI", "WIPRO")
+BANKS = ("SBIN", "HDFCBANK", "AXISBANK")
+
+
+def compared(
+    where: str | int,
+    symbols: tuple[str, ...],
+    legs: dict[str, dict[str, str]],
+    limits: RiskLimits = ROOMY,
+    first: date | None = None,
+    last: date | None = None,
+    slippage_bps: float = 0.0,
+    variant: int = 0,
+) -> Parity:
+    """``where``: a folder of recordings, or a seed of made-up candles."""
+    data, world = made_up(symbols, 12, where) if isinstance(where, int) else recorded(where, symbols)
+    interval = next(iter(data.values())).interval
+    keys = tuple(InstrumentKey(f"NSE:{symbol}") for symbol in symbols)
+    tested = Spec(
+        tuple(leg(world.catalogue.get(name), keys, settings, interval) for name, settings in legs.items()),
+        first,
+        last,
+        limits,
+        slippage_bps,
+    )
+    return parity(tested, data, world, variant=variant)
+
+
+AUGUST = {"first": date(2023, 8, 1), "last": date(2023, 8, 31)}
+TIGHT = replace(ROOMY, max_daily_loss=Decimal(1500), max_drawdown_pct=Decimal(60), loss_streak=3)
+
+REAL: dict[str, dict[str, Any]] = {
+    "ema, one stock, the owner's own limits": {
+        "where": "5minute/stocks",
+        "symbols": ("RELIANCE",),
+        "legs": {"ema_crossover": {}},
+        "limits": RiskLimits(),
+        "first": date(2023, 7, 10),
+        "last": date(2023, 9, 10),
+    },
+    "ema, five stocks until the drawdown limit ends it": {
+        "where": "5minute/stocks",
+        "symbols": FIVE,
+        "legs": {"ema_crossover": {}},
+        "limits": RiskLimits(),
+        **AUGUST,
+    },
+    "rsi, ten stocks that lose too much on some days": {
+        "where": "5minute/stocks",
+        "symbols": TEN,
+        "legs": {"rsi_mean_reversion": {"period": "5", "stop": "0.3", "target": "0.4"}},
+        "limits": TIGHT,
+        "slippage_bps": 1.0,
+        **AUGUST,
+    },
+    "breakout, trailing stops, always in the market": {
+        "where": "5minute/stocks",
+        "symbols": TEN,
+        "legs": {
+            "breakout": {"trail": "0.3", "target": "0", "stop": "0.5", "channel": "5", "exit_channel": "0"}
+        },
+        "slippage_bps": 2.0,
+        **AUGUST,
+    },
+    "three strategies against each other in the same stocks": {
+        "where": "5minute/stocks",
+        "symbols": FIVE,
+        "legs": {"ema_crossover": {}, "rsi_mean_reversion": {}, "breakout": {}},
+        **AUGUST,
+    },
+    "minutes of three banks, near stops and targets": {
+        "where": "minute/stocks",
+        "symbols": BANKS,
+        "legs": {"ema_crossover": {"stop": "0.2", "target": "0.3"}},
+        "first": date(2023, 4, 10),
+        "last": date(2023, 4, 28),
+    },
+    "minutes with holes in them": {
+        "where": "minute/stocks_from_ticks",
+        "symbols": ("RELIANCE", "SBIN"),
+        "legs": {"ema_crossover": {"stop": "0.3"}},
+        "last": date(2021, 4, 9),
+    },
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_trades_on_recorded_candles_are_those_of_the_desk(name: str) -> None:
+    found = compared(**REAL[name])
+    assert len(found.desk) >= 30
+    assert found.same, str(found.difference)
+
+
+def test_the_recorded_cases_reach_the_limits_they_are_about() -> None:
+    halted = compared(**REAL["ema, five stocks until the drawdown limit ends it"])
+    assert halted.result.halted == "drawdown"
+    breached = compared(**REAL["rsi, ten stocks that lose too much on some days"])
+    assert any(trade.reason == "breach" for trade in breached.desk)
+    assert {"open_positions", "capital", "cooldown"} <= breached.result.denied.keys()
+
+
+MADE_UP: dict[str, dict[str, Any]] = {
+    "a quiet day": {"symbols": ("AAA",), "legs": {"ema_crossover": {}}},
+    "gaps, trails and slippage": {
+        "symbols": ("AAA", "BBB", "CCC"),
+        "legs": {"breakout": {"trail": "0.2", "stop": "0.4", "channel": "6", "exit_channel": "3"}},
+        "slippage_bps": 5.0,
+    },
+    "few orders a second, few trades a day": {
+        "symbols": ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF"),
+        "legs": {"ema_crossover": {"stop": "0.3", "target": "0.5", "fast": "3", "slow": "7"}},
+        "limits": replace(ROOMY, orders_per_second=4, max_trades_per_day=9, loss_streak=2),
+    },
+    "a fixed quantity, one side, few positions": {
+        "symbols": ("AAA", "BBB", "CCC", "DDD"),
+        "legs": {"breakout": {"quantity": "7", "side": "short", "max_positions": "2", "channel": "4", "exit_channel": "2"}},
+    },
+    "breaches day after day": {
+        "symbols": ("AAA", "BBB", "CCC", "DDD"),
+        "legs": {"ema_crossover": {"fast": "2", "slow": "5"}, "rsi_mean_reversion": {"period": "3"}},
+        "limits": replace(ROOMY, max_daily_loss=Decimal(400)),
+        "slippage_bps": 3.0,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("name", MADE_UP)
+def test_trades_on_made_up_candles_are_those_of_the_desk(name: str, seed: int) -> None:
+    found = compared(where=seed, **MADE_UP[name])
+    assert len(found.desk) >= 10
+    assert found.same, str(found.difference)
+
+
+@pytest.mark.parametrize(
+    ("variant", "field"),
+    [(FILL_AT_CLOSE, "entry_price"), (TARGET_FIRST, "reason"), (NO_CHARGES, "charges")],
+    ids=["fills at the close", "the target before the stop", "no charges"],
+)
+def test_a_wrong_loop_is_found_out_with_the_trade_that_shows_it(variant: int, field: str) -> None:
+    settings = {"stop": "0.1", "target": "0.1", "fast": "3", "slow": "7"}
+    found = compared(5, ("AAA", "BBB"), {"ema_crossover": settings}, variant=variant)
+    assert not found.same
+    assert found.difference is not None
+    assert found.difference.kernel is not None
+    assert found.difference.desk is not None
+    assert field in found.difference.what
+    assert f"differs in {', '.join(found.difference.what)}" in str(found.difference)
+    assert found.difference.told  # what the desk said of it
+
+
+def test_the_right_loop_passes_where_the_wrong_ones_fail() -> None:
+    settings = {"stop": "0.1", "target": "0.1", "fast": "3", "slow": "7"}
+    assert compared(5, ("AAA", "BBB"), {"ema_crossover": settings}).same

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from trader.backtest.panel import Panel
 from trader.backtest.result import TRADE, Reason, Result
-from trader.backtest.spec import Spec
+from trader.backtest.spec import Leg, Spec
 from trader.backtest.world import World
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.market import Interval
 from trader.market.note import DELIVERED
 from trader.strategy.bars import Bars
+from trader.strategy.joint import decide
 from trader.strategy.options import Configured
 from trader.strategy.signals import Signals
 
@@ -133,7 +134,7 @@ class Backtester:
         """All slots' signals by row, those of one row in the order of the slots."""
         from trader.backtest.compiled.calls import count_calls, lay_calls
 
-        found = [self._called(spec.legs[seat.leg].interval, configured[seat.leg], seat.key) for seat in seats]
+        found = [self._called(spec.legs[seat.leg], configured[seat.leg], seat.key) for seat in seats]
         calls = np.zeros(len(self.panel.start) + 1, dtype=np.int64)
         for rows, _ in found:
             count_calls(calls, rows)
@@ -145,15 +146,21 @@ class Backtester:
             lay_calls(places, n, rows, own, slots, bits)
         return calls, slots, bits
 
-    def _called(self, interval: Interval, configured: Configured, key: InstrumentKey) -> Called:
+    def _called(self, leg: Leg, configured: Configured, key: InstrumentKey) -> Called:
         strategy = configured.strategy
-        name = (type(strategy), tuple(sorted(strategy.values().items())), key, interval)
+        symbols = leg.symbols if strategy.together else (key,)
+        name = (type(strategy), tuple(sorted(strategy.values().items())), symbols, key, leg.interval)
         found = self._signals.get(name)
         if found is None:
             while len(self._signals) >= _KEPT:
                 del self._signals[next(iter(self._signals))]
-            signals = strategy.fresh().evaluate(self.panel.bars[key])
-            found = self._signals[name] = _compressed(signals, self.panel.rows[key])
+            bars = [self.panel.bars[symbol] for symbol in symbols]
+            asked = strategy.fresh()
+            decided = decide(asked, bars) if strategy.together else [asked.evaluate(bars[0])]
+            for symbol, signals in zip(symbols, decided, strict=True):
+                mine = (*name[:3], symbol, leg.interval)
+                self._signals[mine] = _compressed(signals, self.panel.rows[symbol])
+            found = self._signals[name]
         return found
 
     # -- what is told --------------------------------------------------------------------------------------

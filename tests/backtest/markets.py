@@ -32,11 +32,15 @@ from trader.strategy.options import parse_settings
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
 DAY = date(2024, 6, 12)  # an ordinary Wednesday
+OPENING = datetime.combine(DAY, datetime.min.time(), IST).replace(hour=9, minute=15)
 NEXT = date(2024, 6, 13)
 ABC, XYZ = InstrumentKey("NSE:ABC"), InstrumentKey("NSE:XYZ")
 BUY, LEAVE, SHORT, COVER = 1, 2, 3, 4  # what a candle's volume tells the scripted strategy
 ROOMY = RiskLimits(
-    max_daily_loss=Decimal(90_000), max_daily_loss_pct=Decimal(90), max_drawdown_pct=Decimal(99), loss_streak=999
+    max_daily_loss=Decimal(90_000),
+    max_daily_loss_pct=Decimal(90),
+    max_drawdown_pct=Decimal(99),
+    loss_streak=999,
 )
 
 
@@ -80,7 +84,7 @@ Candle = tuple[float, float, float, float] | tuple[float, float, float, float, i
 def candles(
     rows: Sequence[Candle | None],
     key: InstrumentKey = ABC,
-    first: datetime = datetime.combine(DAY, datetime.min.time(), IST).replace(hour=9, minute=15),
+    first: datetime = OPENING,
     interval: Interval = Interval.M5,
 ) -> Bars:
     """Open, high, low, close and, where it says something, the volume; None is a candle that is missing."""
@@ -126,7 +130,9 @@ def recorded(folder: str, symbols: Sequence[str]) -> tuple[dict[InstrumentKey, B
         market = ReplayMarket.from_path(together)
     assert market.interval is not None
     data = {
-        one.instrument.key: Bars.of_arrays(one.instrument.key, market.interval, one.at, *one.prices, one.volume)
+        one.instrument.key: Bars.of_arrays(
+            one.instrument.key, market.interval, one.at, *one.prices, one.volume
+        )
         for one in market._series.values()
     }
     return data, world(market.instruments(), market.calendar, bundled=True)
@@ -159,7 +165,5 @@ def made_up(
         rows = [np.round(row[keep], 2) for row in (opening, high, low, close)]
         key = InstrumentKey(f"NSE:{symbol}")
         data[key] = Bars.of_arrays(key, interval, start[keep], *rows, np.full(int(keep.sum()), 1000.0))
-        instruments.append(
-            Instrument(Exchange.NSE, symbol, n + 1, Decimal("0.05"), derivatives=n % 2 == 0)
-        )
+        instruments.append(Instrument(Exchange.NSE, symbol, n + 1, Decimal("0.05"), derivatives=n % 2 == 0))
     return data, world(instruments, calendar, bundled=True)

@@ -21,7 +21,7 @@ FAST_SLOW = {"fast": "5:20:1", "slow": "20:60:10"}
 
 
 def space(**given: str) -> Space:
-    # Looked up now: whoever discovers the catalogue makes the class anew, and workers unpickle the present one.
+    # Looked up now: whoever discovers the catalogue makes the class anew, and workers unpickle the present.
     present = importlib.import_module("strategies.ema_crossover").EmaCrossover
     return Space.parse(present, given or FAST_SLOW)
 

@@ -113,7 +113,12 @@ def test_slippage_is_lost_by_every_market_order_and_rounded_away_from_the_trader
 
 def test_the_stop_trails_behind_the_best_price_and_is_never_loosened() -> None:
     settings = TEN | {"stop": "2", "target": "0", "trail": "1"}
-    rows = [*flat(100, 1, BUY), (100, 103, 100, 102.5), (102.5, 102.9, 102.2, 102.4), (102.4, 102.4, 101, 101)]
+    rows = [
+        *flat(100, 1, BUY),
+        (100, 103, 100, 102.5),
+        (102.5, 102.9, 102.2, 102.4),
+        (102.4, 102.4, 101, 101),
+    ]
     trade = only(traded(rows, settings))
     assert (trade["exit_price"], trade["reason"]) == (102, Reason.STOP)  # 103 less 1 % of the entry
 
@@ -154,13 +159,25 @@ def test_a_position_that_finds_no_price_is_closed_by_the_broker_for_a_fee() -> N
 
 def test_what_is_still_held_at_the_end_is_valued_not_executed() -> None:
     future = Instrument(
-        Exchange.NFO, "ABC24JUNFUT", 5, Decimal("0.05"), 10, Segment.FUTURES, underlying="ABC", expiry=date(2024, 6, 27)
+        Exchange.NFO, "ABC24JUNFUT", 5, Decimal("0.05"), 10, Segment.FUTURES, underlying="ABC",
+        expiry=date(2024, 6, 27),
     )  # fmt: skip
     data = {future.key: candles([*flat(100, 1, BUY), *flat(100, 1), *flat(100.5, 3)], future.key)}
     result = Backtester(world([future]), data).run(spec(TEN | {"product": "NRML"}, keys=(future.key,)))
     trade = only(result)
     assert (Reason(int(trade["reason"])), trade["exit_price"], trade["pnl"]) == (Reason.END, 100.5, 5)
-    entry = Executed("t", future.key, Exchange.NFO, Segment.FUTURES, "ABC", Product.NRML, Side.BUY, 10, Decimal(1000), at(9, 20))
+    entry = Executed(
+        "t",
+        future.key,
+        Exchange.NFO,
+        Segment.FUTURES,
+        "ABC",
+        Product.NRML,
+        Side.BUY,
+        10,
+        Decimal(1000),
+        at(9, 20),
+    )
     assert Decimal(str(trade["charges"])) == tables()[0].order(entry).total  # nothing was paid for an exit
     assert result.equity[-1] == pytest.approx(100_000 + 5 - trade["charges"])
 
@@ -168,15 +185,22 @@ def test_what_is_still_held_at_the_end_is_valued_not_executed() -> None:
 # -- money ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("on", [date(2019, 6, 12), date(2021, 6, 10), date(2023, 6, 14), date(2024, 6, 12), date(2026, 6, 10)])
+@pytest.mark.parametrize(
+    "on", [date(2019, 6, 12), date(2021, 6, 10), date(2023, 6, 14), date(2024, 6, 12), date(2026, 6, 10)]
+)
 @pytest.mark.parametrize(("price", "quantity"), [(100.05, 7), (2513.35, 39), (0.35, 99_999), (49_999.95, 1)])
 def test_charges_are_those_of_the_day_to_the_paisa(on: date, price: float, quantity: int) -> None:
     rows = [*flat(price, 1, BUY), *flat(price, 1, LEAVE), *flat(price, 1)]
     data = {ABC: candles(rows, first=datetime(on.year, on.month, on.day, 9, 15, tzinfo=IST))}
-    large = replace(ROOMY, capital=Decimal(10_000_000), max_order_value=Decimal(10_000_000), risk_per_trade_pct=Decimal(2))
+    large = replace(
+        ROOMY, capital=Decimal(10_000_000), max_order_value=Decimal(10_000_000), risk_per_trade_pct=Decimal(2)
+    )
     trade = only(Backtester(world(), data).run(spec({"quantity": str(quantity)}, large)))
     orders = [
-        Executed("t", ABC, Exchange.NSE, Segment.EQUITY, "", Product.MIS, side, quantity, Decimal(str(price)) * quantity, at(9, 20, on))
+        Executed(
+            "t", ABC, Exchange.NSE, Segment.EQUITY, "", Product.MIS, side, quantity,
+            Decimal(str(price)) * quantity, at(9, 20, on),
+        )
         for side in (Side.BUY, Side.SELL)
     ]  # fmt: skip
     assert Decimal(str(trade["charges"])) == sum(tables()[0].order(order).total for order in orders)
@@ -210,14 +234,26 @@ def test_days_without_charges_when_they_are_switched_off() -> None:
 
 
 def test_a_daily_loss_closes_everything_and_the_next_day_trades_again() -> None:
-    falling: list[Candle] = [*flat(100, 1, BUY), *flat(100, 1), (100, 100, 98, 98), *flat(98, 1, BUY), *flat(98, 2)]
+    falling: list[Candle] = [
+        *flat(100, 1, BUY),
+        *flat(100, 1),
+        (100, 100, 98, 98),
+        *flat(98, 1, BUY),
+        *flat(98, 2),
+    ]
     second = candles(flat(98, 1, BUY) + flat(98, 2), first=at(9, 15, DAY + timedelta(days=1)))
     first = candles(falling)
     bars = Bars.of_arrays(
-        ABC, Interval.M5, np.concatenate([first.start, second.start]), *np.concatenate([first.table, second.table], axis=1)
+        ABC, Interval.M5, np.concatenate([first.start, second.start]),
+        *np.concatenate([first.table, second.table], axis=1),
     )  # fmt: skip
     limits = replace(ROOMY, max_daily_loss=Decimal(900))
-    result = Backtester(world(), {ABC: bars}).run(spec({"stop": "4", "quantity": "500", "target": "0", "risk": "2"}, replace(limits, risk_per_trade_pct=Decimal(2))))
+    result = Backtester(world(), {ABC: bars}).run(
+        spec(
+            {"stop": "4", "quantity": "500", "target": "0", "risk": "2"},
+            replace(limits, risk_per_trade_pct=Decimal(2)),
+        )
+    )
     breach, later = result.trades
     assert Reason(int(breach["reason"])) is Reason.BREACH
     assert breach["exit_price"] == 98  # the open after the candle that showed the loss
@@ -227,7 +263,13 @@ def test_a_daily_loss_closes_everything_and_the_next_day_trades_again() -> None:
 
 def test_a_drawdown_ends_trading_for_good() -> None:
     limits = replace(ROOMY, max_drawdown_pct=Decimal("0.5"))
-    rows: list[Candle] = [*flat(100, 1, BUY), *flat(100, 1), (100, 100, 98.5, 98.5), *flat(98.5, 2, BUY), *flat(98.5, 2)]
+    rows: list[Candle] = [
+        *flat(100, 1, BUY),
+        *flat(100, 1),
+        (100, 100, 98.5, 98.5),
+        *flat(98.5, 2, BUY),
+        *flat(98.5, 2),
+    ]
     result = traded(rows, {"stop": "2", "quantity": "400", "target": "0"}, limits=limits)
     assert Reason(int(only(result)["reason"])) is Reason.BREACH
     assert (result.halted, result.halted_on) == ("drawdown", DAY)
@@ -243,7 +285,11 @@ def test_a_drawdown_ends_trading_for_good() -> None:
         ({"max_order_value": Decimal(900)}, {}, "order_value"),
         ({"max_position_pct": Decimal("0.9")}, {}, "position_size"),
         ({"risk_per_trade_pct": Decimal("0.009")}, {}, "risk_per_trade"),
-        ({"capital": Decimal(250), "max_exposure_pct": Decimal(9000), "max_position_pct": Decimal(900)}, {"stop": "0.1"}, "capital"),
+        (
+            {"capital": Decimal(250), "max_exposure_pct": Decimal(9000), "max_position_pct": Decimal(900)},
+            {"stop": "0.1"},
+            "capital",
+        ),
         ({"orders_per_day": 1}, {}, "rate_day"),
     ],
 )  # fmt: skip
@@ -282,7 +328,9 @@ def test_what_candles_cannot_answer_is_refused_with_a_sentence() -> None:
     with pytest.raises(InvalidInput, match="Expected candles from 2030"):
         backtester.run(spec(first=date(2030, 1, 1)))
     with pytest.raises(InvalidInput, match="orders up to"):
-        backtester.run(spec(limits=replace(ROOMY, capital=Decimal(10) ** 10, max_order_value=Decimal(10) ** 10)))
+        backtester.run(
+            spec(limits=replace(ROOMY, capital=Decimal(10) ** 10, max_order_value=Decimal(10) ** 10))
+        )
     option = Instrument(Exchange.NFO, "NIFTY24JUN23000CE", 9, Decimal("0.05"), segment=Segment.OPTIONS)
     bars = candles(flat(100, 5), option.key)
     with pytest.raises(InvalidInput, match="SL-M"):
@@ -309,10 +357,17 @@ def test_crossovers_without_stops_and_charges_are_those_of_a_plain_loop() -> Non
     data, made = made_up(("AAA",), 10, 11, holes=0)
     key = InstrumentKey("NSE:AAA")
     settings = {"fast": "5", "slow": "12", "stop": "7", "target": "0", "quantity": "1"}
-    asked = Spec((leg(made.catalogue.get("ema_crossover"), (key,), settings),), limits=replace(ROOMY, max_trades_per_day=999), charges=False)
+    asked = Spec(
+        (leg(made.catalogue.get("ema_crossover"), (key,), settings),),
+        limits=replace(ROOMY, max_trades_per_day=999),
+        charges=False,
+    )
     result = Backtester(made, data).run(asked)
     found = [
-        (int(t["side"]), moment(int(t["entry_at"])), float(t["entry_price"]), moment(int(t["exit_at"])), float(t["exit_price"]))
+        (
+            int(t["side"]), moment(int(t["entry_at"])), float(t["entry_price"]),
+            moment(int(t["exit_at"])), float(t["exit_price"]),
+        )
         for t in result.trades
     ]  # fmt: skip
     assert {Reason(int(reason)) for reason in result.trades["reason"]} == {Reason.SIGNAL, Reason.SQUAREOFF}
@@ -321,7 +376,7 @@ def test_crossovers_without_stops_and_charges_are_those_of_a_plain_loop() -> Non
 
 
 def plain_crossovers(bars: Bars, fast: int, slow: int) -> list[tuple[int, datetime, float, datetime, float]]:
-    """The same strategy written once more, with nothing of ours: averages, next opens, square-off at 15:10."""
+    """The same strategy written once more, nothing of ours: averages, next opens, square-off at 15:10."""
     a, b = plain_ema(list(bars.close), fast), plain_ema(list(bars.close), slow)
     trades, held, pending = [], None, 0
     for n in range(len(bars)):

@@ -132,7 +132,15 @@ MADE_UP: dict[str, dict[str, Any]] = {
     },
     "a fixed quantity, one side, few positions": {
         "symbols": ("AAA", "BBB", "CCC", "DDD"),
-        "legs": {"breakout": {"quantity": "7", "side": "short", "max_positions": "2", "channel": "4", "exit_channel": "2"}},
+        "legs": {
+            "breakout": {
+                "quantity": "7",
+                "side": "short",
+                "max_positions": "2",
+                "channel": "4",
+                "exit_channel": "2",
+            }
+        },
     },
     "breaches day after day": {
         "symbols": ("AAA", "BBB", "CCC", "DDD"),

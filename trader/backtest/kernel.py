@@ -1,8 +1,8 @@
 """The backtest's loop: candles as the replay shows them, to the desk's rules in numbers.
 
-A row of the market is three moments, as ``trader.service.pump`` plays them: the opens are shown as ticks, each
-candle's range passes, the closes are shown and signals are acted on. Rows in which nothing can happen are
-recognised and passed over; days without a position and without a signal too.
+A row of the market is three moments, as ``trader.service.pump`` plays them: the opens are shown as ticks,
+each candle's range passes, the closes are shown and signals are acted on. Rows in which nothing can happen
+are recognised and passed over; days without a position and without a signal too.
 """
 
 from __future__ import annotations
@@ -188,9 +188,15 @@ def wakes(m: Market, w: State, t: int) -> bool:
             first, last = c[0] * mult, c[3] * mult
             high, low = c[1] * mult, c[2] * mult
             if x[Q] > 0:
-                if low <= x[X_TRIGGER] or (x[TARGET] and high >= x[TARGET]) or (x[TRAIL] and high > x[TRAIL_BEST]):
+                if (
+                    low <= x[X_TRIGGER]
+                    or (x[TARGET] and high >= x[TARGET])
+                    or (x[TRAIL] and high > x[TRAIL_BEST])
+                ):
                     wake = True
-            elif high >= x[X_TRIGGER] or (x[TARGET] and low <= x[TARGET]) or (x[TRAIL] and low < x[TRAIL_BEST]):
+            elif (
+                high >= x[X_TRIGGER] or (x[TARGET] and low <= x[TARGET]) or (x[TRAIL] and low < x[TRAIL_BEST])
+            ):
                 wake = True
         if wake:
             x[AWAKE] = t
@@ -407,7 +413,12 @@ def touch_targets(m: Market, w: State, t: int, sym: int) -> None:
         i = w.open[n]
         x = row(w.slot, (i) * WIDTH)
         best = cell(m, t, sym, 1) if x[Q] > 0 else cell(m, t, sym, 2)
-        if m.slots[i * S_WIDTH + S_SYM] == sym and x[TARGET] and (best - x[TARGET]) * x[Q] >= 0 and x[XS] == X_RESTS:
+        if (
+            m.slots[i * S_WIDTH + S_SYM] == sym
+            and x[TARGET]
+            and (best - x[TARGET]) * x[Q] >= 0
+            and x[XS] == X_RESTS
+        ):
             on_prices(m, w, i, cell(m, t, sym, 1), cell(m, t, sym, 2), True)
     settle(m, w)
 

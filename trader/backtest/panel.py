@@ -33,8 +33,8 @@ _MOST = 2_000_000_000  # what a cell holds
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """``days``: (days, 5): first row, row after the last, day of settlement, close of the last venue, first row
-    in which an hour of the day asks for something (square-off, the end of stops).
+    """``days``: (days, 5): first row, row after the last, day of settlement, close of the last venue, first
+    row in which an hour of the day asks for something (square-off, the end of stops).
     ``flags``: (rows, venues, 2), what each venue allows at a row's beginning and end. ``venues``: their
     order; ``ends``: when each row's candles have closed."""
 

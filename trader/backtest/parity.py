@@ -57,7 +57,8 @@ class Dealt:
         way = "long" if self.side > 0 else "short"
         return (
             f"{self.symbol} {way} {self.quantity}: {moment(self.entry_at):%d %b %H:%M:%S} at "
-            f"{rupees(self.entry_price)}, {moment(self.exit_at):%d %b %H:%M:%S} at {rupees(self.exit_price)}, "
+            f"{rupees(self.entry_price)}, "
+            f"{moment(self.exit_at):%d %b %H:%M:%S} at {rupees(self.exit_price)}, "
             f"{self.reason}, charges {rupees(self.charges)}"
         )
 
@@ -73,7 +74,9 @@ class Difference:
     told: Sequence[str]
 
     def __str__(self) -> str:
-        lines = [f"Trade {self.number + 1} differs" + (f" in {', '.join(self.what)}" if self.what else "") + ":"]
+        lines = [
+            f"Trade {self.number + 1} differs" + (f" in {', '.join(self.what)}" if self.what else "") + ":"
+        ]
         lines.append(f"  backtest: {self.kernel or 'no such trade'}")
         lines.append(f"  desk:     {self.desk or 'no such trade'}")
         return "\n".join(lines + [f"  the desk: {text}" for text in self.told])
@@ -175,9 +178,12 @@ def recording(spec: Spec, backtester: Backtester, world: World) -> ReplayMarket:
         exact = np.rint(bars.table[:4] * 10_000) / 10_000
         series.append(
             Series(
-                world.instruments.by_key[key], np.array(bars.start), tuple(exact),
-                bars.volume.astype(np.int64), _days_of(bars.start),
-            )  # fmt: skip
+                world.instruments.by_key[key],
+                np.array(bars.start),
+                tuple(exact),
+                bars.volume.astype(np.int64),
+                _days_of(bars.start),
+            )
         )
     return ReplayMarket(series, panel.interval, world.calendar, {}, spec.first, spec.last)
 

@@ -1,4 +1,4 @@
-"""The desk's rules of one test as tables of whole numbers: limits, terms of each slot, rates and margins by day.
+"""The desk's rules of one test as tables of whole numbers: limits, terms of slots, rates and margins by day.
 
 What the numbers cannot hold is refused here with a sentence, so that the loop needs no doubts.
 """
@@ -75,7 +75,9 @@ def rulebook(spec: Spec, panel: Panel, world: World) -> Rulebook:
         instrument = _instrument(world, seat.key)
         line = places[seat.key, one.options.product]
         slots[n] = _slot(ranks[leg.name], panel.keys.index(seat.key), line, one, instrument, leg)
-        percent = min(Decimal(str(one.options.risk)), spec.limits.risk_per_trade_pct, RISK_PER_TRADE_CEILING_PCT)
+        percent = min(
+            Decimal(str(one.options.risk)), spec.limits.risk_per_trade_pct, RISK_PER_TRADE_CEILING_PCT
+        )
         terms[n] = one.options.stop, one.options.target, one.options.trail, float(percent)
     memo = (tuple(lines), spec.charges)
     if memo not in panel.memo:
@@ -89,7 +91,9 @@ def rulebook(spec: Spec, panel: Panel, world: World) -> Rulebook:
         previous=panel.previous,
         slots=slots,
         terms=terms,
-        symbols=np.array([_symbol(_instrument(world, key), panel, world) for key in panel.keys], dtype=np.int64),
+        symbols=np.array(
+            [_symbol(_instrument(world, key), panel, world) for key in panel.keys], dtype=np.int64
+        ),
         lines=table,
         rates=rates,
         limits=_limits(spec, panel, lines, chapters),
@@ -108,7 +112,8 @@ def _configured(leg: Leg, world: World) -> Configured:
     kind = world.catalogue.get(leg.strategy)
     if kind.decides_on_ticks():
         raise InvalidInput(
-            f"{leg.strategy} decides on ticks: candles hold none, so it cannot be backtested; replay ticks instead"
+            f"{leg.strategy} decides on ticks: candles hold none, so it cannot be backtested; "
+            "replay ticks instead"
         )
     return parse_settings(kind, dict(leg.settings))
 
@@ -119,8 +124,8 @@ def _instrument(world: World, key: InstrumentKey) -> Instrument:
         raise InvalidInput(f"{symbol_of(key)} is not a known instrument")
     if instrument.segment is Segment.OPTIONS or shaping.stop_type(instrument) is not OrderType.SL_M:
         raise InvalidInput(
-            f"{symbol_of(key)} takes no SL-M stops; backtests of stop-limit instruments (options, the BSE) are "
-            "not possible yet: replay it through the desk"
+            f"{symbol_of(key)} takes no SL-M stops; backtests of stop-limit instruments (options, the BSE) "
+            "are not possible yet: replay it through the desk"
         )
     return instrument
 
@@ -130,7 +135,8 @@ def _slot(
 ) -> Sequence[int]:
     options = configured.options
     taken = [
-        shaping.product_fault(instrument, options.product, side, opening=True) is None for side in (Side.BUY, Side.SELL)
+        shaping.product_fault(instrument, options.product, side, opening=True) is None
+        for side in (Side.BUY, Side.SELL)
     ]
     return (
         rank, symbol, line, _PRODUCTS[options.product], options.quantity, options.max_positions,
@@ -210,9 +216,7 @@ def _limits(
     return values
 
 
-def _scrip_orders(
-    spec: Spec, panel: Panel, lines: Sequence[tuple[InstrumentKey, Product]]
-) -> int:
+def _scrip_orders(spec: Spec, panel: Panel, lines: Sequence[tuple[InstrumentKey, Product]]) -> int:
     """How many orders of one share a day of deliveries may have, at most: an entry and an exit a candle."""
     if not any(product in DELIVERED for _, product in lines):
         return 1

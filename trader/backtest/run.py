@@ -103,13 +103,15 @@ class Backtester:
                 raise InvalidInput(f"{leg.name}: there are no candles of {names}")
             if leg.interval is not self.panel.interval:
                 raise InvalidInput(
-                    f"{leg.name} asks for {leg.interval} candles, these are of {self.panel.interval}; load them in "
-                    f"{leg.interval}"
+                    f"{leg.name} asks for {leg.interval} candles, these are of {self.panel.interval}; "
+                    f"load them in {leg.interval}"
                 )
 
     def _days(self, spec: Spec) -> tuple[int, int]:
         dates = self.panel.timetable.dates
-        first = next((n for n, day in enumerate(dates) if spec.first is None or day >= spec.first), len(dates))
+        first = next(
+            (n for n, day in enumerate(dates) if spec.first is None or day >= spec.first), len(dates)
+        )
         last = next(
             (n for n in range(len(dates) - 1, -1, -1) if spec.last is None or dates[n] <= spec.last), -1
         )
@@ -165,17 +167,19 @@ class Backtester:
 
     # -- what is told --------------------------------------------------------------------------------------
 
-    def _warnings(self, configured: Sequence[Configured], halted: str, denied: Mapping[str, int]) -> Sequence[str]:
+    def _warnings(
+        self, configured: Sequence[Configured], halted: str, denied: Mapping[str, int]
+    ) -> Sequence[str]:
         warnings = list(self.panel.warnings)
         if self.panel.interval is Interval.D1:
             warnings.append(
-                "Daily candles close when the market does: the desk can't act on them before the next day has "
-                "moved on, so nothing is entered. Use candles of an hour or less."
+                "Daily candles close when the market does: the desk can't act on them before the next day "
+                "has moved on, so nothing is entered. Use candles of an hour or less."
             )
         if any(one.options.product in DELIVERED for one in configured):
             warnings.append(
-                "Delivery: when the money of a sale can be used again is not reckoned with; the desk's broker "
-                "may refuse an entry that was made here."
+                "Delivery: when the money of a sale can be used again is not reckoned with; the desk's "
+                "broker may refuse an entry that was made here."
             )
         if not halted and denied.get("drawdown"):
             warnings.append("The drawdown limit refused entries: equity was too far below its peak.")
@@ -185,18 +189,19 @@ class Backtester:
         kinds = sorted({leg.strategy for leg in spec.legs})
         digest = hashlib.sha256(_rules_hash().encode())
         for kind in kinds:
-            digest.update(_source(self.world.catalogue.get(kind)).encode())
+            source = _source(self.world.catalogue.get(kind))  # type: ignore[arg-type] # a class can be hashed
+            digest.update(source.encode())
         return digest.hexdigest()[:32]
 
 
 def _compressed(signals: Signals, rows: NDArray[np.int32]) -> Called:
     from trader.backtest.compiled.calls import compressed
 
-    arrays = [
+    enter_long, exit_long, enter_short, exit_short = (
         _NOTHING if array is None else np.ascontiguousarray(array)
         for array in (signals.enter_long, signals.exit_long, signals.enter_short, signals.exit_short)
-    ]
-    at, bits = compressed(*arrays, rows)
+    )
+    at, bits = compressed(enter_long, exit_long, enter_short, exit_short, rows)
     return at, bits
 
 

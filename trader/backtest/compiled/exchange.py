@@ -240,7 +240,10 @@ def answer_all(m: Market, w: State) -> None:
 @part
 def quoted_now(m: Market, w: State, i: int) -> bool:
     """Whether the quote of this very instant is known: opens are, a candle's close is not for trading."""
-    return w.desk[STAGE] == OPENING_TICKS and m.cells[((w.desk[ROW]) * m.limits[M_SYMBOLS] + m.slots[i * S_WIDTH + S_SYM]) * 4 + 3] != 0
+    return (
+        w.desk[STAGE] == OPENING_TICKS
+        and m.cells[((w.desk[ROW]) * m.limits[M_SYMBOLS] + m.slots[i * S_WIDTH + S_SYM]) * 4 + 3] != 0
+    )
 
 
 @part

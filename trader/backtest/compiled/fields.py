@@ -21,8 +21,8 @@ OPEN, ENTRIES, STOPS, SQUARE, BROKER, STOPS_END = 1, 2, 4, 8, 16, 32
 # Purposes of orders, in the order of ``Purpose``; EXTERNAL is the broker's own square-off.
 P_NONE, P_STOP, P_TARGET, P_EXIT, P_SQUARE, P_KILL, P_EXTERNAL = range(7)
 SLM, MARKET, LIMIT = 1, 2, 3
-# An order: none, decided, at the exchange, traded there, the broker's own, refused or cancelled there. The desk
-# knows of the last four when it has heard: until then an order has no name to ask for changes by.
+# An order: none, decided, at the exchange, traded there, the broker's own, refused or cancelled there. The
+# desk knows of the last four when it has heard: until then an order has no name to ask for changes by.
 X_NONE, X_SENT, X_RESTS, X_TRADED, X_RMS, X_GONE = range(6)
 MIS, CNC, MTF, NRML = range(4)
 ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT = 1, 2, 4, 8
@@ -46,15 +46,16 @@ L_LONG, L_SHORT, L_RATES, L_CHAPTER, L_INTRADAY, L_WIDTH = range(6)
 # -- ``limits``
 (M_CAPITAL, M_ORDER, M_POSITION, M_EXPOSURE, M_DAILY_LOSS, M_RISK_PER_TRADE, M_POSITIONS, M_TRADES,
  M_SECOND, M_MINUTE, M_DAY, M_STREAK, M_COOLDOWN, M_STALE, M_DUPLICATE, M_SLIPPAGE, M_MULTIPLE, M_LENGTH,
- M_ACCOUNT, M_SYMBOLS, M_VENUES, M_DAYS, M_LINES, M_CHAPTERS, M_SINGLE, M_LEGS, M_SCRIP, M_WIDTH) = range(28)  # fmt: skip
+ M_ACCOUNT, M_SYMBOLS, M_VENUES, M_DAYS, M_LINES, M_CHAPTERS, M_SINGLE, M_LEGS, M_SCRIP,
+ M_WIDTH) = range(28)  # fmt: skip
 MF_CAPITAL, MF_DRAWDOWN, MF_WIDTH = range(3)
 
 # -- rows of ``days``
 # D_LATE: the first row in which an hour of the day asks for something: square-off, the end of stops
 D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
 
-# -- rows of ``state``: a slot as it now is. AWAKE: the last row in which something happened to it; STILL: its stop
-# rests as it should, and nothing else is under way.
+# -- rows of ``state``: a slot as it now is. AWAKE: the last row in which something happened to it; STILL: its
+# stop rests as it should, and nothing else is under way.
 (Q, AVG, ENTRY_AT, ENTRY_CHARGES, TIED, MARK, MARK_AT, OPENING, BEST, WORST,
  STOP, TARGET, TRAIL, TRAIL_BEST, FAILS,
  XS, X_STOP, X_TYPE, X_TRIGGER, X_LIMIT, X_PURPOSE, X_ACTIVE, X_MET, X_MODS, X_SERIAL, X_UPDATED, X_PENDING,
@@ -64,11 +65,13 @@ D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
  REVERSAL, REVERSAL_UNTIL, DEFERRED, DEFERRED_UNTIL, LAST_AT, LAST_Q, FILL, AWAKE, STILL,
  WIDTH) = range(56)  # fmt: skip
 
-# -- ``desk``: what all slots share. Sums are kept, not summed up: UNREALISED and GROSS of open positions, CARRIED
-# of what those carried over night had at the day's start, COMING of the values of entries under way.
+# -- ``desk``: what all slots share. Sums are kept, not summed up: UNREALISED and GROSS of open positions,
+# CARRIED of what those carried over night had at the day's start, COMING of the values of entries under way.
 (BOOKED, BOOKED_TODAY, PEAK, ENTRIES_TODAY, STREAK, COOLDOWN, LATCH, TOLD, IN_SECOND_OF, IN_SECOND,
- IN_MINUTE_OF, IN_MINUTE, IN_DAY, SERIAL, N_OPEN, N_LEAVING, N_ENTERING, N_DEFERRED, N_ASKED, N_HEARD, DAY, ROW,
- N_TRADES, CASH, GAIN, VARIANT, HALTED_DAY, RANGE_OF, TIED_ALL, UNREALISED, GROSS, CARRIED, COMING, NOW, STAGE,
+ IN_MINUTE_OF, IN_MINUTE, IN_DAY, SERIAL, N_OPEN, N_LEAVING, N_ENTERING, N_DEFERRED, N_ASKED, N_HEARD, DAY,
+ ROW,
+ N_TRADES, CASH, GAIN, VARIANT, HALTED_DAY, RANGE_OF, TIED_ALL, UNREALISED, GROSS, CARRIED, COMING, NOW,
+ STAGE,
  DESK_WIDTH) = range(36)  # fmt: skip
 LATCH_NONE, LATCH_DAILY, LATCH_DRAWDOWN = 0, 1, 2
 # Stages of a moment: before the first quote of a day, opens shown, inside the candles, closes shown.
@@ -76,8 +79,8 @@ MORNING, OPENING_TICKS, INSIDE, CLOSING_TICKS, EVENING = range(5)
 
 # What is asked of the broker, and what is heard from it.
 ASK_ENTRY, ASK_EXIT, ASK_CHANGE, ASK_CANCEL_ENTRY, ASK_CANCEL_EXIT = range(5)
-(ENTRY_FILLED, EXIT_FILLED, ENTRY_PLACED, EXIT_PLACED, ENTRY_REJECTED, ENTRY_CANCELLED, EXIT_REFUSED, EXIT_CANCELLED,
- EXIT_CHANGED) = range(9)  # fmt: skip
+(ENTRY_FILLED, EXIT_FILLED, ENTRY_PLACED, EXIT_PLACED, ENTRY_REJECTED, ENTRY_CANCELLED, EXIT_REFUSED,
+ EXIT_CANCELLED, EXIT_CHANGED) = range(9)  # fmt: skip
 # A change of an exit: none, asked for, taken, refused; the last two until that is heard.
 C_NONE, C_ASKED, C_TAKEN, C_REFUSED = range(4)
 
@@ -89,11 +92,13 @@ DENIALS = (
     "mode", "session_closed", "lot_multiple", "not_tradable", "product", "freeze_quantity", "entries_over",
     "no_quote", "stale_quote", "price_band", "expired", "expires_today", "order_value", "position_size",
     "risk_per_trade", "open_positions", "strategy_positions", "exposure", "capital", "daily_loss", "drawdown",
-    "trades_per_day", "cooldown", "rate_second", "rate_minute", "rate_day", "duplicate_signal", "broker_funds",
+    "trades_per_day", "cooldown", "rate_second", "rate_minute", "rate_day", "duplicate_signal",
+    "broker_funds",
 )  # fmt: skip
 (N_MODE, N_SESSION, N_LOT, N_TRADABLE, N_PRODUCT, N_FREEZE, N_OVER, N_QUOTE, N_STALE, N_BAND, N_EXPIRED,
  N_EXPIRES, N_ORDER, N_POSITION, N_RISK, N_POSITIONS, N_STRATEGY, N_EXPOSURE, N_CAPITAL, N_LOSS, N_DRAWDOWN,
- N_DAY_TRADES, N_COOLDOWN, N_RATE_SECOND, N_RATE_MINUTE, N_RATE_DAY, N_DUPLICATE, N_FUNDS) = range(28)  # fmt: skip
+ N_DAY_TRADES, N_COOLDOWN, N_RATE_SECOND, N_RATE_MINUTE, N_RATE_DAY, N_DUPLICATE,
+ N_FUNDS) = range(28)  # fmt: skip
 
 BROKER_SECOND, BROKER_MINUTE, BROKER_DAY, MODIFICATIONS, RESERVED = 10, 400, 5000, 25, 5  # trader.desk.limits
 

@@ -1,5 +1,5 @@
-"""One program instead of sixty. Numba makes every function that a compiled one calls a library of its own, with
-copies of all that it calls in turn, optimised and made machine code each time: the loop took a minute to
+"""One program instead of sixty. Numba makes every function that a compiled one calls a library of its own,
+with copies of all that it calls in turn, optimised and made machine code each time: the loop took a minute to
 compile. Here the parts wait, and are linked once into what calls them all.
 
 This reaches into Numba (0.61 to 0.68); where it has changed, ``together`` does nothing, and compiling takes

@@ -1,9 +1,9 @@
 """Tables by their address.
 
-Compiled functions hand on two pointers, to the addresses of the tables of the market and of the desk. Handing
-on two dozen arrays instead, with their shapes and reference counts, made compiling last minutes and every call
-slow. Nothing checks bounds here: NUMBA_DISABLE_JIT=1 runs everything as plain Python with bounds checked, for a
-debugger, and for doubts.
+Compiled functions hand on two pointers, to the addresses of the tables of the market and of the desk.
+Handing on two dozen arrays instead, with their shapes and reference counts, made compiling last minutes and
+every call slow. Nothing checks bounds here: NUMBA_DISABLE_JIT=1 runs everything as plain Python with bounds
+checked, for a debugger, and for doubts.
 """
 
 from __future__ import annotations

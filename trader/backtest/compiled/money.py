@@ -143,8 +143,8 @@ def charge(m: Market, line: int, day: int, sign: int, value: int, by_broker: boo
 
 @part
 def note_down(m: Market, line: int, day: int, sign: int, value: int, by_broker: bool, note: Ints) -> None:
-    """Add an order's exact lines to the day's: brokerage, STT, transaction, IPFT, SEBI, stamp, what GST is on,
-    and the RMS fee."""
+    """Add an order's exact lines to the day's: brokerage, STT, transaction, IPFT, SEBI, stamp, what GST is
+    on, and the RMS fee."""
     apart()
     of = row(m.rates, m.lines[(line * m.limits[M_DAYS] + day) * L_WIDTH + L_RATES] * R_WIDTH)
     brokerage = of[R_CAP] if of[R_FLAT] else min(of[R_CAP], value * of[R_BROKERAGE])
@@ -192,7 +192,9 @@ def charge_delivery(
     orders = row(w.scrip_orders, line * m.limits[M_SCRIP] * 4)
     count = scrip[0]
     at = count
-    while at > 0 and orders[(at - 1) * 4 + 3] > serial:  # first bought against first sold, as they were placed
+    while (
+        at > 0 and orders[(at - 1) * 4 + 3] > serial
+    ):  # first bought against first sold, as they were placed
         for column in range(4):
             orders[at * 4 + column] = orders[(at - 1) * 4 + column]
         at -= 1
@@ -234,7 +236,9 @@ def _part_intraday(m: Market, line: int, day: int, order: Ints, taken: int, mtf:
     if mtf:  # its own brokerage, whatever becomes of the shares
         brokerage = min(own[R_CAP], (inside + rest) * own[R_BROKERAGE])
     else:
-        brokerage = min(intraday[R_CAP], inside * intraday[R_BROKERAGE]) + min(own[R_CAP], rest * own[R_BROKERAGE])
+        brokerage = min(intraday[R_CAP], inside * intraday[R_BROKERAGE]) + min(
+            own[R_CAP], rest * own[R_BROKERAGE]
+        )
     stt, stamp = (R_STT_BUY, R_STAMP_BUY) if order[0] > 0 else (R_STT_SELL, R_STAMP_SELL)
     transaction = inside * intraday[R_TRANSACTION] + rest * own[R_TRANSACTION]
     sebi = inside * intraday[R_SEBI] + rest * own[R_SEBI]

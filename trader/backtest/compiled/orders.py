@@ -98,7 +98,11 @@ def allowed(m: Market, w: State, i: int) -> int:
     if w.desk[STAGE] == EVENING:
         return 0
     end = 1 if w.desk[STAGE] == INSIDE or w.desk[STAGE] == CLOSING_TICKS else 0
-    return m.flags[((w.desk[ROW]) * m.limits[M_VENUES] + m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_VENUE]) * 2 + end]
+    return m.flags[
+        ((w.desk[ROW]) * m.limits[M_VENUES] + m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_VENUE])
+        * 2
+        + end
+    ]
 
 
 # -- pace -----------------------------------------------------------------------------------------------

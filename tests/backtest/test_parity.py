@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -142,6 +143,20 @@ MADE_UP: dict[str, dict[str, Any]] = {
             }
         },
     },
+    "delivery, kept over night, its charges netted by the scrip": {
+        "symbols": ("AAA", "BBB", "CCC"),
+        "legs": {
+            "ema_crossover": {"product": "CNC", "side": "long", "stop": "2", "target": "1", "fast": "3"},
+            "breakout": {"product": "CNC", "side": "long", "stop": "3", "trail": "1.5", "target": "0"},
+        },
+        "limits": replace(ROOMY, capital=Decimal(10_000_000), max_order_value=Decimal(60_000)),
+        "slippage_bps": 1.0,
+    },
+    "delivery on margin": {
+        "symbols": ("AAA", "BBB"),
+        "legs": {"breakout": {"product": "MTF", "side": "long", "stop": "2", "trail": "1", "target": "0"}},
+        "limits": replace(ROOMY, capital=Decimal(10_000_000), max_order_value=Decimal(60_000)),
+    },
     "breaches day after day": {
         "symbols": ("AAA", "BBB", "CCC", "DDD"),
         "legs": {"ema_crossover": {"fast": "2", "slow": "5"}, "rsi_mean_reversion": {"period": "3"}},
@@ -179,3 +194,41 @@ def test_a_wrong_loop_is_found_out_with_the_trade_that_shows_it(variant: int, fi
 def test_the_right_loop_passes_where_the_wrong_ones_fail() -> None:
     settings = {"stop": "0.1", "target": "0.1", "fast": "3", "slow": "7"}
     assert compared(5, ("AAA", "BBB"), {"ema_crossover": settings}).same
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_trades_of_drawn_strategies_and_limits_are_those_of_the_desk(seed: int) -> None:
+    draw = Random(seed)
+    symbols = ("AAA", "BBB", "CCC", "DDD", "EEE")[: draw.randint(1, 5)]
+    drawn: dict[str, dict[str, str]] = {
+        "ema_crossover": {"fast": "2", "slow": "5"},
+        "rsi_mean_reversion": {"period": "3"},
+        "breakout": {"channel": "4", "exit_channel": draw.choice(["0", "2"])},
+    }
+    legs = {}
+    for name in draw.sample(sorted(drawn), draw.randint(1, 3)):
+        legs[name] = drawn[name] | {
+            "stop": draw.choice(["0.1", "0.3", "1.5"]),
+            "target": draw.choice(["0", "0.1", "0.4"]),
+            "trail": draw.choice(["0", "0.1", "0.5"]),
+            "side": draw.choice(["both", "both", "long", "short"]),
+            "max_positions": str(draw.randint(1, 5)),
+            "quantity": draw.choice(["0", "0", "13"]),
+        }
+    limits = RiskLimits(
+        capital=Decimal(draw.choice([20_000, 100_000, 500_000])),
+        max_daily_loss=Decimal(draw.choice([300, 1000, 90_000])),
+        max_daily_loss_pct=Decimal(draw.choice([1, 50])),
+        max_drawdown_pct=Decimal(draw.choice([3, 90])),
+        max_open_positions=draw.randint(1, 8),
+        max_order_value=Decimal(draw.choice([20_000, 100_000])),
+        max_exposure_pct=Decimal(draw.choice([100, 500])),
+        max_trades_per_day=draw.choice([5, 50, 400]),
+        orders_per_second=draw.choice([1, 3, 8]),
+        orders_per_minute=draw.choice([5, 200]),
+        orders_per_day=draw.choice([30, 2000]),
+        loss_streak=draw.choice([2, 99]),
+        stale_quote=timedelta(seconds=draw.choice([30, 400])),
+    )
+    found = compared(seed, symbols, legs, limits, slippage_bps=draw.choice([0.0, 1.5, 10.0]))
+    assert found.same, str(found.difference)

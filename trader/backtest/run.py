@@ -28,7 +28,6 @@ from trader.strategy.options import Configured
 from trader.strategy.signals import Signals
 
 Called = tuple[NDArray[np.int32], NDArray[np.uint8]]  # rows of the market, bits of the signals there
-_NOTHING = np.zeros(0, dtype=np.bool_)
 _KEPT = 512  # signals kept for another run, by leg and instrument
 
 
@@ -134,18 +133,15 @@ class Backtester:
         self, spec: Spec, seats: Sequence[Any], configured: Sequence[Configured]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
         """All slots' signals by row, those of one row in the order of the slots."""
-        from trader.backtest.compiled.calls import count_calls, lay_calls
-
         found = [self._called(spec.legs[seat.leg], configured[seat.leg], seat.key) for seat in seats]
+        rows = np.concatenate([rows for rows, _ in found])
+        bits = np.concatenate([bits for _, bits in found])
+        slots = np.repeat(np.arange(len(found)), [len(rows) for rows, _ in found])
+        if len(found) > 1:
+            order = np.argsort(rows, kind="stable")
+            bits, slots = bits[order], slots[order]
         calls = np.zeros(len(self.panel.start) + 1, dtype=np.int64)
-        for rows, _ in found:
-            count_calls(calls, rows)
-        np.cumsum(calls, out=calls)
-        slots = np.empty(int(calls[-1]), dtype=np.int64)
-        bits = np.empty(int(calls[-1]), dtype=np.uint8)
-        places = calls[:-1].copy()
-        for n, (rows, own) in enumerate(found):
-            lay_calls(places, n, rows, own, slots, bits)
+        np.cumsum(np.bincount(rows, minlength=len(self.panel.start)), out=calls[1:])
         return calls, slots, bits
 
     def _called(self, leg: Leg, configured: Configured, key: InstrumentKey) -> Called:
@@ -195,14 +191,19 @@ class Backtester:
 
 
 def _compressed(signals: Signals, rows: NDArray[np.int32]) -> Called:
-    from trader.backtest.compiled.calls import compressed
-
-    enter_long, exit_long, enter_short, exit_short = (
-        _NOTHING if array is None else np.ascontiguousarray(array)
-        for array in (signals.enter_long, signals.exit_long, signals.enter_short, signals.exit_short)
-    )
-    at, bits = compressed(enter_long, exit_long, enter_short, exit_short, rows)
-    return at, bits
+    """Only the candles with a signal: few of them have one."""
+    given = [signals.enter_long, signals.exit_long, signals.enter_short, signals.exit_short]
+    some = [
+        array for n, array in enumerate(given) if array is not None and not any(array is b for b in given[:n])
+    ]
+    if not some:
+        return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.uint8)
+    at = np.flatnonzero(some[0] if len(some) == 1 else np.logical_or.reduce(some))
+    bits = np.zeros(len(at), dtype=np.uint8)
+    for n, array in enumerate(given):
+        if array is not None:
+            bits |= array[at].astype(np.uint8) << np.uint8(n)
+    return rows[at], bits
 
 
 def _state(market: Any, chapters: int, trades: int, variant: int) -> Any:
@@ -217,6 +218,7 @@ def _state(market: Any, chapters: int, trades: int, variant: int) -> Any:
         leaving=np.zeros(slots, dtype=np.int64),
         entering=np.zeros(slots, dtype=np.int64),
         deferred=np.zeros(slots, dtype=np.int64),
+        awake=np.zeros(slots + 1, dtype=np.int64),
         asked=np.zeros((8 * slots + 64, 2), dtype=np.int64),
         heard=np.zeros((8 * slots + 64, 2), dtype=np.int64),
         denied=np.zeros(len(f.DENIALS), dtype=np.int64),
@@ -229,7 +231,7 @@ def _state(market: Any, chapters: int, trades: int, variant: int) -> Any:
         legs=np.zeros(int(market.limits[f.M_LEGS]), dtype=np.int64),
         ranged=np.zeros(slots + 1, dtype=np.int64),
         sorted=np.zeros((2 * slots + 2, 3), dtype=np.int64),
-        trades=np.empty((trades, f.T_WIDTH), dtype=np.int64),
+        trades=np.empty((f.T_WIDTH, trades), dtype=np.int64),
         worth=np.zeros(len(market.rows), dtype=np.int64),
         held=np.zeros(len(market.rows), dtype=np.int64),
     )
@@ -237,6 +239,8 @@ def _state(market: Any, chapters: int, trades: int, variant: int) -> Any:
     state.desk[f.DAY] = -1
     state.desk[f.VARIANT] = variant
     state.slot[:, [f.OPENING, f.AWAKE]] = -1
+    state.slot[:, f.SYM] = market.slots[:, f.S_SYM]
+    market.limits[f.M_ROOM] = trades
     state.slot[:, f.L_AGAIN] = -1
     state.slot[:, f.LAST_AT] = -(2**62)
     return state
@@ -249,20 +253,20 @@ def _trades(seats: Sequence[Any], panel: Panel, state: Any, last: int) -> NDArra
     reasons[[f.P_STOP, f.P_TARGET, f.P_EXIT, f.P_SQUARE, f.P_KILL, f.P_EXTERNAL]] = [
         Reason.STOP, Reason.TARGET, Reason.SIGNAL, Reason.SQUAREOFF, Reason.BREACH, Reason.SQUAREOFF,
     ]  # fmt: skip
-    rows = state.trades[: state.desk[f.N_TRADES]]
+    rows = state.trades[:, : state.desk[f.N_TRADES]]
     legs = np.array([seat.leg for seat in seats])
     symbols = np.array([panel.keys.index(seat.key) for seat in seats])
-    table = np.zeros(len(rows), dtype=TRADE)
-    slot, quantity = rows[:, f.T_SLOT], rows[:, f.T_QUANTITY]
+    table = np.zeros(rows.shape[1], dtype=TRADE)
+    slot, quantity = rows[f.T_SLOT], rows[f.T_QUANTITY]
     table["leg"], table["symbol"] = legs[slot], symbols[slot]
     table["side"], table["quantity"] = np.sign(quantity), np.abs(quantity)
-    table["reason"] = reasons[rows[:, f.T_PURPOSE]]
-    table["entry_at"], table["exit_at"] = rows[:, f.T_ENTRY_AT], rows[:, f.T_EXIT_AT]
-    table["entry_price"] = rows[:, f.T_ENTRY] / f.RUPEE
-    table["exit_price"] = rows[:, f.T_EXIT] / f.RUPEE
-    table["pnl"] = (rows[:, f.T_EXIT] - rows[:, f.T_ENTRY]) * quantity / f.RUPEE
-    table["charges"] = rows[:, f.T_CHARGES] / f.RUPEE
-    table["best"], table["worst"] = rows[:, f.T_BEST] / f.RUPEE, rows[:, f.T_WORST] / f.RUPEE
+    table["reason"] = reasons[rows[f.T_PURPOSE]]
+    table["entry_at"], table["exit_at"] = rows[f.T_ENTRY_AT], rows[f.T_EXIT_AT]
+    table["entry_price"] = rows[f.T_ENTRY] / f.RUPEE
+    table["exit_price"] = rows[f.T_EXIT] / f.RUPEE
+    table["pnl"] = (rows[f.T_EXIT] - rows[f.T_ENTRY]) * quantity / f.RUPEE
+    table["charges"] = rows[f.T_CHARGES] / f.RUPEE
+    table["best"], table["worst"] = rows[f.T_BEST] / f.RUPEE, rows[f.T_WORST] / f.RUPEE
     return _with_open(table, seats, panel, state, int(panel.timetable.ends[last]))
 
 

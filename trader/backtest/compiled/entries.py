@@ -73,6 +73,7 @@ from trader.backtest.compiled.fields import (
     N_STALE,
     N_STRATEGY,
     N_TRADABLE,
+    NEVER_STILL,
     NOW,
     OPEN,
     S_LEG,
@@ -87,9 +88,9 @@ from trader.backtest.compiled.fields import (
     SF_RISK,
     SF_STOP,
     SF_WIDTH,
-    STILL,
     STOPS,
     TIED_ALL,
+    WAKE_LOW,
     WIDTH,
     X_NONE,
     X_SENT,
@@ -106,11 +107,30 @@ from trader.backtest.compiled.fields import (
     Market,
     State,
 )
-from trader.backtest.compiled.guard import day_result, equity, fallen
-from trader.backtest.compiled.jit import part
-from trader.backtest.compiled.memory import apart, row
-from trader.backtest.compiled.money import floored, margin, rupees_of
-from trader.backtest.compiled.orders import allowed, append, ask, count_pace, roll_pace
+from trader.backtest.compiled.guard import (
+    day_result,
+    equity,
+    fallen,
+)
+from trader.backtest.compiled.jit import (
+    part,
+)
+from trader.backtest.compiled.memory import (
+    apart,
+    row,
+)
+from trader.backtest.compiled.money import (
+    floored,
+    margin,
+    rupees_of,
+)
+from trader.backtest.compiled.orders import (
+    allowed,
+    append,
+    ask,
+    count_pace,
+    roll_pace,
+)
 from trader.strategy import rules
 
 ACCEPTED = -1
@@ -292,7 +312,7 @@ def _pace(m: Market, w: State, i: int, side: int, quantity: int) -> int:
     owed = d[N_ENTERING]
     for n in range(d[N_OPEN]):
         y = row(w.slot, (w.open[n]) * WIDTH)
-        if not y[STILL]:
+        if y[WAKE_LOW] == NEVER_STILL:
             owed += y[XS] == X_NONE or not y[X_STOP]
     if limits[M_SECOND] > 1 and d[IN_SECOND] + owed + 1 >= limits[M_SECOND]:
         return N_RATE_SECOND

@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+from trader.backtest.compiled.account import (
+    blocked,
+    book,
+    covered,
+    funded,
+    opens_more,
+)
 from trader.backtest.compiled.fields import (
     ASK_CANCEL_ENTRY,
     ASK_CHANGE,
     ASK_ENTRY,
     ASK_EXIT,
-    C_ASKED,
     C_REFUSED,
     C_TAKEN,
-    CASH,
-    D_SETTLES,
-    D_WIDTH,
-    DAY,
     E_Q,
     E_SERIAL,
     ENTRY_CANCELLED,
@@ -27,49 +29,33 @@ from trader.backtest.compiled.fields import (
     EXIT_PLACED,
     EXIT_REFUSED,
     FILL,
-    GAIN,
+    FILL_AT_CLOSE,
     INSIDE,
-    L_CHAPTER,
-    L_RATES,
-    L_WIDTH,
     LIMIT,
     M_ACCOUNT,
-    M_CHAPTERS,
-    M_DAYS,
     M_LENGTH,
-    M_LINES,
     M_MULTIPLE,
-    M_SINGLE,
     M_SYMBOLS,
+    M_VENUES,
     MARK,
     MARKET,
     N_ASKED,
-    N_ENTERING,
     N_HEARD,
-    N_OPEN,
     NOW,
     OPENING_TICKS,
-    R_GST,
-    R_GST_OF,
-    R_WIDTH,
     RANGE_OF,
     ROW,
-    S_LINE,
     S_SYM,
     S_WIDTH,
     SERIAL,
     SLM,
     STAGE,
-    TIED,
     VARIANT,
     WIDTH,
     X_ACTIVE,
     X_GONE,
     X_LIMIT,
     X_MET,
-    X_OLD_LIMIT,
-    X_OLD_TRIGGER,
-    X_OLD_TYPE,
     X_PENDING,
     X_RESTS,
     X_RMS,
@@ -79,31 +65,43 @@ from trader.backtest.compiled.fields import (
     X_TYPE,
     XS,
     Y_TICK,
+    Y_VENUE,
     Y_WIDTH,
     E,
     Market,
     Q,
     State,
 )
-from trader.backtest.compiled.jit import part
-from trader.backtest.compiled.memory import apart, row
+from trader.backtest.compiled.jit import (
+    part,
+)
+from trader.backtest.compiled.memory import (
+    apart,
+    row,
+)
 from trader.backtest.compiled.money import (
-    margin,
-    note_down,
-    noted,
-    noted_at_most,
     on_tick_down,
     on_tick_up,
     slipped,
 )
 from trader.strategy import rules
 
-FILL_AT_CLOSE = 1  # a variant for tests
-
 
 @part
 def cell(m: Market, t: int, sym: int, column: int) -> int:
     return m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + column] * m.limits[M_MULTIPLE]
+
+
+@part
+def traded_in(m: Market, t: int, sym: int) -> bool:
+    """Whether the instrument has a candle in the row."""
+    return m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] != 0
+
+
+@part
+def flags_of(m: Market, t: int, sym: int, end: int) -> int:
+    """What the instrument's venue allows at the row's beginning or end."""
+    return m.flags[(t * m.limits[M_VENUES] + m.symbols[sym * Y_WIDTH + Y_VENUE]) * 2 + end]
 
 
 @part
@@ -119,9 +117,6 @@ def heard(w: State, what: int, i: int) -> None:
     w.heard[(w.desk[N_HEARD]) * 2 + 0] = what
     w.heard[(w.desk[N_HEARD]) * 2 + 1] = i
     w.desk[N_HEARD] += 1
-
-
-# -- what trades ----------------------------------------------------------------------------------------
 
 
 @part
@@ -143,27 +138,6 @@ def execute_exit(m: Market, w: State, i: int, price: int) -> None:
     x[FILL] = price
     book(m, w, i, -x[Q], price, by_broker)
     heard(w, EXIT_FILLED, i)
-
-
-@part
-def book(m: Market, w: State, i: int, signed: int, price: int, by_broker: bool) -> None:
-    """The broker's own net position, the day's gain and its contract note."""
-    apart()
-    line = m.slots[i * S_WIDTH + S_LINE]
-    net = row(w.net, line * 2)
-    held = net[0]
-    sign = 1 if signed > 0 else -1
-    if held * signed < 0:
-        closed = min(abs(signed), abs(held))
-        cost = net[1] if closed == abs(held) else net[1] * closed // abs(held)
-        w.desk[GAIN] += (price * closed - cost) * (1 if held > 0 else -1)
-        net[1] -= cost
-        net[1] += price * (abs(signed) - closed)
-    else:
-        net[1] += price * abs(signed)
-    net[0] += signed
-    chapter = m.lines[(line * m.limits[M_DAYS] + w.desk[DAY]) * L_WIDTH + L_CHAPTER]
-    note_down(m, line, w.desk[DAY], sign, price * abs(signed), by_broker, row(w.note, chapter * 8))
 
 
 @part
@@ -208,9 +182,6 @@ def live_through(m: Market, w: State, i: int) -> None:
             execute_exit(m, w, i, slipped(m, price, sign, m.symbols[sym * Y_WIDTH + Y_TICK]))
     elif x[X_TYPE] == LIMIT and x[X_ACTIVE] <= start and rules.target_hit(-sign, x[X_LIMIT], low, high):
         execute_exit(m, w, i, x[X_LIMIT])
-
-
-# -- what is asked --------------------------------------------------------------------------------------
 
 
 @part
@@ -296,24 +267,6 @@ def take_exit(m: Market, w: State, i: int) -> None:
 
 
 @part
-def opens_more(m: Market, w: State, i: int) -> bool:
-    """Whether an exit would open a position at the broker, who nets what several strategies hold."""
-    if m.limits[M_SINGLE] or not m.limits[M_ACCOUNT]:
-        return False
-    x = row(w.slot, i * WIDTH)
-    sign = -1 if x[Q] > 0 else 1
-    return opens(abs(x[Q]), sign, w.net[m.slots[i * S_WIDTH + S_LINE] * 2]) > 0
-
-
-@part
-def covered(m: Market, w: State, before: int) -> bool:
-    """Whether the cash covers what is blocked now, beside what was blocked before."""
-    after = blocked(m, w, -1)
-    cash = w.desk[CASH] + min(w.desk[GAIN], 0) - note_total(m, w)
-    return after <= cash or after <= before
-
-
-@part
 def take_change(m: Market, w: State, i: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     if x[XS] != X_RESTS:
@@ -336,136 +289,3 @@ def take_change(m: Market, w: State, i: int) -> None:
     elif quoted_now(m, w, i):
         meet_open(m, w, i)
     heard(w, EXIT_CHANGED, i)
-
-
-# -- the account ----------------------------------------------------------------------------------------
-
-
-@part
-def funded(m: Market, w: State, i: int) -> bool:
-    """The broker's margin check: gains of today are no cash before they are settled."""
-    x = row(w.slot, (i) * WIDTH)
-    line = m.slots[i * S_WIDTH + S_LINE]
-    sign = 1 if x[E_Q] > 0 else -1
-    if opens(abs(x[E_Q]), sign, w.net[line * 2 + 0]) == 0:
-        return True
-    after = blocked(m, w, i)
-    losses = min(w.desk[GAIN], 0)
-    if after <= w.desk[CASH] + losses - note_at_most(m, w):
-        return True
-    cash = w.desk[CASH] + losses - note_total(m, w)
-    return after <= cash or after <= blocked(m, w, -1)
-
-
-@part
-def note_at_most(m: Market, w: State) -> int:
-    total = 0
-    for n in range(m.limits[M_CHAPTERS]):
-        total += noted_at_most(row(w.note, n * 8))
-    return total
-
-
-@part
-def note_total(m: Market, w: State) -> int:
-    total = 0
-    rates = row(m.rates, m.lines[(0 * m.limits[M_DAYS] + w.desk[DAY]) * L_WIDTH + L_RATES] * R_WIDTH)
-    for n in range(m.limits[M_CHAPTERS]):  # the last row is the desk's scratch
-        total += noted(row(w.note, n * 8), rates[R_GST], rates[R_GST_OF])
-    return total
-
-
-@part
-def opens(units: int, sign: int, net: int) -> int:
-    return max(units - max(-net * sign, 0), 0)
-
-
-@part
-def blocked(m: Market, w: State, new: int) -> int:
-    """What positions and working orders block, with the entry of slot ``new`` besides them."""
-    apart()
-    total = 0
-    if m.limits[M_SINGLE]:
-        for n in range(w.desk[N_OPEN]):
-            x = row(w.slot, w.open[n] * WIDTH)
-            if x[XS] != X_TRADED:  # closed here, though the desk has not heard of it
-                total += x[TIED]
-        for n in range(w.desk[N_ENTERING]):
-            k = w.entering[n]
-            x = row(w.slot, k * WIDTH)
-            if x[E] == X_RESTS or x[E] == X_TRADED or k == new:
-                sign = 1 if x[E_Q] > 0 else -1
-                price = x[FILL] if x[E] == X_TRADED else x[MARK]
-                total += margin(m, m.slots[k * S_WIDTH + S_LINE], w.desk[DAY], sign, price * abs(x[E_Q]))
-        return total
-    for line in range(m.limits[M_LINES]):
-        w.seen[line] = 0
-    for n in range(w.desk[N_OPEN] + w.desk[N_ENTERING]):
-        k = w.open[n] if n < w.desk[N_OPEN] else w.entering[n - w.desk[N_OPEN]]
-        line = m.slots[k * S_WIDTH + S_LINE]
-        if not w.seen[line]:
-            w.seen[line] = 1
-            total += _blocked_line(m, w, line, new)
-    return total
-
-
-@part
-def _blocked_line(m: Market, w: State, line: int, new: int) -> int:
-    apart()
-    day = w.desk[DAY]
-    net = w.net[line * 2 + 0]
-    buys, sells = 0, 0
-    if net > 0:
-        buys = margin(m, line, day, 1, w.net[line * 2 + 1])
-    elif net < 0:
-        sells = margin(m, line, day, -1, w.net[line * 2 + 1])
-    for n in range(w.desk[N_ENTERING]):
-        k = w.entering[n]
-        x = row(w.slot, (k) * WIDTH)
-        if m.slots[k * S_WIDTH + S_LINE] == line and (x[E] == X_RESTS or k == new):
-            sign = 1 if x[E_Q] > 0 else -1
-            needed = margin(m, line, day, sign, x[MARK] * opens(abs(x[E_Q]), sign, net))
-            if sign > 0:
-                buys += needed
-            else:
-                sells += needed
-    for n in range(w.desk[N_OPEN]):
-        k = w.open[n]
-        x = row(w.slot, (k) * WIDTH)
-        if m.slots[k * S_WIDTH + S_LINE] == line and x[XS] == X_RESTS:
-            sign = -1 if x[Q] > 0 else 1
-            units = opens(abs(x[Q]), sign, net)
-            if units:
-                price = working_price(w, k)
-                needed = margin(m, line, day, sign, price * units)
-                if sign > 0:
-                    buys += needed
-                else:
-                    sells += needed
-    return max(buys, sells)
-
-
-@part
-def working_price(w: State, i: int) -> int:
-    """Of an exit, by the terms the broker knows: the limit, else the trigger, else the last price."""
-    x = row(w.slot, i * WIDTH)
-    old = x[X_PENDING] == C_ASKED or x[X_PENDING] == C_REFUSED
-    kind = x[X_OLD_TYPE] if old else x[X_TYPE]
-    if kind == SLM:
-        return x[X_OLD_TRIGGER] if old else x[X_TRIGGER]
-    if kind == LIMIT:
-        return x[X_OLD_LIMIT] if old else x[X_LIMIT]
-    return x[MARK]
-
-
-@part
-def close_account_day(m: Market, w: State) -> None:
-    """The day's loss and charges leave at once, its gain comes when it is settled."""
-    d = w.desk
-    d[CASH] -= note_total(m, w) - min(d[GAIN], 0)
-    settles = m.days[(d[DAY]) * D_WIDTH + D_SETTLES]
-    if d[GAIN] > 0 and settles < m.limits[M_DAYS]:
-        w.credits[settles] += d[GAIN]
-    d[GAIN] = 0
-    for n in range(m.limits[M_CHAPTERS]):
-        for column in range(8):
-            w.note[n * 8 + column] = 0

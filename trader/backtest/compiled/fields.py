@@ -47,7 +47,7 @@ L_LONG, L_SHORT, L_RATES, L_CHAPTER, L_INTRADAY, L_WIDTH = range(6)
 (M_CAPITAL, M_ORDER, M_POSITION, M_EXPOSURE, M_DAILY_LOSS, M_RISK_PER_TRADE, M_POSITIONS, M_TRADES,
  M_SECOND, M_MINUTE, M_DAY, M_STREAK, M_COOLDOWN, M_STALE, M_DUPLICATE, M_SLIPPAGE, M_MULTIPLE, M_LENGTH,
  M_ACCOUNT, M_SYMBOLS, M_VENUES, M_DAYS, M_LINES, M_CHAPTERS, M_SINGLE, M_LEGS, M_SCRIP,
- M_WIDTH) = range(28)  # fmt: skip
+ M_ROOM, M_WIDTH) = range(29)  # fmt: skip
 MF_CAPITAL, MF_DRAWDOWN, MF_WIDTH = range(3)
 
 # -- rows of ``days``
@@ -56,23 +56,26 @@ D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
 
 # -- rows of ``state``: a slot as it now is. AWAKE: the last row in which something happened to it; STILL: its
 # stop rests as it should, and nothing else is under way.
-(Q, AVG, ENTRY_AT, ENTRY_CHARGES, TIED, MARK, MARK_AT, OPENING, BEST, WORST,
- STOP, TARGET, TRAIL, TRAIL_BEST, FAILS,
- XS, X_STOP, X_TYPE, X_TRIGGER, X_LIMIT, X_PURPOSE, X_ACTIVE, X_MET, X_MODS, X_SERIAL, X_UPDATED, X_PENDING,
- X_KNOWN, X_OLD_TYPE, X_OLD_TRIGGER, X_OLD_LIMIT, X_OLD_PURPOSE,
- LEAVING, L_SINCE, L_LIMIT, L_ATTEMPTS, L_AGAIN,
+(Q, AVG, MARK, MARK_AT, WAKE_LOW, WAKE_HIGH, AWAKE, SYM,
+ BEST, WORST, XS, X_TYPE, X_STOP, X_TRIGGER, X_KNOWN, X_PENDING,
+ X_PURPOSE, X_LIMIT, X_ACTIVE, X_MET, X_MODS, X_SERIAL, X_UPDATED, FILL,
+ STOP, TARGET, TRAIL, TRAIL_BEST, FAILS, LEAVING, REVERSAL, REVERSAL_UNTIL,
+ ENTRY_AT, ENTRY_CHARGES, TIED, OPENING,
+ X_OLD_TYPE, X_OLD_TRIGGER, X_OLD_LIMIT, X_OLD_PURPOSE,
+ L_SINCE, L_LIMIT, L_ATTEMPTS, L_AGAIN,
  E, E_Q, E_PRICE, E_SERIAL, E_TIED, E_WITHDRAWN, E_FATE, E_CANCEL, E_KNOWN,
- REVERSAL, REVERSAL_UNTIL, DEFERRED, DEFERRED_UNTIL, LAST_AT, LAST_Q, FILL, AWAKE, STILL,
- WIDTH) = range(56)  # fmt: skip
+ DEFERRED, DEFERRED_UNTIL, LAST_AT, LAST_Q,
+ WIDTH) = range(58)  # fmt: skip
+NEVER_STILL = 1 << 60  # as WAKE_LOW: whatever the price, the slot wakes
 
 # -- ``desk``: what all slots share. Sums are kept, not summed up: UNREALISED and GROSS of open positions,
 # CARRIED of what those carried over night had at the day's start, COMING of the values of entries under way.
 (BOOKED, BOOKED_TODAY, PEAK, ENTRIES_TODAY, STREAK, COOLDOWN, LATCH, TOLD, IN_SECOND_OF, IN_SECOND,
- IN_MINUTE_OF, IN_MINUTE, IN_DAY, SERIAL, N_OPEN, N_LEAVING, N_ENTERING, N_DEFERRED, N_ASKED, N_HEARD, DAY,
- ROW,
+ IN_MINUTE_OF, IN_MINUTE, IN_DAY, SERIAL, N_OPEN, N_LEAVING, N_ENTERING, N_DEFERRED, N_ASKED, N_HEARD,
+ N_AWAKE, DAY, ROW,
  N_TRADES, CASH, GAIN, VARIANT, HALTED_DAY, RANGE_OF, TIED_ALL, UNREALISED, GROSS, CARRIED, COMING, NOW,
  STAGE,
- DESK_WIDTH) = range(36)  # fmt: skip
+ DESK_WIDTH) = range(37)  # fmt: skip
 LATCH_NONE, LATCH_DAILY, LATCH_DRAWDOWN = 0, 1, 2
 # Stages of a moment: before the first quote of a day, opens shown, inside the candles, closes shown.
 MORNING, OPENING_TICKS, INSIDE, CLOSING_TICKS, EVENING = range(5)
@@ -87,6 +90,9 @@ C_NONE, C_ASKED, C_TAKEN, C_REFUSED = range(4)
 # -- rows of ``trades``
 (T_SLOT, T_PURPOSE, T_QUANTITY, T_ENTRY_AT, T_EXIT_AT, T_ENTRY, T_EXIT, T_CHARGES, T_BEST, T_WORST,
  T_WIDTH) = range(11)  # fmt: skip
+
+# Variants of the loop; the wrong ones are for tests of the parity check, which must find each of them.
+RIGHT, FILL_AT_CLOSE, TARGET_FIRST, NO_CHARGES = range(4)
 
 DENIALS = (
     "mode", "session_closed", "lot_multiple", "not_tradable", "product", "freeze_quantity", "entries_over",
@@ -136,6 +142,7 @@ class State(NamedTuple):
     leaving: Ints
     entering: Ints
     deferred: Ints
+    awake: Ints  # slots to which something happens in this row
     asked: Ints  # (…, 2)
     heard: Ints  # (…, 2)
     denied: Ints
@@ -148,6 +155,6 @@ class State(NamedTuple):
     legs: Ints  # by leg: positions, and entries under way
     sorted: Ints  # (slots * 2, 3): scratch
     ranged: Ints  # (slots): scratch
-    trades: Ints
+    trades: Ints  # (T_WIDTH, …): a column of each
     worth: Ints  # equity after each row
     held: Ints  # exposure after each row

@@ -31,9 +31,16 @@ from trader.backtest.compiled.fields import (
     Market,
     State,
 )
-from trader.backtest.compiled.jit import part
-from trader.backtest.compiled.memory import apart
-from trader.backtest.compiled.orders import leave, withdraw
+from trader.backtest.compiled.jit import (
+    part,
+)
+from trader.backtest.compiled.memory import (
+    apart,
+)
+from trader.backtest.compiled.orders import (
+    leave,
+    withdraw,
+)
 
 
 @part

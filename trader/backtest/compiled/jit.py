@@ -35,8 +35,10 @@ def part(function: _F) -> _F:
 
 
 def loop(function: _F) -> _F:
-    """As ``whole``, for what allocates nothing: without reference counts it compiles in a fraction of the
-    time, and what it calls is made machine code with it, not first by itself."""
+    """A function that Python calls. It allocates nothing: without reference counts it compiles in a fraction
+    of the time, and what it calls is made machine code with it, not first by itself. The code is kept beside
+    the file, or in the user's cache where that folder cannot be written; where neither can, every process
+    compiles."""
     compiled = numba.njit(_nrt=False, error_model="numpy", nogil=True, no_cfunc_wrapper=True)(function)
     if not numba.config.DISABLE_JIT:
         compile_one = compiled.compile
@@ -47,12 +49,6 @@ def loop(function: _F) -> _F:
 
         compiled.compile = compile_together
     return _cached(compiled)
-
-
-def whole(function: _F) -> _F:
-    """A function that Python calls. The compiled code is kept beside the file, or in the user's cache where
-    that folder cannot be written; where neither can, it is compiled in every process."""
-    return _cached(numba.njit(nogil=True)(function))
 
 
 def _cached(compiled: Any) -> Any:

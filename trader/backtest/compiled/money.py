@@ -39,8 +39,13 @@ from trader.backtest.compiled.fields import (
     Market,
     State,
 )
-from trader.backtest.compiled.jit import part
-from trader.backtest.compiled.memory import apart, row
+from trader.backtest.compiled.jit import (
+    part,
+)
+from trader.backtest.compiled.memory import (
+    apart,
+    row,
+)
 
 FINE_PAISA = 100_000_000_000  # of 1e-13 rupees, in which a line of charges is exact
 FINE_RUPEE = 100 * FINE_PAISA

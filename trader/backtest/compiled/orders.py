@@ -38,7 +38,9 @@ from trader.backtest.compiled.fields import (
     MINUTE,
     MODIFICATIONS,
     N_ASKED,
+    N_AWAKE,
     N_LEAVING,
+    NEVER_STILL,
     NOW,
     OPEN,
     P_EXIT,
@@ -52,11 +54,11 @@ from trader.backtest.compiled.fields import (
     SECOND,
     SLM,
     STAGE,
-    STILL,
     STOP,
     TARGET,
     TRAIL,
     TRAIL_BEST,
+    WAKE_LOW,
     WIDTH,
     X_KNOWN,
     X_LIMIT,
@@ -84,9 +86,17 @@ from trader.backtest.compiled.fields import (
     Q,
     State,
 )
-from trader.backtest.compiled.jit import part
-from trader.backtest.compiled.memory import apart, row
-from trader.backtest.compiled.money import rupees_of, stop_on_tick
+from trader.backtest.compiled.jit import (
+    part,
+)
+from trader.backtest.compiled.memory import (
+    apart,
+    row,
+)
+from trader.backtest.compiled.money import (
+    rupees_of,
+    stop_on_tick,
+)
 from trader.strategy import rules
 
 PAUSES = (0, 1, 2, 4, 8, 15, 30, 60, 120, 300)  # seconds, trader.desk.leaving
@@ -103,9 +113,6 @@ def allowed(m: Market, w: State, i: int) -> int:
         * 2
         + end
     ]
-
-
-# -- pace -----------------------------------------------------------------------------------------------
 
 
 @part
@@ -142,9 +149,6 @@ def ask(w: State, what: int, i: int) -> None:
     w.desk[N_ASKED] += 1
 
 
-# -- lists ----------------------------------------------------------------------------------------------
-
-
 @part
 def append(w: State, items: Ints, count: int, i: int) -> None:
     items[w.desk[count]] = i
@@ -163,7 +167,14 @@ def remove(w: State, items: Ints, count: int, i: int) -> None:
     w.desk[count] -= found
 
 
-# -- leaving --------------------------------------------------------------------------------------------
+@part
+def waken(w: State, i: int) -> None:
+    """Something happens to the slot in this row; in the next one it is looked at whatever the prices."""
+    x = row(w.slot, i * WIDTH)
+    x[WAKE_LOW] = NEVER_STILL
+    if x[AWAKE] != w.desk[ROW]:
+        x[AWAKE] = w.desk[ROW]
+        append(w, w.awake, N_AWAKE, i)
 
 
 @part
@@ -180,8 +191,7 @@ def leave(m: Market, w: State, i: int, purpose: int, limit: int) -> None:
         x[L_LIMIT] = limit
         x[L_ATTEMPTS] = 0
         x[L_AGAIN] = -1
-    x[AWAKE] = w.desk[ROW]
-    x[STILL] = 0
+    waken(w, i)
     pursue(m, w, i)
 
 
@@ -308,9 +318,6 @@ def cancel_entry(w: State, i: int) -> None:
     count_pace(w, 0)
     x[E_CANCEL] = 1
     ask(w, ASK_CANCEL_ENTRY, i)
-
-
-# -- the stop -------------------------------------------------------------------------------------------
 
 
 @part

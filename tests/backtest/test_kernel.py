@@ -152,7 +152,7 @@ def test_a_position_that_finds_no_price_is_closed_by_the_broker_for_a_fee() -> N
     rows: list[Candle | None] = [*flat(100, 60), *flat(100, 1, BUY), *flat(100.5, 5), *[None] * 9]
     trade = only(traded(rows))
     closed = traded([*flat(100, 60), *flat(100, 1, BUY), *flat(100.5, 14)])
-    fee = tables()[0]._tariff.debit("rms", DAY)
+    fee = tables()[0].tariff.debit("rms", DAY)
     assert moment(int(trade["exit_at"])) == at(15, 30)
     assert trade["charges"] == pytest.approx(float(only(closed)["charges"]) + float(fee))
 

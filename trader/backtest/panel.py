@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import Instrument, InstrumentKey, symbol_of
 from trader.domain.market import Interval
+from trader.feed.cleaning import days_of
 from trader.market.calendar import Calendar
 from trader.market.phases import Phase, Venue, venue_of
 from trader.strategy.bars import Bars, micros
@@ -114,7 +115,7 @@ class Panel:
     def _in_session(self, bars: Bars, venue: Venue, calendar: Calendar) -> Bars:
         """Without candles outside the venue's sessions: the replay shows none of them."""
         keep = np.zeros(len(bars), dtype=np.bool_)
-        for day, where in _days_of(bars.start):
+        for day, where in days_of(bars.start).items():
             session = calendar.session(day, venue)
             if session is not None:
                 at = bars.start[where]
@@ -157,7 +158,7 @@ class Panel:
         present = np.zeros((len(self.start), len(venues)), dtype=np.bool_)
         for key in self.keys:
             present[self.rows[key], venues.index(of[key])] = True
-        spans = list(_days_of(self.start))
+        spans = list(days_of(self.start).items())
         dates = [day for day, _ in spans]
         days = np.zeros((len(spans), 5), dtype=np.int64)
         ends = self.start + self.length
@@ -218,16 +219,3 @@ def _axis(starts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     if all(len(own) == len(first) and np.array_equal(own, first) for own in starts[1:]):
         return np.array(first)
     return np.unique(np.concatenate(list(starts)))
-
-
-def _days_of(at: NDArray[np.int64]) -> Sequence[tuple[date, slice]]:
-    """Each exchange day of sorted times, with where it stands."""
-    if not len(at):
-        return ()
-    numbers = (at + _IST) // _DAY
-    begins = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1)).tolist()
-    stops: list[Any] = [*begins[1:], len(at)]
-    return [
-        (date.fromordinal(_EPOCH_DAY + int(numbers[i])), slice(i, j))
-        for i, j in zip(begins, stops, strict=True)
-    ]

@@ -23,9 +23,9 @@ from trader.domain.order import Owner, Purpose
 from trader.domain.position import Position, Trade
 from trader.domain.records import Alert, Record, StrategyInstance
 from trader.domain.times import ist
-from trader.feed.cleaning import Series, _days_of
+from trader.feed.cleaning import Series, days_of
 from trader.feed.replay import ReplayMarket
-from trader.strategy.bars import Bars, moment
+from trader.strategy.bars import Bars, micros, moment
 
 _REASONS = {
     Purpose.STOP: Reason.STOP,
@@ -182,7 +182,7 @@ def recording(spec: Spec, backtester: Backtester, world: World) -> ReplayMarket:
                 np.array(bars.start),
                 tuple(exact),
                 bars.volume.astype(np.int64),
-                _days_of(bars.start),
+                days_of(bars.start),
             )
         )
     return ReplayMarket(series, panel.interval, world.calendar, {}, spec.first, spec.last)
@@ -190,8 +190,8 @@ def recording(spec: Spec, backtester: Backtester, world: World) -> ReplayMarket:
 
 def _dealt(trade: Trade, legs: Mapping[Owner, int]) -> Dealt:
     return Dealt(
-        exit_at=_micros(trade.exit_at),
-        entry_at=_micros(trade.entry_at),
+        exit_at=micros(ist(trade.exit_at)),
+        entry_at=micros(ist(trade.entry_at)),
         leg=legs.get(trade.owner, -1),
         symbol=symbol_of(trade.key),
         side=trade.side.sign,
@@ -201,12 +201,6 @@ def _dealt(trade: Trade, legs: Mapping[Owner, int]) -> Dealt:
         reason=_REASONS[trade.reason].name.lower(),
         charges=trade.charges.quantize(Decimal("0.0001")),
     )
-
-
-def _micros(at: object) -> int:
-    from trader.strategy.bars import micros
-
-    return micros(ist(at))  # type: ignore[arg-type]
 
 
 def _money(value: float) -> Decimal:

@@ -269,7 +269,7 @@ def lines_of(
 
 
 def _rates_of(world: World, instrument: Instrument, kind: Kind, day: date) -> tuple[int, ...]:
-    tariff = world.charges._tariff
+    tariff = world.charges.tariff
     rates = tariff.rates(instrument.exchange, kind, instrument.underlying, day)
     gst = Fraction(rates.gst)
     return (

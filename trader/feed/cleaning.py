@@ -62,7 +62,7 @@ class Series:
             return self
         at = self.at[keep]
         return Series(
-            self.instrument, at, tuple(p[keep] for p in self.prices), self.volume[keep], _days_of(at)
+            self.instrument, at, tuple(p[keep] for p in self.prices), self.volume[keep], days_of(at)
         )
 
 
@@ -104,7 +104,7 @@ def clean(rows: Rows, interval: Interval | None, flaws: Counter[str]) -> Series 
     bad = ~((volume >= 0) & (volume < _LARGEST))
     flaws["bad_volume"] += int(bad.sum())
     shares = np.where(bad, 0, volume).astype(np.int64)
-    days = _days_of(at)
+    days = days_of(at)
     instrument = replace(
         _of_its_time(instrument, min(days)),
         tick_size=_tick(instrument.tick_size, prices if interval else prices[:1]),
@@ -202,7 +202,7 @@ def _plausible(at: Ints, prices: list[Floats], factor: float | None) -> NDArray[
     fits = np.ones(len(at), dtype=np.bool_)
     if factor is None:  # an option may do anything, and a day's one candle has nothing beside it
         return fits
-    for where in _days_of(at).values():
+    for where in days_of(at).values():
         reference = float(np.median(prices[-1][where][:5]))
         for price in prices:
             fits[where] &= (price[where] < reference * factor) & (price[where] > reference / factor)
@@ -223,7 +223,8 @@ def _widen(prices: list[Floats]) -> int:
     return int(((prices[1] != high) | (prices[2] != low)).sum())
 
 
-def _days_of(at: Ints) -> dict[date, slice]:
+def days_of(at: Ints) -> dict[date, slice]:
+    """Where each exchange day stands in sorted times (microseconds since 1970 UTC)."""
     if not len(at):
         return {}
     numbers = (at + _IST_OFFSET) // _DAY

@@ -86,7 +86,7 @@ class ReplayMarket:
     @property
     def ends_at(self) -> datetime:
         """When the last venue closes on the last day: nothing comes after it."""
-        return self._closes(self._days[-1])
+        return self.closes(self._days[-1])
 
     def instruments(self) -> Sequence[Instrument]:
         return [one.instrument for one in self._series.values()]
@@ -100,7 +100,7 @@ class ReplayMarket:
         the recording."""
         since = ist(since)
         for day in self._days:
-            closes = self._closes(day)
+            closes = self.closes(day)
             if closes <= since or not self.calendar.is_trading_day(day):
                 continue
             begins = moment(min(int(at) for at in self._first_rows(day)))
@@ -126,10 +126,6 @@ class ReplayMarket:
         ends = {key: micros(self._grids.of(key).hours(day).ends) for key in rows}
         return DayTable(rows, self.interval, ends)
 
-    def closes(self, day: date) -> datetime:
-        """When its last venue closes."""
-        return self._closes(day)
-
     async def history(
         self, key: InstrumentKey, interval: Interval, count: int, before: datetime
     ) -> list[Bar]:
@@ -152,7 +148,7 @@ class ReplayMarket:
             found[:0] = self._day_bars(series, days[position], interval, before)
         return found[-count:] if count > 0 else []
 
-    def _closes(self, day: date) -> datetime:
+    def closes(self, day: date) -> datetime:
         """The last close of ``day``; of a day that the owner closed, its end."""
         session = self.calendar.session(day)
         return session.closes_at if session else datetime.combine(day + timedelta(days=1), time(), IST)

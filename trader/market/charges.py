@@ -25,7 +25,7 @@ __all__ = ["Breakdown", "Charges", "ContractNote", "Executed"]
 
 class Charges:
     def __init__(self, tariff: Tariff) -> None:
-        self._tariff = tariff
+        self.tariff = tariff
 
     @classmethod
     def load(cls) -> Charges:
@@ -91,7 +91,7 @@ class Charges:
         """STT in rupees of the buyer of an option exercised on ``on``. ``intrinsic``: what it was in the
         money, ``settlement``: the underlying's price, both times quantity; until 31 Aug 2019 the tax was on
         the latter."""
-        rate, of_intrinsic = self._tariff.exercise(on)
+        rate, of_intrinsic = self.tariff.exercise(on)
         return to_paise(rate * (intrinsic if of_intrinsic else settlement))
 
     def _scrip(self, orders: Sequence[Executed]) -> Decimal:
@@ -104,7 +104,7 @@ class Charges:
         even shares bought yesterday."""
         for product in DELIVERED:
             if sum(o.quantity * o.side.sign for o in orders if o.product is product) < 0:
-                return self._tariff.debit("dp", _day(orders[0]))
+                return self.tariff.debit("dp", _day(orders[0]))
         return ZERO
 
     def _booked(self, order: Executed, matched: int) -> Breakdown:
@@ -112,12 +112,12 @@ class Charges:
             return Breakdown()
         lines = self.exact(order, matched)
         if order.by_broker:
-            lines += Breakdown(rms=self._tariff.debit("rms", _day(order)))
+            lines += Breakdown(rms=self.tariff.debit("rms", _day(order)))
         return lines.rounded()
 
     def _rates(self, order: Executed, kind: Kind) -> Rates:
         underlying = order.underlying if order.exchange is Exchange.BFO else ""
-        return self._tariff.rates(order.exchange, kind, underlying, _day(order))
+        return self.tariff.rates(order.exchange, kind, underlying, _day(order))
 
 
 def _lines(rates: Rates, side: Side, value: Decimal, brokerage: Decimal) -> Breakdown:

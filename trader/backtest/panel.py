@@ -49,7 +49,8 @@ class Timetable:
 class Panel:
     """``keys`` in order; ``bars`` what of each instrument's candles lies in its sessions; ``rows[key]`` the
     row of each of them. ``cells``: (rows, instruments, 4) in hundredths or ten-thousandths of a rupee:
-    ``multiple`` makes ten-thousandths of them."""
+    ``multiple`` makes ten-thousandths of them. ``last``: (rows, instruments) the closes in the same units,
+    where there is no candle that of the last one before, 0 where there was none."""
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class Panel:
             for key, own in zip(self.keys, starts, strict=True)
         }
         self.multiple, self.cells = self._lay()
+        self.last = np.rint(np.nan_to_num(self.closes) * (10_000 // self.multiple)).astype(np.int32)
         self.timetable = self._timetable(venues, calendar)
         self.previous = self._previous()
         self.spans = np.stack([self.start, self.timetable.ends], axis=1)

@@ -85,6 +85,7 @@ def rulebook(spec: Spec, panel: Panel, world: World) -> Rulebook:
     table, rates, chapters = panel.memo[memo]
     market = f.Market(
         cells=panel.cells,
+        last=panel.last,
         rows=panel.spans,
         flags=panel.timetable.flags,
         days=panel.timetable.days,

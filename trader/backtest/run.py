@@ -28,6 +28,7 @@ from trader.strategy.options import Configured
 from trader.strategy.signals import Signals
 
 Called = tuple[NDArray[np.int32], NDArray[np.uint8]]  # rows of the market, bits of the signals there
+_NO_CALL = np.int32(2**31 - 2)  # one more is still a number
 _KEPT = 512  # signals kept for another run, by leg and instrument
 
 
@@ -79,8 +80,8 @@ class Backtester:
             symbols=[symbol_of(key) for key in panel.keys],
             trades=trades,
             at=panel.timetable.ends[rows],
-            equity=state.worth[rows] / f.RUPEE,
-            exposure=state.held[rows] / f.RUPEE,
+            equity=state.worth[rows],
+            exposure=state.held[rows],
             close=panel.closes[rows],
             bars=self._bars_between(rows),
             days=last - first + 1,
@@ -131,18 +132,17 @@ class Backtester:
 
     def _calls(
         self, spec: Spec, seats: Sequence[Any], configured: Sequence[Configured]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
-        """All slots' signals by row, those of one row in the order of the slots."""
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]]:
+        """All slots' signals by row, those of one row in the order of the slots; behind them a row that never
+        comes."""
         found = [self._called(spec.legs[seat.leg], configured[seat.leg], seat.key) for seat in seats]
         rows = np.concatenate([rows for rows, _ in found])
         bits = np.concatenate([bits for _, bits in found])
         slots = np.repeat(np.arange(len(found)), [len(rows) for rows, _ in found])
         if len(found) > 1:
             order = np.argsort(rows, kind="stable")
-            bits, slots = bits[order], slots[order]
-        calls = np.zeros(len(self.panel.start) + 1, dtype=np.int64)
-        np.cumsum(np.bincount(rows, minlength=len(self.panel.start)), out=calls[1:])
-        return calls, slots, bits
+            rows, bits, slots = rows[order], bits[order], slots[order]
+        return np.append(rows, _NO_CALL), slots, bits
 
     def _called(self, leg: Leg, configured: Configured, key: InstrumentKey) -> Called:
         strategy = configured.strategy
@@ -232,8 +232,8 @@ def _state(market: Any, chapters: int, trades: int, variant: int) -> Any:
         ranged=np.zeros(slots + 1, dtype=np.int64),
         sorted=np.zeros((2 * slots + 2, 3), dtype=np.int64),
         trades=np.empty((f.T_WIDTH, trades), dtype=np.int64),
-        worth=np.zeros(len(market.rows), dtype=np.int64),
-        held=np.zeros(len(market.rows), dtype=np.int64),
+        worth=np.empty(len(market.rows)),
+        held=np.empty(len(market.rows)),
     )
     state.desk[f.PEAK] = state.desk[f.CASH] = market.limits[f.M_CAPITAL]
     state.desk[f.DAY] = -1

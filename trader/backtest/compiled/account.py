@@ -61,6 +61,9 @@ from trader.backtest.compiled.money import (
     noted,
     noted_at_most,
 )
+from trader.backtest.compiled.prices import (
+    refresh,
+)
 
 
 @part
@@ -196,7 +199,7 @@ def _blocked_line(m: Market, w: State, line: int, new: int) -> int:
             sign = -1 if x[Q] > 0 else 1
             units = opens(abs(x[Q]), sign, net)
             if units:
-                price = working_price(w, k)
+                price = working_price(m, w, k)
                 needed = margin(m, line, day, sign, price * units)
                 if sign > 0:
                     buys += needed
@@ -206,7 +209,7 @@ def _blocked_line(m: Market, w: State, line: int, new: int) -> int:
 
 
 @part
-def working_price(w: State, i: int) -> int:
+def working_price(m: Market, w: State, i: int) -> int:
     """Of an exit, by the terms the broker knows: the limit, else the trigger, else the last price."""
     x = row(w.slot, i * WIDTH)
     old = x[X_PENDING] == C_ASKED or x[X_PENDING] == C_REFUSED
@@ -215,6 +218,7 @@ def working_price(w: State, i: int) -> int:
         return x[X_OLD_TRIGGER] if old else x[X_TRIGGER]
     if kind == LIMIT:
         return x[X_OLD_LIMIT] if old else x[X_LIMIT]
+    refresh(m, w, i)
     return x[MARK]
 
 

@@ -7,7 +7,6 @@ from trader.backtest.compiled.account import (
 )
 from trader.backtest.compiled.exchange import (
     execute_exit,
-    flags_of,
     heard,
 )
 from trader.backtest.compiled.fields import (
@@ -17,6 +16,7 @@ from trader.backtest.compiled.fields import (
     BROKER,
     CARRIED,
     CASH,
+    CLOSES,
     CLOSING_TICKS,
     COOLDOWN,
     D_CLOSES,
@@ -42,6 +42,7 @@ from trader.backtest.compiled.fields import (
     N_ENTERING,
     N_OPEN,
     NEVER_STILL,
+    NOTHING,
     NOW,
     OPEN,
     OPENING,
@@ -53,6 +54,7 @@ from trader.backtest.compiled.fields import (
     S_SYM,
     S_WIDTH,
     SERIAL,
+    SHOWN,
     SLM,
     STAGE,
     STOP,
@@ -108,6 +110,10 @@ from trader.backtest.compiled.money import (
 )
 from trader.backtest.compiled.orders import (
     waken,
+)
+from trader.backtest.compiled.prices import (
+    flags_of,
+    refresh,
 )
 
 
@@ -182,6 +188,7 @@ def begin_day(m: Market, w: State, day: int) -> None:
     d[CASH] += w.credits[day]
     d[ROW] = m.days[day * D_WIDTH + D_FIRST]
     d[STAGE] = MORNING
+    d[SHOWN] = NOTHING
     d[NOW] = m.rows[(d[ROW]) * 2 + 0]
     d[PEAK] = max(d[PEAK], equity(m, w))
     d[BOOKED_TODAY] = d[ENTRIES_TODAY] = d[STREAK] = d[COOLDOWN] = d[IN_DAY] = 0
@@ -197,6 +204,7 @@ def begin_day(m: Market, w: State, day: int) -> None:
     for n in range(d[N_OPEN]):
         i = w.open[n]
         x = row(w.slot, i * WIDTH)
+        refresh(m, w, i)
         x[OPENING] = x[MARK]
         x[AWAKE] = -1
         waken(w, i)
@@ -215,6 +223,7 @@ def end_day(m: Market, w: State, day: int) -> None:
         return
     d[ROW] = m.days[day * D_WIDTH + D_END] - 1
     d[STAGE] = EVENING
+    d[SHOWN] = CLOSES
     d[NOW] = max(m.rows[(d[ROW]) * 2 + 1], m.days[day * D_WIDTH + D_CLOSES])
     for n in range(d[N_ENTERING]):
         heard(w, ENTRY_CANCELLED, w.entering[n])
@@ -225,6 +234,7 @@ def end_day(m: Market, w: State, day: int) -> None:
         x[XS] = X_NONE
         x[X_STOP] = 0
         if m.slots[i * S_WIDTH + S_PRODUCT] == MIS:
+            refresh(m, w, i)
             tick = m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_TICK]
             x[XS] = X_RMS
             x[X_PURPOSE] = P_EXTERNAL

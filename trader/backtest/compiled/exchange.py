@@ -34,9 +34,7 @@ from trader.backtest.compiled.fields import (
     LIMIT,
     M_ACCOUNT,
     M_LENGTH,
-    M_MULTIPLE,
     M_SYMBOLS,
-    M_VENUES,
     MARK,
     MARKET,
     N_ASKED,
@@ -65,7 +63,6 @@ from trader.backtest.compiled.fields import (
     X_TYPE,
     XS,
     Y_TICK,
-    Y_VENUE,
     Y_WIDTH,
     E,
     Market,
@@ -84,30 +81,18 @@ from trader.backtest.compiled.money import (
     on_tick_up,
     slipped,
 )
+from trader.backtest.compiled.prices import (
+    cell,
+    refresh,
+)
 from trader.strategy import rules
-
-
-@part
-def cell(m: Market, t: int, sym: int, column: int) -> int:
-    return m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + column] * m.limits[M_MULTIPLE]
-
-
-@part
-def traded_in(m: Market, t: int, sym: int) -> bool:
-    """Whether the instrument has a candle in the row."""
-    return m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] != 0
-
-
-@part
-def flags_of(m: Market, t: int, sym: int, end: int) -> int:
-    """What the instrument's venue allows at the row's beginning or end."""
-    return m.flags[(t * m.limits[M_VENUES] + m.symbols[sym * Y_WIDTH + Y_VENUE]) * 2 + end]
 
 
 @part
 def opening(m: Market, w: State, i: int) -> int:
     """The price at which a market order meets the row's open."""
     if w.desk[VARIANT] == FILL_AT_CLOSE:
+        refresh(m, w, i)
         return w.slot[i * WIDTH + MARK]
     return cell(m, w.desk[ROW], m.slots[i * S_WIDTH + S_SYM], 0)
 
@@ -235,10 +220,11 @@ def take_entry(m: Market, w: State, i: int) -> None:
 
 
 @part
-def fires_now(w: State, i: int, trigger: int, sym: int) -> bool:
+def fires_now(m: Market, w: State, i: int, trigger: int, sym: int) -> bool:
     """Whether the last price has reached the trigger already; nobody knows it inside a candle."""
     if w.desk[STAGE] == INSIDE and w.desk[RANGE_OF] == sym:
         return False
+    refresh(m, w, i)
     mark = w.slot[i * WIDTH + MARK]
     return rules.stop_hit(1 if w.slot[i * WIDTH + Q] > 0 else -1, trigger, mark, mark)
 
@@ -251,7 +237,7 @@ def take_exit(m: Market, w: State, i: int) -> None:
     x[X_ACTIVE] = w.desk[NOW]
     x[X_MET] = 0
     if x[X_TYPE] == SLM:
-        if fires_now(w, i, x[X_TRIGGER], m.slots[i * S_WIDTH + S_SYM]):
+        if fires_now(m, w, i, x[X_TRIGGER], m.slots[i * S_WIDTH + S_SYM]):
             x[XS] = X_GONE
             heard(w, EXIT_REFUSED, i)
             return
@@ -274,7 +260,7 @@ def take_change(m: Market, w: State, i: int) -> None:
     sym = m.slots[i * S_WIDTH + S_SYM]
     before = blocked(m, w, -1) if opens_more(m, w, i) else -1
     x[X_PENDING] = C_TAKEN
-    fires = x[X_TYPE] == SLM and fires_now(w, i, x[X_TRIGGER], sym)
+    fires = x[X_TYPE] == SLM and fires_now(m, w, i, x[X_TRIGGER], sym)
     if fires or (before >= 0 and not covered(m, w, before)):
         x[X_PENDING] = C_REFUSED
         heard(w, EXIT_CHANGED, i)

@@ -57,7 +57,7 @@ D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
 # -- rows of ``state``: a slot as it now is. AWAKE: the last row in which something happened to it; STILL: its
 # stop rests as it should, and nothing else is under way.
 (Q, AVG, MARK, MARK_AT, WAKE_LOW, WAKE_HIGH, AWAKE, SYM,
- BEST, WORST, XS, X_TYPE, X_STOP, X_TRIGGER, X_KNOWN, X_PENDING,
+ ENTRY_ROW, BEST, WORST, XS, X_TYPE, X_STOP, X_TRIGGER, X_KNOWN, X_PENDING,
  X_PURPOSE, X_LIMIT, X_ACTIVE, X_MET, X_MODS, X_SERIAL, X_UPDATED, FILL,
  STOP, TARGET, TRAIL, TRAIL_BEST, FAILS, LEAVING, REVERSAL, REVERSAL_UNTIL,
  ENTRY_AT, ENTRY_CHARGES, TIED, OPENING,
@@ -65,20 +65,25 @@ D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
  L_SINCE, L_LIMIT, L_ATTEMPTS, L_AGAIN,
  E, E_Q, E_PRICE, E_SERIAL, E_TIED, E_WITHDRAWN, E_FATE, E_CANCEL, E_KNOWN,
  DEFERRED, DEFERRED_UNTIL, LAST_AT, LAST_Q,
- WIDTH) = range(58)  # fmt: skip
+ WIDTH) = range(59)  # fmt: skip
+NO_CALL = 1 << 60
 NEVER_STILL = 1 << 60  # as WAKE_LOW: whatever the price, the slot wakes
 
 # -- ``desk``: what all slots share. Sums are kept, not summed up: UNREALISED and GROSS of open positions,
 # CARRIED of what those carried over night had at the day's start, COMING of the values of entries under way.
+# SHOWN: which price of the row's candles is known, none yet, the opens or the closes. AT_OPEN, AT_CLOSE and
+# GROSS_OPEN, GROSS_CLOSE: UNREALISED and GROSS as they will be when those are shown.
 (BOOKED, BOOKED_TODAY, PEAK, ENTRIES_TODAY, STREAK, COOLDOWN, LATCH, TOLD, IN_SECOND_OF, IN_SECOND,
  IN_MINUTE_OF, IN_MINUTE, IN_DAY, SERIAL, N_OPEN, N_LEAVING, N_ENTERING, N_DEFERRED, N_ASKED, N_HEARD,
  N_AWAKE, DAY, ROW,
  N_TRADES, CASH, GAIN, VARIANT, HALTED_DAY, RANGE_OF, TIED_ALL, UNREALISED, GROSS, CARRIED, COMING, NOW,
- STAGE,
- DESK_WIDTH) = range(37)  # fmt: skip
+ STAGE, N_CALL, SHOWN, AT_OPEN, AT_CLOSE, GROSS_OPEN, GROSS_CLOSE,
+ DESK_WIDTH) = range(43)  # fmt: skip
 LATCH_NONE, LATCH_DAILY, LATCH_DRAWDOWN = 0, 1, 2
 # Stages of a moment: before the first quote of a day, opens shown, inside the candles, closes shown.
 MORNING, OPENING_TICKS, INSIDE, CLOSING_TICKS, EVENING = range(5)
+
+NOTHING, OPENS, CLOSES = range(3)
 
 # What is asked of the broker, and what is heard from it.
 ASK_ENTRY, ASK_EXIT, ASK_CHANGE, ASK_CANCEL_ENTRY, ASK_CANCEL_EXIT = range(5)
@@ -119,6 +124,7 @@ class Market(NamedTuple):
     ``lines`` (lines, days, L_WIDTH); the others by their widths."""
 
     cells: Ints  # int32
+    last: Ints  # int32: (rows, symbols) as cells, the last close of each
     rows: Ints
     flags: Ints  # uint8
     days: Ints
@@ -130,7 +136,7 @@ class Market(NamedTuple):
     rates: Ints
     limits: Ints
     fractions: Ints  # float64
-    calls: Ints  # signals of row t are calls[t] to calls[t + 1] of the next two
+    calls: Ints  # int32: the rows of signals, ascending, then one that never comes; whose and which: below
     call_slots: Ints
     call_bits: Ints  # uint8
 
@@ -156,5 +162,5 @@ class State(NamedTuple):
     sorted: Ints  # (slots * 2, 3): scratch
     ranged: Ints  # (slots): scratch
     trades: Ints  # (T_WIDTH, …): a column of each
-    worth: Ints  # equity after each row
-    held: Ints  # exposure after each row
+    worth: Ints  # float64 rupees: equity after each row
+    held: Ints  # float64 rupees: exposure after each row

@@ -33,6 +33,8 @@ from trader.backtest.compiled.fields import (
     ENTRY_FILLED,
     ENTRY_PLACED,
     ENTRY_REJECTED,
+    ENTRY_ROW,
+    EVENING,
     EXIT_CHANGED,
     EXIT_FILLED,
     EXIT_PLACED,
@@ -43,7 +45,9 @@ from trader.backtest.compiled.fields import (
     LATCH,
     LATCH_NONE,
     LEAVING,
+    M_MULTIPLE,
     M_ROOM,
+    M_SYMBOLS,
     MARK,
     MTF,
     N_ASKED,
@@ -70,7 +74,9 @@ from trader.backtest.compiled.fields import (
     SF_TARGET,
     SF_TRAIL,
     SF_WIDTH,
+    STAGE,
     STOP,
+    SYM,
     T_BEST,
     T_CHARGES,
     T_ENTRY,
@@ -101,6 +107,7 @@ from trader.backtest.compiled.fields import (
     Y_TICK,
     Y_WIDTH,
     E,
+    Ints,
     Market,
     Q,
     State,
@@ -132,6 +139,10 @@ from trader.backtest.compiled.orders import (
     protect,
     remove,
     waken,
+)
+from trader.backtest.compiled.prices import (
+    foresee,
+    refresh,
 )
 from trader.strategy import rules
 
@@ -217,12 +228,13 @@ def entry_filled(m: Market, w: State, i: int) -> None:
     d[TIED_ALL] += x[TIED]
     x[ENTRY_AT] = d[NOW]
     x[OPENING] = -1
-    x[BEST] = x[WORST] = x[AVG]
+    x[ENTRY_ROW] = d[ROW]
     x[ENTRY_CHARGES] = cost_of(m, w, i, side, x[E_SERIAL], False)
     d[BOOKED] -= x[ENTRY_CHARGES]
     d[BOOKED_TODAY] -= x[ENTRY_CHARGES]
     append(w, w.open, N_OPEN, i)
     w.legs[m.slots[i * S_WIDTH + S_LEG]] += 1
+    foresee(m, w, x, 1)
     d[UNREALISED] += (x[MARK] - x[AVG]) * x[Q]
     d[GROSS] += x[MARK] * abs(x[Q])
     if x[AWAKE] == d[ROW]:  # closed and opened anew in one row: its turn is behind the others now
@@ -271,6 +283,20 @@ def plan(m: Market, w: State, i: int, side: int) -> None:
 
 
 @part
+def reach(m: Market, x: Ints, end: int) -> None:
+    """The best and the worst price while the position was held, to before the row ``end``."""
+    high = low = x[AVG]
+    mult, symbols = m.limits[M_MULTIPLE], m.limits[M_SYMBOLS]
+    cells = row(m.cells, x[SYM] * 4)
+    for t in range(x[ENTRY_ROW], end):
+        c = row(cells, t * symbols * 4)
+        if c[3] != 0:
+            high = max(high, c[1] * mult)
+            low = min(low, c[2] * mult)
+    x[BEST], x[WORST] = (high, low) if x[Q] > 0 else (low, high)
+
+
+@part
 def exit_filled(m: Market, w: State, i: int) -> None:
     apart()
     x = row(w.slot, (i) * WIDTH)
@@ -281,6 +307,8 @@ def exit_filled(m: Market, w: State, i: int) -> None:
     d[BOOKED] += gross - cost
     d[BOOKED_TODAY] += gross - cost
     d[TIED_ALL] -= x[TIED]
+    refresh(m, w, i)
+    foresee(m, w, x, -1)
     d[UNREALISED] -= (x[MARK] - x[AVG]) * x[Q]
     d[GROSS] -= x[MARK] * abs(x[Q])
     if x[OPENING] >= 0:
@@ -298,6 +326,7 @@ def exit_filled(m: Market, w: State, i: int) -> None:
     trade[T_ENTRY * room] = x[AVG]
     trade[T_EXIT * room] = x[FILL]
     trade[T_CHARGES * room] = paid
+    reach(m, x, d[ROW] + (1 if d[STAGE] == EVENING else 0))
     trade[T_BEST * room] = max(x[BEST], x[FILL]) if side > 0 else min(x[BEST], x[FILL])
     trade[T_WORST * room] = min(x[WORST], x[FILL]) if side > 0 else max(x[WORST], x[FILL])
     x[Q] = 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,8 +14,10 @@ from numba.core import types
 from numba.extending import register_jitable
 
 from trader.backtest.compiled.linking import together
+from trader.backtest.compiled.pipeline import Lean
 from trader.strategy import rules
 
+_PLAIN: Any = {"_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": Lean}
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 for _rule in rules.RULES:
@@ -23,9 +27,7 @@ for _rule in rules.RULES:
 def part(function: _F) -> _F:
     """A function that compiled ones call. It is compiled, and cached, as part of them, once: Numba would make
     another one for every constant that it is called with."""
-    compiled = numba.njit(_nrt=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-        function
-    )
+    compiled = numba.njit(**_PLAIN, no_cpython_wrapper=True)(function)
     if not numba.config.DISABLE_JIT:
         template = compiled.get_call_template
         compiled.get_call_template = lambda args, kws: template(
@@ -39,16 +41,28 @@ def loop(function: _F) -> _F:
     of the time, and what it calls is made machine code with it, not first by itself. The code is kept beside
     the file, or in the user's cache where that folder cannot be written; where neither can, every process
     compiles."""
-    compiled = numba.njit(_nrt=False, error_model="numpy", nogil=True, no_cfunc_wrapper=True)(function)
+    compiled = numba.njit(**_PLAIN, nogil=True)(function)
     if not numba.config.DISABLE_JIT:
         compile_one = compiled.compile
 
         def compile_together(signature: Any) -> Any:
-            with together(function.__qualname__):
+            with together(function.__qualname__), uncollected():
                 return compile_one(signature)
 
         compiled.compile = compile_together
     return _cached(compiled)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Compiling makes millions of objects and frees few: looking for garbage takes a tenth of its time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _cached(compiled: Any) -> Any:

@@ -21,6 +21,11 @@ class _Waiting(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no ty
 
     outermost = ""
 
+    def _optimize_final_module(self) -> None:
+        """Once: what Numba does before is for reference counts, and there are none."""
+        passes, builder = self._codegen._module_pass_manager()
+        passes.run(self._final_module, builder)
+
     def finalize(self) -> None:
         if self.name != self.outermost:
             self._finalized = True

@@ -8,6 +8,7 @@ checked, for a debugger, and for doubts.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numba
@@ -15,7 +16,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
-from numba.extending import intrinsic, lower_getattr_generic, models, register_model
+from numba.extending import intrinsic, lower_builtin, lower_getattr_generic, models, register_model
 
 from trader.backtest.compiled.fields import Market, State
 
@@ -23,21 +24,68 @@ PLAIN = bool(numba.config.DISABLE_JIT)
 
 _KINDS = {
     "cells": types.int32,
+    "last": types.int32,
     "previous": types.int32,
     "flags": types.uint8,
     "terms": types.float64,
     "fractions": types.float64,
+    "calls": types.int32,
     "call_bits": types.uint8,
+    "worth": types.float64,
+    "held": types.float64,
 }  # the others are int64
+
+
+class Table(types.CPointer):  # type: ignore[misc,name-defined]  # Numba has no types
+    """A pointer into one table. What is written to a table changes no other one, and nothing changes those of
+    the market: LLVM is told so, or it would read everything again after every write."""
+
+    def __init__(self, name: str, *, fixed: bool) -> None:
+        self.table, self.fixed = name, fixed
+        super().__init__(_KINDS.get(name, types.int64))
+        self.name = f"Table({name})"
+
+    @property
+    def key(self) -> Any:
+        return self.table, self.dtype
+
+
+@register_model(Table)
+class _TableModel(models.PointerModel):  # type: ignore[misc]  # Numba has no types
+    pass
+
+
+@lower_builtin(operator.getitem, Table, types.Integer)  # type: ignore[untyped-decorator]  # Numba has no types
+def _read(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    value = builder.load(builder.gep(args[0], [args[1]]))
+    _mark(builder, value, signature.args[0])
+    return value
+
+
+@lower_builtin(operator.setitem, Table, types.Integer, types.Any)  # type: ignore[untyped-decorator]  # as above
+def _write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    table, _, kind = signature.args
+    value = context.cast(builder, args[2], kind, table.dtype)
+    _mark(builder, builder.store(value, builder.gep(args[0], [args[1]])), table)
+    return context.get_dummy_value()
+
+
+def _mark(builder: Any, instruction: Any, table: Any) -> None:
+    module = builder.module
+    if table.fixed:
+        instruction.set_metadata("invariant.load", module.add_metadata([]))
+        return
+    zero = ir.Constant(ir.IntType(64), 0)
+    kind = module.add_metadata([table.table, module.add_metadata(["tables"]), zero])
+    instruction.set_metadata("tbaa", module.add_metadata([kind, kind, zero]))
 
 
 class Tables(types.Type):  # type: ignore[misc]  # Numba has no types
     """A pointer to the addresses of named tables."""
 
     def __init__(self, layout: Any) -> None:
-        self.places = {
-            name: (n, types.CPointer(_KINDS.get(name, types.int64))) for n, name in enumerate(layout._fields)
-        }
+        fixed = layout is Market
+        self.places = {name: (n, Table(name, fixed=fixed)) for n, name in enumerate(layout._fields)}
         super().__init__(f"Tables({layout.__name__})")
 
 
@@ -93,7 +141,9 @@ def apart(typing_context: Any) -> Any:  # type: ignore[misc]  # Numba has no typ
     large."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.function.attributes.add("noinline")
+        import os
+
+        None if os.environ.get("INL") else builder.function.attributes.add("noinline")
         return context.get_dummy_value()
 
     return types.none(), code

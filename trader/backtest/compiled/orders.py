@@ -97,6 +97,9 @@ from trader.backtest.compiled.money import (
     rupees_of,
     stop_on_tick,
 )
+from trader.backtest.compiled.prices import (
+    refresh,
+)
 from trader.strategy import rules
 
 PAUSES = (0, 1, 2, 4, 8, 15, 30, 60, 120, 300)  # seconds, trader.desk.leaving
@@ -353,6 +356,7 @@ def place_stop(m: Market, w: State, i: int) -> None:
     if x[FAILS] >= 3:
         leave(m, w, i, P_EXIT, 0)
         return
+    refresh(m, w, i)
     beyond = x[MARK] <= x[STOP] if x[Q] > 0 else x[MARK] >= x[STOP]
     if beyond:
         leave(m, w, i, P_STOP, 0)

@@ -6,21 +6,17 @@ from trader.backtest.compiled.days import (
     broker_clock,
 )
 from trader.backtest.compiled.exchange import (
-    cell,
     execute_entry,
-    flags_of,
     live_through,
     meet_open,
     opening,
-    traded_in,
 )
 from trader.backtest.compiled.fields import (
+    AT_CLOSE,
+    AT_OPEN,
     AVG,
     AWAKE,
-    BEST,
-    BOOKED,
-    BOOKED_TODAY,
-    CARRIED,
+    CLOSES,
     CLOSING_TICKS,
     D_LATE,
     D_WIDTH,
@@ -28,31 +24,32 @@ from trader.backtest.compiled.fields import (
     E_Q,
     E_SERIAL,
     GROSS,
+    GROSS_CLOSE,
+    GROSS_OPEN,
     INSIDE,
     LATCH,
     LATCH_NONE,
-    M_CAPITAL,
-    M_DAILY_LOSS,
     M_MULTIPLE,
     M_SYMBOLS,
     MARK,
     MARK_AT,
-    MF_DRAWDOWN,
     N_AWAKE,
+    N_CALL,
     N_DEFERRED,
     N_ENTERING,
-    N_LEAVING,
     N_OPEN,
     NEVER_STILL,
+    NOTHING,
     NOW,
     OPEN,
     OPENING_TICKS,
-    PEAK,
+    OPENS,
     RANGE_OF,
     ROW,
     S_LENGTH,
     S_SYM,
     S_WIDTH,
+    SHOWN,
     SLM,
     STAGE,
     SYM,
@@ -63,7 +60,6 @@ from trader.backtest.compiled.fields import (
     WAKE_HIGH,
     WAKE_LOW,
     WIDTH,
-    WORST,
     X_RESTS,
     X_RMS,
     X_SERIAL,
@@ -98,92 +94,42 @@ from trader.backtest.compiled.moments import (
 from trader.backtest.compiled.money import (
     slipped,
 )
+from trader.backtest.compiled.prices import (
+    cell,
+    flags_of,
+    traded_in,
+)
 
 
 @part
-def wakes(m: Market, w: State, t: int) -> bool:
-    """Whether anything happens in this row but that prices move. When not, they have moved; when so, the
-    slots to which something may happen are awake."""
+def waking(m: Market, w: State, t: int) -> None:
+    """The slots to which something may happen in this row are awake; what all are worth at its opens and its
+    closes is summed up."""
     d = w.desk
     d[ROW] = t
+    d[SHOWN] = NOTHING
     d[N_AWAKE] = 0
-    mult = m.limits[M_MULTIPLE]
+    mult, symbols = m.limits[M_MULTIPLE], m.limits[M_SYMBOLS]
     late = t >= m.days[d[DAY] * D_WIDTH + D_LATE]
-    busy = late or d[N_ENTERING] > 0 or d[N_LEAVING] > 0 or d[N_DEFERRED] > 0
-    cells = row(m.cells, t * m.limits[M_SYMBOLS] * 4)
-    at_open, at_close = 0, 0
+    cells = row(m.cells, t * symbols * 4)
+    at_open, at_close, gross_open, gross_close = 0, 0, 0, 0
     for n in range(d[N_OPEN]):
         x = row(w.slot, w.open[n] * WIDTH)
         c = row(cells, x[SYM] * 4)
-        first, last = x[MARK], x[MARK]
         wake = late or x[WAKE_LOW] == NEVER_STILL
+        opened = closed = m.last[t * symbols + x[SYM]] * mult
         if c[3] != 0:
-            first, last = c[0] * mult, c[3] * mult
             wake = wake or c[2] * mult <= x[WAKE_LOW] or c[1] * mult >= x[WAKE_HIGH]
+            opened = c[0] * mult
+        at_open += (opened - x[AVG]) * x[Q]
+        at_close += (closed - x[AVG]) * x[Q]
+        gross_open += opened * abs(x[Q])
+        gross_close += closed * abs(x[Q])
         if wake:
             x[AWAKE] = t
             w.awake[d[N_AWAKE]] = w.open[n]
             d[N_AWAKE] += 1
-        at_open += (first - x[AVG]) * x[Q]
-        at_close += (last - x[AVG]) * x[Q]
-    if busy or d[N_AWAKE] or breaks(m, w, at_open) or breaks(m, w, at_close):
-        return True
-    d[PEAK] = max(d[PEAK], m.limits[M_CAPITAL] + d[BOOKED] + max(at_open, at_close))
-    see_closes(m, w, t)
-    return False
-
-
-@part
-def breaks(m: Market, w: State, unrealised: int) -> bool:
-    """Whether a limit may be broken at these prices. The peak is taken higher than it is: a doubt wakes."""
-    d = w.desk
-    if d[BOOKED_TODAY] + unrealised - d[CARRIED] + m.limits[M_DAILY_LOSS] <= 0:
-        return True
-    worth = m.limits[M_CAPITAL] + d[BOOKED] + unrealised
-    peak = max(d[PEAK], worth) * 1.01
-    return (peak - worth) * 100.0 >= m.fractions[MF_DRAWDOWN] * peak
-
-
-@part
-def see_closes(m: Market, w: State, t: int) -> None:
-    """The closes of what is held are the last prices; best and worst are kept for the trade's record."""
-    d = w.desk
-    mult = m.limits[M_MULTIPLE]
-    cells = row(m.cells, t * m.limits[M_SYMBOLS] * 4)
-    unrealised, gross = 0, 0
-    for n in range(d[N_OPEN]):
-        x = row(w.slot, w.open[n] * WIDTH)
-        c = row(cells, x[SYM] * 4)
-        if c[3] != 0:
-            high, low = c[1] * mult, c[2] * mult
-            if x[Q] > 0:
-                x[BEST] = max(x[BEST], high)
-                x[WORST] = min(x[WORST], low)
-            else:
-                x[BEST] = min(x[BEST], low)
-                x[WORST] = max(x[WORST], high)
-            x[MARK] = c[3] * mult
-            x[MARK_AT] = m.rows[t * 2 + 1]
-        unrealised += (x[MARK] - x[AVG]) * x[Q]
-        gross += x[MARK] * abs(x[Q])
-    d[UNREALISED], d[GROSS] = unrealised, gross
-
-
-@part
-def see_opens(m: Market, w: State, t: int) -> None:
-    d = w.desk
-    mult = m.limits[M_MULTIPLE]
-    cells = row(m.cells, t * m.limits[M_SYMBOLS] * 4)
-    unrealised, gross = 0, 0
-    for n in range(d[N_OPEN]):
-        x = row(w.slot, w.open[n] * WIDTH)
-        c = row(cells, x[SYM] * 4)
-        if c[3] != 0:
-            x[MARK] = c[0] * mult
-            x[MARK_AT] = m.rows[t * 2]
-        unrealised += (x[MARK] - x[AVG]) * x[Q]
-        gross += x[MARK] * abs(x[Q])
-    d[UNREALISED], d[GROSS] = unrealised, gross
+    d[AT_OPEN], d[AT_CLOSE], d[GROSS_OPEN], d[GROSS_CLOSE] = at_open, at_close, gross_open, gross_close
 
 
 @part
@@ -211,9 +157,11 @@ def show(m: Market, w: State, t: int, column: int) -> None:
     apart()
     d = w.desk
     if column == 3:
-        see_closes(m, w, t)
+        d[SHOWN] = CLOSES
+        d[UNREALISED], d[GROSS] = d[AT_CLOSE], d[GROSS_CLOSE]
     else:
-        see_opens(m, w, t)
+        d[SHOWN] = OPENS
+        d[UNREALISED], d[GROSS] = d[AT_OPEN], d[GROSS_OPEN]
     for n in range(d[N_ENTERING]):
         mark(m, w, t, w.entering[n], column)
     for n in range(d[N_DEFERRED]):
@@ -356,9 +304,12 @@ def touch_targets(m: Market, w: State, t: int, sym: int) -> None:
 @part
 def signals(m: Market, w: State, t: int) -> None:
     """What strategies ask for on the candles that closed in this row."""
-    for n in range(m.calls[t], m.calls[t + 1]):
-        if w.desk[LATCH] != LATCH_NONE:
-            return
+    d = w.desk
+    while m.calls[d[N_CALL]] <= t:
+        n = d[N_CALL]
+        d[N_CALL] += 1
+        if m.calls[n] < t or d[LATCH] != LATCH_NONE:
+            continue
         i = m.call_slots[n]
         mark(m, w, t, i, 3)
-        act(m, w, i, m.call_bits[n], w.desk[NOW] + m.slots[i * S_WIDTH + S_LENGTH])
+        act(m, w, i, m.call_bits[n], d[NOW] + m.slots[i * S_WIDTH + S_LENGTH])

@@ -1,0 +1,87 @@
+"""What the candles of a row say: prices, whether they are there, what the venue allows; and what the desk
+knows of them at this moment."""
+
+from __future__ import annotations
+
+from trader.backtest.compiled.fields import (
+    AT_CLOSE,
+    AT_OPEN,
+    AVG,
+    CLOSES,
+    GROSS_CLOSE,
+    GROSS_OPEN,
+    M_MULTIPLE,
+    M_SYMBOLS,
+    M_VENUES,
+    MARK,
+    MARK_AT,
+    OPENS,
+    ROW,
+    SHOWN,
+    SYM,
+    WIDTH,
+    Y_VENUE,
+    Y_WIDTH,
+    Ints,
+    Market,
+    Q,
+    State,
+)
+from trader.backtest.compiled.jit import (
+    part,
+)
+from trader.backtest.compiled.memory import (
+    row,
+)
+
+
+@part
+def cell(m: Market, t: int, sym: int, column: int) -> int:
+    return m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + column] * m.limits[M_MULTIPLE]
+
+
+@part
+def traded_in(m: Market, t: int, sym: int) -> bool:
+    """Whether the instrument has a candle in the row."""
+    return m.cells[(t * m.limits[M_SYMBOLS] + sym) * 4 + 3] != 0
+
+
+@part
+def flags_of(m: Market, t: int, sym: int, end: int) -> int:
+    """What the instrument's venue allows at the row's beginning or end."""
+    return m.flags[(t * m.limits[M_VENUES] + m.symbols[sym * Y_WIDTH + Y_VENUE]) * 2 + end]
+
+
+@part
+def refresh(m: Market, w: State, i: int) -> None:
+    """The last price of an open slot, and its time: they are looked up when they are asked for."""
+    x = row(w.slot, i * WIDTH)
+    if x[Q] == 0:
+        return  # the prices of entries are kept as they are shown
+    t, symbols = w.desk[ROW], m.limits[M_SYMBOLS]
+    opened = w.desk[SHOWN] == OPENS and traded_in(m, t, x[SYM])
+    if opened:
+        x[MARK] = cell(m, t, x[SYM], 0)
+        x[MARK_AT] = m.rows[t * 2]
+        return
+    if w.desk[SHOWN] != CLOSES:
+        t -= 1
+    x[MARK] = m.last[t * symbols + x[SYM]] * m.limits[M_MULTIPLE]
+    while not traded_in(m, t, x[SYM]):
+        t -= 1
+    x[MARK_AT] = m.rows[t * 2 + 1]
+
+
+@part
+def foresee(m: Market, w: State, x: Ints, sign: int) -> None:
+    """A position that is opened (1) or closed (-1) in a row changes what will be shown there."""
+    d = w.desk
+    t = d[ROW]
+    opened = closed = m.last[t * m.limits[M_SYMBOLS] + x[SYM]] * m.limits[M_MULTIPLE]
+    if traded_in(m, t, x[SYM]):
+        opened = cell(m, t, x[SYM], 0)
+    units = sign * x[Q]
+    d[AT_OPEN] += (opened - x[AVG]) * units
+    d[AT_CLOSE] += (closed - x[AVG]) * units
+    d[GROSS_OPEN] += sign * opened * abs(units)
+    d[GROSS_CLOSE] += sign * closed * abs(units)

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.tick_to_order import bare_commit, bare_database
+from bench.tick_to_order import bare_commit, bare_database, spread
 from sandbox.kite import Hours, KiteServer, Listing
 from tests.broker.approvals import approved, change
 from trader.broker.zerodha.broker import ZerodhaBroker
@@ -182,8 +182,7 @@ def main() -> None:
         ("with the durable intent", orders),
         ("a bare commit of one row", bare),
     ):
-        cut = statistics.quantiles(taken, n=100)
-        print(f"  {name:30} p50 {cut[49] * 1000:6.2f} ms   p99 {cut[98] * 1000:6.2f} ms")
+        print(f"  {name:30} {spread(taken)}")
     print(f"  order to bare commit, medians  {statistics.median(orders) / statistics.median(bare):6.1f}")
     print(f"{POSITIONS} positions left at once, ten requests a second:")
     for name, stops in (("exits alone", False), ("stops turned into exits", True)):

@@ -22,7 +22,7 @@ Whole = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only
 
 def instant_text(at: datetime) -> str:
     """ValueError for a naive time."""
-    return ist(at).isoformat(timespec="microseconds")
+    return ist(at).isoformat("T", "microseconds")
 
 
 class Money(TypeDecorator[Decimal]):
@@ -73,7 +73,7 @@ class Word(TypeDecorator[Enum]):
         self.words = words
 
     def process_bind_param(self, value: Enum | None, dialect: Dialect) -> str | None:
-        return None if value is None else value.value
+        return None if value is None else value._value_  # what ``value`` tells by a longer way
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Enum | None:
         return None if value is None else self.words(value)

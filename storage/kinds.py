@@ -66,8 +66,10 @@ def storable(record: R) -> R:
     """
     kind: type = type(record)
     changed: dict[str, Any] = {}
-    for name, admit in _fields(kind):
+    for name, plain, admit in _fields(kind):
         value = getattr(record, name)
+        if type(value) in plain:
+            continue
         try:
             kept = admit(value)
         except (TypeError, ValueError, OverflowError) as fault:
@@ -78,11 +80,19 @@ def storable(record: R) -> R:
 
 
 @cache
-def _fields(kind: type) -> tuple[tuple[str, Admit], ...]:
+def _fields(kind: type) -> tuple[tuple[str, tuple[type, ...], Admit], ...]:
+    """Each field's name, the types whose every value can be kept as it is, and the look the others need."""
     if not is_dataclass(kind):
         raise TypeError(f"Expected a record, was {kind.__name__}")
     hints = get_type_hints(kind)
-    return tuple((f.name, _admitting(hints[f.name])) for f in fields(kind))
+    return tuple((f.name, _plain(hints[f.name]), _admitting(hints[f.name])) for f in fields(kind))
+
+
+def _plain(hint: Any) -> tuple[type, ...]:
+    if get_origin(hint) in (Union, UnionType):
+        return tuple(kind for part in get_args(hint) for kind in _plain(part))
+    certain = isinstance(hint, type) and (issubclass(hint, Enum) or hint in (bool, date, NoneType))
+    return (hint,) if certain else ()
 
 
 def _admitting(hint: Any) -> Admit:
@@ -132,13 +142,18 @@ def _text(value: Any) -> str:
     return value if clean == value else clean
 
 
-def _integer(value: int) -> int:
+def _integer(value: Any) -> int:
+    """A bool or a NumPy integer is not one: SQLite would keep the latter as bytes."""
+    if type(value) is not int:
+        raise TypeError(f"expected int, was {value!r}")
     if not -(2**63) <= value < 2**63:
         raise ValueError(f"expected at most 64 bits, was {value}")
     return value
 
 
-def _finite(value: Decimal) -> Decimal:
+def _finite(value: Any) -> Decimal:
+    if type(value) is not Decimal:
+        raise TypeError(f"expected Decimal, was {value!r}")
     if not value.is_finite():
         raise ValueError(f"expected a finite amount, was {value}")
     return value
@@ -146,11 +161,9 @@ def _finite(value: Decimal) -> Decimal:
 
 _SCALARS: Mapping[type, Admit] = {
     str: _text,
-    int: _exactly(
-        int, _integer
-    ),  # a bool or a NumPy integer is not one: SQLite would keep the latter as bytes
+    int: _integer,
     bool: _exactly(bool, lambda value: value),
-    Decimal: _exactly(Decimal, _finite),
+    Decimal: _finite,
     date: _exactly(date, lambda value: value),
     datetime: _exactly(datetime, ist),
 }

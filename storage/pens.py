@@ -23,11 +23,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
 from storage.engines import keep_promises
-from storage.rows import Batch, Shape, statement
+from storage.rows import Batch, Row, Shape, statement
 
-Statement = tuple[str, list[dict[str, Any]]]
+Statement = tuple[str, list[list[Any]]]
 COPIED_EVERY = 200  # rows; an order's is five pages of the log, and SQLite's own measure is 1,000 pages
-_DIALECT = sqlite.dialect(paramstyle="named")
+_DIALECT = sqlite.dialect(paramstyle="qmark")
 
 
 class Pen(Protocol):
@@ -64,7 +64,8 @@ class CorePen:
         connection = self._connection
         async with connection.begin():
             for shape, rows in batch.items():
-                await connection.execute(statement(shape, connection.dialect.name), rows)
+                named = [dict(zip(shape.columns, row, strict=True)) for row in rows]
+                await connection.execute(statement(shape, connection.dialect.name), named)
 
     async def drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -137,10 +138,14 @@ class _Connection(aiosqlite.Connection):
 
 
 def _transact(connection: sqlite3.Connection, statements: list[Statement]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
+    cursor = connection.cursor()
+    cursor.execute("BEGIN IMMEDIATE")
     for sql, rows in statements:
-        connection.executemany(sql, rows)
-    connection.execute("COMMIT")
+        if len(rows) == 1:
+            cursor.execute(sql, rows[0])
+        else:
+            cursor.executemany(sql, rows)
+    cursor.execute("COMMIT")
 
 
 def _copy_log(connection: sqlite3.Connection) -> None:
@@ -149,24 +154,34 @@ def _copy_log(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
-def _bound(shape: Shape[Any], rows: list[dict[str, Any]]) -> Statement:
-    sql, columns = _compiled(shape)
-    return sql, [
-        {
-            name: row[name] if process is None or row[name] is None else process(row[name])
-            for name, process in columns
-        }
-        for row in rows
-    ]
+def _bound(shape: Shape[Any], rows: list[Row]) -> Statement:
+    sql, processes, places = _compiled(shape)
+    bound = []
+    for row in rows:
+        values = list(row)
+        for column, process in processes:
+            value = values[column]
+            if value is not None:
+                values[column] = process(value)
+        bound.append(values if places is None else [values[place] for place in places])
+    return sql, bound
 
 
 @cache
-def _compiled(shape: Shape[Any]) -> tuple[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]:
-    """The statement's text, and each column with what turns its value into SQLite's, if anything has to."""
+def _compiled(
+    shape: Shape[Any],
+) -> tuple[str, tuple[tuple[int, Callable[[Any], Any]], ...], tuple[int, ...] | None]:
+    """The statement's text; the columns whose values something has to turn into SQLite's; and which column's
+    value stands at each place, None where they stand as the columns do. By place, for SQLite's driver looks
+    names up one by one."""
     compiled = statement(shape, "sqlite").compile(
         dialect=_DIALECT, column_keys=list(shape.columns), for_executemany=True
     )
-    return str(compiled), tuple((name, _processor(shape.table.c[name].type)) for name in shape.columns)
+    names = list(compiled.positiontup or ())
+    places = tuple(shape.columns.index(name) for name in names)
+    found = [_processor(shape.table.c[name].type) for name in shape.columns]
+    processes = tuple((column, process) for column, process in enumerate(found) if process is not None)
+    return str(compiled), processes, None if names == list(shape.columns) else places
 
 
 def _processor(kind: TypeEngine[Any]) -> Callable[[Any], Any] | None:

@@ -30,7 +30,7 @@ from trader.domain.records import (
 )
 
 R = TypeVar("R")
-Row = dict[str, Any]
+Row = tuple[Any, ...]
 INSERTS: dict[str, Any] = {  # both know ON CONFLICT; SQLAlchemy gives them no common type
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
@@ -54,7 +54,8 @@ class Shape(Generic[R]):
         return select(*(self.table.c[name] for name in self.columns))
 
     def row(self, record: R) -> Row:
-        return dict(zip(self.columns, self.values(storable(record)), strict=True))
+        """In the order of ``columns``. TypeError or ValueError for what cannot be kept."""
+        return self.values(storable(record))
 
 
 def plain(kind: type[R], table: Table, key: tuple[str, ...], *, once: bool) -> Shape[R]:

@@ -43,7 +43,7 @@ class Writer:
         self._running.add(begun)
         begun.add_done_callback(self._begun_ended)
         try:
-            await asyncio.shield(begun)
+            await begun  # not shielded, which is one turn more; cancelled, it ends all the same, see below
         except Exception as fault:
             await asyncio.shield(self._dropping)
             raise CommitFailed(f"Nothing was recorded: {_reason(fault, self._wait)}") from fault
@@ -55,7 +55,8 @@ class Writer:
             raise CommitFailed(f"Nothing was recorded: {_reason(fault, self._wait)}") from fault
 
     def _begun_ended(self, begun: asyncio.Future[None]) -> None:
-        """Also when its caller went away."""
+        """Also when its caller went away, which cancels the future and not the transaction: the connection is
+        closed after that has ended, and the next write waits for it on a fresh one."""
         if begun.cancelled() or begun.exception() is not None:
             self._dropping = asyncio.create_task(self._drop())
             self._running.add(self._dropping)

@@ -104,3 +104,14 @@ def test_every_answer_meets_the_hooks() -> None:
         for path in ("/away", "/orders"):
             lean.request("GET", f"{url}{path}", timeout=5)
     assert seen == [302, 200]
+
+
+def test_each_request_goes_with_its_own_headers() -> None:
+    with echo() as url, lean_session() as lean:
+        lean.trust_env = False
+        for token in ("yesterday", "today", "today", "yesterday"):
+            lean.request("POST", f"{url}/orders", headers={"authorization": token}, data={"a": 1}, timeout=5)
+        lean.request("GET", f"{url}/orders", timeout=5)
+    sent = [{k.lower(): v for k, v in asked["headers"].items()} for asked in Echo.asked]
+    assert [one.get("authorization") for one in sent] == ["yesterday", "today", "today", "yesterday", None]
+    assert [one.get("content-length") for one in sent] == ["3"] * 4 + [None]

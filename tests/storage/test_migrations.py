@@ -283,7 +283,7 @@ async def test_orders_of_the_first_shape_are_day_orders(tmp_path: Path) -> None:
     shutil.copytree(MIGRATIONS.folder, folder, ignore=shutil.ignore_patterns("__pycache__", "0002_*"))
     path = tmp_path / "munim.db"
     await opened_and_closed(path, Migrations(folder, head="0001"))
-    row = ORDER_SHAPE.row(sample.order())
+    row = dict(zip(ORDER_SHAPE.columns, ORDER_SHAPE.row(sample.order()), strict=True))
     del row["validity"]
     texts = {name: None if value is None else str(value) for name, value in row.items()}
     texts["created_at"] = texts["updated_at"] = "2026-11-23T03:45:00.000000Z"

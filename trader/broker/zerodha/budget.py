@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from trader.broker.zerodha.gate import Gate, NoRoom, Priority, Window
+from trader.broker.zerodha.gate import Gate, NoRoom, Priority, Turn, Window
 from trader.broker.zerodha.stream.pacing import StreamTime
 from trader.domain.errors import OrderRefused
 from trader.domain.order import Purpose
@@ -75,39 +74,19 @@ class Budgets:
         self._turn_day()
         self._placed = max(self._placed, orders)
 
-    @asynccontextmanager
-    async def order(self, priority: Priority, *, placing: bool = True) -> AsyncIterator[None]:
+    def order(self, priority: Priority, *, placing: bool = True) -> Turn:
         """``placing`` False: a modification or a cancellation. OrderRefused: no room."""
-        if placing:
-            self._refuse_beyond_the_day(priority)
         windows = (self._second, self._minute) if placing else (self._second, self._minute, self._others)
-        patience = PATIENCE.get(priority)
-        try:
-            async with self._gate.turn(priority, windows, patience):
-                if placing:
-                    self._placed += 1
-                yield
-        except NoRoom:
-            raise OrderRefused(
-                f"Too many orders at once: Zerodha takes {self._limits.orders_per_second} a second and "
-                f"{self._limits.orders_per_minute} a minute, and there was no room within {patience:.0f} s. "
-                "Nothing was sent."
-            ) from None
+        return _OrderTurn(self, self._gate, priority, windows, placing=placing)
 
-    @asynccontextmanager
-    async def quote(self) -> AsyncIterator[None]:
-        async with self._gate.turn(Priority.DATA, (self._quotes,)):
-            yield
+    def quote(self) -> Turn:
+        return self._gate.turn(Priority.DATA, (self._quotes,))
 
-    @asynccontextmanager
-    async def history(self) -> AsyncIterator[None]:
-        async with self._gate.turn(Priority.DATA, (self._history,)):
-            yield
+    def history(self) -> Turn:
+        return self._gate.turn(Priority.DATA, (self._history,))
 
-    @asynccontextmanager
-    async def other(self, priority: Priority = Priority.DATA) -> AsyncIterator[None]:
-        async with self._gate.turn(priority, (self._others,)):
-            yield
+    def other(self, priority: Priority = Priority.DATA) -> Turn:
+        return self._gate.turn(priority, (self._others,))
 
     def close(self) -> None:
         self._gate.close()
@@ -119,7 +98,17 @@ class Budgets:
         if today != self._day:
             self._day, self._placed = today, 0
 
-    def _refuse_beyond_the_day(self, priority: Priority) -> None:
+    def one_placed(self) -> None:
+        self._placed += 1
+
+    def too_many(self, patience: float) -> str:
+        return (
+            f"Too many orders at once: Zerodha takes {self._limits.orders_per_second} a second and "
+            f"{self._limits.orders_per_minute} a minute, and there was no room within {patience:.0f} s. "
+            "Nothing was sent."
+        )
+
+    def refuse_beyond_the_day(self, priority: Priority) -> None:
         self._turn_day()
         limits = self._limits
         most = limits.orders_per_day if priority < Priority.ENTRY else limits.entries_per_day
@@ -130,6 +119,28 @@ class Budgets:
                 f"{self._placed} orders were placed today; Zerodha takes {limits.orders_per_day} a day{why}."
                 " Nothing was sent."
             )
+
+
+class _OrderTurn(Turn):
+    __slots__ = ("_budgets", "_placing")
+
+    def __init__(
+        self, budgets: Budgets, gate: Gate, priority: Priority, windows: Sequence[Window], *, placing: bool
+    ) -> None:
+        super().__init__(gate, priority, windows, PATIENCE.get(priority))
+        self._budgets = budgets
+        self._placing = placing
+
+    async def __aenter__(self) -> None:
+        priority, _, patience = self._asked
+        if self._placing:
+            self._budgets.refuse_beyond_the_day(priority)
+        try:
+            await super().__aenter__()
+        except NoRoom:
+            raise OrderRefused(self._budgets.too_many(patience or 0.0)) from None
+        if self._placing:
+            self._budgets.one_placed()
 
 
 def priority_of(purpose: Purpose) -> Priority:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -82,41 +81,42 @@ class Gate:
     _waiting: list[_Waiter] = field(default_factory=list)  # most urgent first, then as they came
     _alarm: asyncio.Task[None] | None = None
 
-    @asynccontextmanager
-    async def turn(
-        self, priority: Priority, windows: Iterable[Window], patience: float | None = None
-    ) -> AsyncIterator[None]:
-        """Hold this while the request is under way. NoRoom: not within ``patience`` seconds."""
+    def turn(self, priority: Priority, windows: Sequence[Window], patience: float | None = None) -> Turn:
+        """``async with`` this while the request is under way. NoRoom: not within ``patience`` seconds."""
+        return Turn(self, priority, windows, patience)
+
+    def at_once(self, priority: Priority, windows: Iterable[Window]) -> Slot | None:
+        """The turn of one before whom nobody waits and for whom there is room."""
+        if self._waiting:
+            return None
+        now = self.time.monotonic()
+        if any(window.free_at(priority, now) > now for window in windows):
+            return None
+        return _taken(windows, now)
+
+    async def in_turn(self, priority: Priority, windows: Iterable[Window], patience: float | None) -> Slot:
         waiter = _Waiter(priority, tuple(windows), asyncio.get_running_loop().create_future())
         self._enqueue(waiter)
         self._serve()
         try:
             if waiter.turn.done() or patience is None:
-                slot = await waiter.turn
-            else:
-                slot = await within(self.time, patience, waiter.turn, "Its turn")
+                return await waiter.turn
+            return await within(self.time, patience, waiter.turn, "Its turn")
         except TimeoutError:
             raise NoRoom from None
         finally:
             self._leave(waiter)
-        try:
-            yield
-        except asyncio.CancelledError:
-            raise  # the request goes on without its caller and is counted at some later moment
-        except BaseException:
-            self._end(slot)
-            raise
-        self._end(slot)
+
+    def end(self, slot: Slot) -> None:
+        slot.ended = self.time.monotonic()
+        if self._waiting:
+            self._serve()
 
     def close(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
 
     # -- within
-
-    def _end(self, slot: Slot) -> None:
-        slot.ended = self.time.monotonic()
-        self._serve()
 
     def _enqueue(self, waiter: _Waiter) -> None:
         place = len(self._waiting)
@@ -142,10 +142,7 @@ class Gate:
                 claimed |= names
                 continue
             self._waiting.remove(waiter)
-            slot = Slot(now)
-            for window in waiter.windows:
-                window.take(slot)
-            waiter.turn.set_result(slot)
+            waiter.turn.set_result(_taken(waiter.windows, now))
         self._ring_at(wake)
 
     def _ring_at(self, at: float | None) -> None:
@@ -156,3 +153,32 @@ class Gate:
     async def _ring(self, at: float) -> None:
         await self.time.sleep(max(0.0, at - self.time.monotonic()))
         self._serve()
+
+
+class Turn:
+    """A class rather than a generator: what every order passes on its way out is kept short."""
+
+    __slots__ = ("_asked", "_gate", "_slot")
+
+    def __init__(
+        self, gate: Gate, priority: Priority, windows: Sequence[Window], patience: float | None
+    ) -> None:
+        self._gate = gate
+        self._asked = (priority, windows, patience)
+
+    async def __aenter__(self) -> None:
+        priority, windows, patience = self._asked
+        slot = self._gate.at_once(priority, windows)
+        self._slot = await self._gate.in_turn(priority, windows, patience) if slot is None else slot
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or not issubclass(kind, asyncio.CancelledError):
+            self._gate.end(self._slot)
+        # One that was cancelled goes on without its caller and is counted at some later moment.
+
+
+def _taken(windows: Iterable[Window], now: float) -> Slot:
+    slot = Slot(now)
+    for window in windows:
+        window.take(slot)
+    return slot

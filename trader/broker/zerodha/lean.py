@@ -1,19 +1,29 @@
 """``requests`` without what a browser would need: cookies, redirects, authentication, the environment read
-anew for every request. They were half of what was done before the first byte of an order."""
+anew for every request. They were half of what was done before the first byte of an order, and urllib3's pools
+most of the rest: a host that needs no proxy is reached over connections of our own (``wire.py``)."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, quote_plus, urlsplit
+
+from trader.broker.zerodha.wire import Wire, connections
+
+_PLAIN = re.compile(r"[\w\-.~/?&=:+,%]*", re.ASCII).fullmatch  # of a target, that needs no quoting
+_SAFE = re.compile(r"[\w.\-~]*", re.ASCII).fullmatch  # what a form leaves as it is
+_PORTS = {"http": 80, "https": 443}
+Fields = tuple[tuple[str, str], ...]
 
 
-def lean_session() -> Any:
+def lean_session(source: tuple[str, int] | None = None) -> Any:
     """A ``requests.Session`` for an API that answers every request itself: what is no answer of its own, a
-    redirect too, is left to the hooks. Nothing of ``.netrc`` or of an earlier answer goes with a request."""
-    return _kind()()
+    redirect too, is left to the hooks. Nothing of ``.netrc`` or of an earlier answer goes with a request.
+    ``source``: the address that connections leave from."""
+    return _kind()(source)
 
 
 @cache
@@ -22,11 +32,14 @@ def _kind() -> Any:
     from requests import PreparedRequest, Session
     from requests.hooks import dispatch_hook
     from requests.structures import CaseInsensitiveDict
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH, requote_uri, select_proxy
 
     class LeanSession(Session):
-        def __init__(self) -> None:
+        def __init__(self, source: tuple[str, int] | None) -> None:
             super().__init__()
-            self._ways: dict[object, dict[str, Any]] = {}
+            self._source = source
+            self._ways: dict[object, tuple[Wire | None, dict[str, Any]]] = {}
+            self._said: tuple[Fields, Fields] = ((), tuple(self.headers.items()))
 
         def request(  # type: ignore[override]  # what the package passes, and no more
             self,
@@ -42,39 +55,114 @@ def _kind() -> Any:
             **_others: object,
         ) -> Any:
             """``_others`` of the package is the wish to follow redirects, which is not granted."""
-            sent = PreparedRequest()
-            sent.method, sent.hooks = method, self.hooks
-            sent.url = f"{url}?{encoded(params)}" if params else url
-            sent.headers = CaseInsensitiveDict(self.headers)
-            sent.headers.update(headers or {})
-            kind, sent.body = _body(data, json)
-            if sent.body is not None or method != "GET":
-                sent.headers["Content-Length"] = str(len(sent.body or b""))
+            if params:
+                url = f"{url}?{encoded(params)}"
+            kind, body = _body(data, json)
+            fields = self._fields(tuple((headers or {}).items()))
+            if body is not None or method != "GET":
+                fields = (*fields, ("Content-Length", str(len(body or b""))))
             if kind:
-                sent.headers["Content-Type"] = kind
-            answer = self.get_adapter(url).send(sent, timeout=timeout, **self._way(url, proxies, verify))
+                fields = (*fields, ("Content-Type", kind))
+            parts = urlsplit(url)
+            wire, settings = self._way(url, (parts.scheme, parts.netloc), proxies, verify)
+
+            def read(raw: Any) -> Any:
+                adapter: Any = self.get_adapter(url)
+                answer = adapter.build_response(sent(), raw)
+                answer.content  # noqa: B018 - read whole, which gives the connection back
+                return answer
+
+            def sent() -> PreparedRequest:
+                request = PreparedRequest()
+                request.method, request.url, request.body, request.hooks = method, url, body, self.hooks
+                request.headers = CaseInsensitiveDict(fields)
+                return request
+
+            if wire is None:
+                answer = self.get_adapter(url).send(sent(), timeout=timeout, **settings)
+            else:
+                target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+                if not _PLAIN(target):
+                    target = requote_uri(target)
+                message = head(method, target, _host(parts), fields) + (body or b"")
+                answer = wire.ask(method, message, timeout, read)
             answer = dispatch_hook("response", self.hooks, answer)
             answer.content  # noqa: B018 - read whole, which gives the connection back
             return answer
 
-        def _way(self, url: str, proxies: Any, verify: Any) -> dict[str, Any]:
-            """Proxies and certificates; the environment's say in them is asked for once for each host."""
+        def close(self) -> None:
+            for wire, _ in self._ways.values():
+                if wire is not None:
+                    wire.close()
+            super().close()
+
+        def _fields(self, headers: Fields) -> Fields:
+            """With those of every request beneath. They change with the token, once a day."""
+            asked, fields = self._said
+            if headers != asked:
+                named = {name.lower(): (name, value) for name, value in self.headers.items()}
+                fields = tuple((named | {field[0].lower(): field for field in headers}).values())
+                self._said = headers, fields
+            return fields
+
+        def _way(
+            self, url: str, host: tuple[str, str], proxies: Any, verify: Any
+        ) -> tuple[Wire | None, dict[str, Any]]:
+            """Our own connections, or None and what urllib3's are to be told. Proxies and certificates; the
+            environment's say in them is asked for once for each host."""
+            key = (host, self.trust_env, verify, *((proxies or {}).items()))
+            way = self._ways.get(key)
+            if way is None:
+                settings = self.merge_environment_settings(url, proxies or {}, None, verify, None)
+                way = self._ways.setdefault(key, (self._wire(url, settings), settings))
+            return way
+
+        def _wire(self, url: str, settings: dict[str, Any]) -> Wire | None:
             parts = urlsplit(url)
-            key = (parts.scheme, parts.netloc, self.trust_env, verify, *sorted((proxies or {}).items()))
-            if key not in self._ways:
-                self._ways[key] = self.merge_environment_settings(url, proxies or {}, None, verify, None)
-            return self._ways[key]
+            if parts.scheme not in _PORTS or not parts.hostname:
+                return None  # nowhere to go, which urllib3 says better
+            if select_proxy(url, settings["proxies"]) or not settings["verify"] or settings["cert"]:
+                return None
+            believed = DEFAULT_CA_BUNDLE_PATH if settings["verify"] is True else settings["verify"]
+            return Wire(connections(parts.scheme, parts.hostname, parts.port, self._source, believed))
 
     return LeanSession
 
 
+def head(method: str, target: str, host: str, fields: Iterable[tuple[str, str]]) -> bytes:
+    """The head of a request. ValueError for what would break out of its line."""
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in fields)]
+    text = "\r\n".join(lines)
+    if text.count("\r") != len(lines) - 1 or text.count("\n") != len(lines) - 1:
+        raise ValueError("Expected a request whose headers are of one line each")
+    return f"{text}\r\n\r\n".encode("latin-1")
+
+
+def _host(parts: SplitResult) -> str:
+    """As http.client writes it: the port only where it is not the scheme's own."""
+    host = parts.netloc.rpartition("@")[2]
+    return host.removesuffix(f":{_PORTS.get(parts.scheme)}")
+
+
 def encoded(fields: Mapping[str, object]) -> str:
     """As ``requests`` encodes a form: what is None is left out, a list is its name repeated."""
-    pairs: list[tuple[str, object]] = []
+    pairs = []
     for name, value in fields.items():
-        many = value if isinstance(value, Iterable) and not isinstance(value, str | bytes) else (value,)
-        pairs += [(name, one) for one in many if one is not None]
-    return urlencode(pairs)
+        kind = type(value)
+        if kind is str or kind is int:
+            pairs.append(f"{_part(name)}={_part(value)}")
+        elif kind is bytes or isinstance(value, str) or not isinstance(value, Iterable):
+            pairs += [] if value is None else [f"{_part(name)}={_part(value)}"]
+        else:
+            pairs += [f"{_part(name)}={_part(one)}" for one in value if one is not None]
+    return "&".join(pairs)
+
+
+def _part(value: object) -> str:
+    text = str(value) if type(value) is not bytes else value.decode("latin-1")
+    if _SAFE(text):
+        return text
+    return quote_plus(value if isinstance(value, bytes) else text)
 
 
 def _body(form: Any, document: Any) -> tuple[str, bytes | None]:

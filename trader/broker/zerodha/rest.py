@@ -229,8 +229,13 @@ class KiteRest:
         self, budget: Callable[[], AbstractAsyncContextManager[None]], work: Callable[[KiteClient], T]
     ) -> T:
         """One attempt, never repeated."""
-        async with self._faults(order_fault) as token_of, budget():
-            return await self._orders.call(token_of(), work, self._patience)
+        used = ""
+        try:
+            async with budget():
+                used = self._session.access_token
+                return await self._orders.call(used, work, self._patience)
+        except Exception as error:
+            raise self._told(order_fault(error), used) from None
 
     async def _account(self, what: str, kind: type[T], work: Callable[[KiteClient], T]) -> T:
         return await self._read(
@@ -301,10 +306,13 @@ class KiteRest:
         try:
             yield token
         except Exception as error:
-            fault = fault_of(error)
-            if isinstance(fault, LoginNeeded) and used:
-                self._session.lost(str(fault), token=used)
-            raise fault from None  # what lies behind it may hold addresses and headers
+            raise self._told(fault_of(error), used) from None
+
+    def _told(self, fault: BrokerError, used: str) -> BrokerError:
+        """Raise it from None: what lies behind it may hold addresses and headers."""
+        if isinstance(fault, LoginNeeded) and used:
+            self._session.lost(str(fault), token=used)
+        return fault
 
 
 def _asked(method: str, keys: list[str], kite: KiteClient) -> dict[str, Row]:

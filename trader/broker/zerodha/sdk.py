@@ -11,6 +11,7 @@ from trader.broker.zerodha.credentials import LOOPBACK
 from trader.broker.zerodha.lean import lean_session
 
 KiteClient = Any  # kiteconnect ships no types
+ANY_IPV4 = ("0.0.0.0", 0)  # noqa: S104 - where connections leave from; nothing listens
 
 
 def kite_client(
@@ -34,7 +35,7 @@ def kite_client(
         debug=False,
     )
     client.reqsession.close()
-    client.reqsession = lean_session()
+    client.reqsession = lean_session(ANY_IPV4)
     # For its proxies; a .netrc, which would replace the token, is not read by this kind of session.
     client.reqsession.trust_env = urlsplit(root).hostname not in LOOPBACK
     for scheme in ("http://", "https://"):
@@ -46,15 +47,13 @@ def kite_client(
 def _ipv4_adapter() -> Any:
     from requests.adapters import HTTPAdapter
 
-    any_ipv4 = ("0.0.0.0", 0)  # noqa: S104 - where connections leave from; nothing listens
-
     class IPv4Adapter(HTTPAdapter):
         """A socket bound to an IPv4 address cannot connect to an IPv6 one, so urllib3 tries the next."""
 
         def init_poolmanager(self, *args: Any, **named: Any) -> None:
-            super().init_poolmanager(*args, source_address=any_ipv4, **named)
+            super().init_poolmanager(*args, source_address=ANY_IPV4, **named)
 
         def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
-            return super().proxy_manager_for(proxy, source_address=any_ipv4, **named)
+            return super().proxy_manager_for(proxy, source_address=ANY_IPV4, **named)
 
     return IPv4Adapter

@@ -1,13 +1,16 @@
-"""Looks ahead in a day's candles for the first in which anything could happen.
+"""Looks ahead in a day's candles for the next open or close at which anything could happen.
 
-This is no look-ahead in what is decided: the desk is shown that candle as always, and decides from its window
-as always. What is found here is only which candles need not be shown.
+This is no look-ahead in what is decided: the desk is shown that open or close as always, and decides from its
+window as always. What is found here is only what need not be shown. Of a round trip that is a close behind
+which a strategy wants something, and the open at which it is filled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +20,7 @@ from trader.desk.still import Stillness
 from trader.domain.instrument import InstrumentKey
 from trader.domain.order import Owner
 from trader.feed.cleaning import micros
-from trader.feed.files import Floats, Ints
+from trader.feed.files import Floats
 from trader.feed.replay import DayTable, ReplayMarket
 from trader.strategy.bars import Bars
 from trader.strategy.signals import BoolArray
@@ -26,6 +29,14 @@ from trader.strategy.signals import BoolArray
 Foreseen = dict[tuple[Owner, InstrumentKey], BoolArray]
 
 _A_RUPEE = 1.0  # the desk adds up in Decimal, this in floats: what comes so near a limit is shown
+
+
+class Part(NamedTuple):
+    """What to show of a row: its candles' opens, or the rest of them up to the close, or both."""
+
+    row: int
+    opens: bool
+    closes: bool
 
 
 class Ahead:
@@ -39,22 +50,50 @@ class Ahead:
         self._table = table
         self._lows = {key: _spread(table, key, 2, np.inf) for key in table.rows}
         self._highs = {key: _spread(table, key, 1, -np.inf) for key in table.rows}
-        self._signals: Ints | None = None
+        self._signals: list[int] | None = None
+        self._noted = False
 
-    def next_row(self, row: int, at: datetime) -> int:
-        """The first row from ``row`` on that must be shown; the number of rows when none must."""
+    def parts(self, now: Callable[[], datetime]) -> Iterator[Part]:
+        """What matters of the day, in order. What happens at one decides which is next."""
+        table, row, opened = self._table, 0, False  # opened: of ``row`` the opens were shown
+        while row < len(table):
+            following, opens = self._next(row, opened, now()) if row else (row, not opened)
+            # Behind what is passed over everybody must know each instrument's last price.
+            for known in self._last_rows(row, following):
+                self._feed(row, known)
+                yield Part(known, opens=not (opened and known == row), closes=True)
+                row, opened = known + 1, False
+            self._feed(row, following)
+            row, opened = following, opens
+            if following < len(table):
+                yield Part(following, opens, closes=not opens)
+                row += not opens
+
+    def _next(self, row: int, opened: bool, at: datetime) -> tuple[int, bool]:
+        """The first row from ``row`` on of which something must be shown, the number of rows when there is
+        none; and whether that begins with its opens."""
         still = self._desk.still(at)
-        if still is None:
-            return row
-        signals = self._rows_with_signals()
+        if still is None or (still.noted and opened):
+            return row, not opened
+        signals = self._rows_with_signals() if still.asking else ()
         if signals is None:
-            return row
-        end = int(np.searchsorted(self._table.at, micros(still.until) - self._length))
-        place = int(np.searchsorted(signals, row))
+            return row, not opened
+        self._noted = still.noted
+        until = micros(still.until)
+        end = bisect_left(self._table.times, until - self._length)
+        place = bisect_left(signals, row)
         if place < len(signals):
-            end = min(end, int(signals[place]))
+            end = min(end, signals[place])
         end = max(end, row)
-        return self._first_touch(still, row, end) if still.units else end
+        if end == row and opened:
+            return row, False
+        # The candles of ``end`` are shown from their close on if they, too, bring nothing before it.
+        quiet = end < len(self._table) and not still.noted and self._table.times[end] < until
+        last = end + quiet
+        found = self._first_touch(still, row, last) if still.units else last
+        if found < end or not quiet:
+            return found, not (opened and found == row)
+        return end, found == end
 
     @property
     def _length(self) -> int:
@@ -64,6 +103,8 @@ class Ahead:
         part = slice(row, end)
         if row >= end:
             return row
+        if len(still.units) == 1:
+            return self._first_touch_of_one(still, row, end)
         worst, best = np.zeros(end - row), np.zeros(end - row)
         touched = np.zeros(end - row, dtype=np.bool_)
         for key, units in still.units.items():
@@ -78,21 +119,40 @@ class Ahead:
             worst += np.minimum.accumulate(np.minimum(np.minimum(down, up), 0.0))
             best += np.maximum.accumulate(np.maximum(np.maximum(down, up), 0.0))
         touched |= (worst <= _A_RUPEE - still.loss_room) | (best >= still.gain_room - _A_RUPEE)
-        found = int(np.argmax(touched))
-        return row + found if touched[found] else end
+        return _first(touched, row, end)
 
-    def last_rows(self, row: int, following: int) -> Sequence[int]:
-        """Of the rows ``row`` to before ``following``: those with the last candle of an instrument."""
+    def _first_touch_of_one(self, still: Stillness, row: int, end: int) -> int:
+        """The same for a single instrument, whose prices alone say what all is worth: its levels then hold
+        the limits of loss and gain, too."""
+        ((key, units),) = still.units.items()
+        if key not in self._lows:
+            return end
+        loses, gains = _A_RUPEE - still.loss_room, still.gain_room - _A_RUPEE
+        if loses >= 0 or gains <= 0:
+            return row
+        low, high = still.levels[key]
+        if units:  # strategies may hold as much of it each way
+            last = self._desk.last_price(key)
+            bad, good = last + loses / units, last + gains / units
+            low, high = max(low, min(bad, good)), min(high, max(bad, good))
+        touched = (self._lows[key][row:end] <= low) | (self._highs[key][row:end] >= high)
+        return _first(touched, row, end)
+
+    def _last_rows(self, row: int, following: int) -> Sequence[int]:
+        """Of the rows ``row`` to before ``following``, which was found last: those with the last candle of an
+        instrument. One that trades in the row ``following`` needs none: its open is the first that anybody
+        hears of that row, and what was known before it is asked for no more."""
         if following <= row:
             return ()
         found = set()
-        for rows in self._table.rows.values():
-            place = int(np.searchsorted(rows, following)) - 1
-            if place >= 0 and rows[place] >= row:
-                found.add(int(rows[place]))
+        for rows in self._table.places.values():
+            place = bisect_left(rows, following)
+            trades = place < len(rows) and rows[place] == following
+            if place and rows[place - 1] >= row and (self._noted or not trades):
+                found.add(rows[place - 1])
         return sorted(found)
 
-    def feed(self, row: int, before: int) -> None:
+    def _feed(self, row: int, before: int) -> None:
         """The windows take what is not shown of the rows ``row`` to before ``before``."""
         if before <= row:
             return
@@ -103,7 +163,7 @@ class Ahead:
 
     # -- signals ---------------------------------------------------------------------------------
 
-    def _rows_with_signals(self) -> Ints | None:
+    def _rows_with_signals(self) -> list[int] | None:
         """The rows of the day behind whose close some strategy wants something; None where that cannot be
         known beforehand. Instances that stop during the day only make it show more."""
         if self._signals is None:
@@ -113,10 +173,8 @@ class Ahead:
                     return None
                 if key in self._table.rows:
                     wanted = self._wanted(running, key)
-                    series = self._market.series(key)
-                    today = np.isin(self._table.at, series.at[wanted])
-                    found.append(np.flatnonzero(today))
-            self._signals = np.unique(np.concatenate(found))
+                    found.append(self._table.rows_where(key, wanted))
+            self._signals = np.unique(np.concatenate(found)).tolist()
         return self._signals
 
     def _wanted(self, running: Running, key: InstrumentKey) -> BoolArray:
@@ -134,6 +192,11 @@ class Ahead:
                     known |= column
             self._foreseen[running.name, key] = known
         return known
+
+
+def _first(touched: BoolArray, row: int, end: int) -> int:
+    found = int(np.argmax(touched))
+    return row + found if touched[found] else end
 
 
 def _spread(table: DayTable, key: InstrumentKey, column: int, missing: float) -> Floats:

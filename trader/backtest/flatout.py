@@ -9,7 +9,7 @@ with, and what a benchmark measures. The order of things is that of ``service.pu
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
@@ -45,7 +45,7 @@ from trader.domain.records import LedgerState, Record
 from trader.feed.aggregator import Aggregator
 from trader.feed.cleaning import moment
 from trader.feed.port import BarBatch
-from trader.feed.replay import DayTable, ReplayMarket
+from trader.feed.replay import ReplayMarket
 from trader.market.charges import Charges
 from trader.market.instruments import Instruments
 from trader.market.margins import Margins
@@ -133,43 +133,35 @@ class FlatOut:
         return self._answers.pop(source_id)
 
     def run(self) -> int:
-        """Play everything; the number of candles gone through. Candles in which nothing can happen are
-        passed over: neither the desk nor the paper exchange would do anything in them."""
+        """Play everything; the number of candles gone through. Those in which nothing can happen are passed
+        over (see ``ahead``): neither the desk nor the paper exchange would do anything in them."""
         passed = 0
         for day in self._market.days:
             table = self._market.table(day)
             self._pass_time(moment(int(table.at[0])))
-            for row in self._rows_to_show(table):
-                self._show(table.batch(row))
+            for part in Ahead(self.desk, self._market, table, self._foreseen).parts(self._clock.now):
+                batch = table.batch(part.row)
+                if part.opens:
+                    self._show_open(batch)
+                if part.closes:
+                    self._show_close(batch)
             self._pass_time(self._market.closes(day))
             passed += sum(len(rows) for rows in table.rows.values())
         return passed
 
-    def _rows_to_show(self, table: DayTable) -> Iterator[int]:
-        """The rows of a day that matter, in order. What happens at one decides which is next."""
-        ahead = Ahead(self.desk, self._market, table, self._foreseen)
-        row = 0
-        while row < len(table):
-            following = ahead.next_row(row, self._clock.at) if row else row
-            # Behind what is passed over everybody must know each instrument's last price.
-            for known in ahead.last_rows(row, following):
-                ahead.feed(row, known)
-                yield known
-                row = known + 1
-            ahead.feed(row, following)
-            if following < len(table):
-                yield following
-            row = following + 1
-
     # -- showing ---------------------------------------------------------------------------------
 
-    def _show(self, batch: BarBatch) -> None:
-        start, end, broker = batch.start, batch.end, self._broker
+    def _show_open(self, batch: BarBatch) -> None:
+        start = batch.start
         self._clock.at = start
         opens = [Tick(bar.key, start, bar.open) for bar in batch.bars]
-        at_once(broker.on_ticks(opens))
+        at_once(self._broker.on_ticks(opens))
         self._queue.append(TicksArrived(start, opens))
         self._pass_time(start)
+
+    def _show_close(self, batch: BarBatch) -> None:
+        """What is left of a candle: its range, and its close."""
+        end, broker = batch.end, self._broker
         self._clock.at = end
         for bar in batch.bars:
             at_once(broker.on_range(bar))
@@ -222,15 +214,21 @@ class FlatOut:
                 self._do(under_way.popleft())
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
-        records = [effect.record for effect in effects if isinstance(effect, Write)]
+        records: list[Record] = []
+        others: list[Effect] = []
+        for effect in effects:
+            if isinstance(effect, Write):
+                records.append(effect.record)
+            else:
+                others.append(effect)
         if records:
             at_once(self._ledger.commit(records))
-        for effect in effects:
+        for effect in others:
             if isinstance(effect, Watch):
                 self._aggregator.watch(effect.key, effect.interval)
             elif isinstance(effect, Answer):
                 self._answers[effect.source_id] = effect
-            elif not isinstance(effect, Write):
+            else:
                 self._under_way.append(effect)
 
     def _do(self, effect: Effect) -> None:

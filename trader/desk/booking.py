@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -16,6 +15,7 @@ from trader.domain.money import to_paise
 from trader.domain.order import EXTERNAL, Order, Owner, Purpose
 from trader.domain.position import Fill
 from trader.domain.records import Priority
+from trader.domain.values import replaced
 
 
 class Booking:
@@ -98,7 +98,7 @@ class Booking:
             turn.write(booked.trade)
         turn.write(state.portfolio.day_result(fill.owner, day))
         net = booked.realised - fill.charges
-        state.counters = replace(
+        state.counters = replaced(
             state.counters,
             booked=state.counters.booked + net,
             booked_today=state.counters.booked_today + net,

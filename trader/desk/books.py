@@ -4,7 +4,7 @@ that nobody can explain."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
 
 from trader.desk.differences import Differences
@@ -122,29 +122,34 @@ class Books:
 
     def on_book(self, turn: Turn, book: BookRead) -> None:
         self._read_at = turn.at
-        behind = self._behind(turn, book)
+        state = self._state
+        shown = {update.order_id for update in book.orders}
+        behind = self._behind(turn, book, shown)
         known, self._ended = self._ended, {}
         for update in book.orders:
-            if known.get(update.order_id) == update and update.order_id in self._state.tags_by_id:
+            before = known.get(update.order_id)
+            # Nearly all are the very rows of the last reading; to compare their fields takes far longer.
+            same = before is update or before == update
+            if same and update.order_id in state.tags_by_id:
                 self._ended[update.order_id] = update
                 continue
             self._merge(turn, update, book)
-            tag = self._state.tags_by_id.get(update.order_id)
-            order = self._state.working.get(tag) if tag is not None else None
+            tag = state.tags_by_id.get(update.order_id)
+            order = state.working.get(tag) if tag is not None else None
             if order is None:
-                ended = self._state.orders.get(tag) if tag is not None and update.status.final else None
+                ended = state.orders.get(tag) if tag is not None and update.status.final else None
                 if ended is not None and ended.filled_quantity == update.filled_quantity:
                     self._ended[update.order_id] = update
                 continue
             lost = order.updated_at <= book.asked_at and self._flow.answer_lost(order, turn.at, ANSWER_WITHIN)
-            if lost or not self._state.reconciled:
+            if lost or not state.reconciled:
                 self._flow.settle(turn, order, update)
-        seen = {update.tag for update in book.orders} | {
-            self._state.tags_by_id.get(update.order_id) for update in book.orders
-        }
-        for order in list(self._state.working.values()):
-            if order.tag not in seen:
-                self._missing(turn, order, book)
+        unseen = [order for order in state.working.values() if order.order_id not in shown]
+        if unseen:  # under another id, perhaps
+            tags = {update.tag for update in book.orders}
+            for order in unseen:
+                if order.tag not in tags:
+                    self._missing(turn, order, book)
         self._lasting = {}
         if not behind:
             self._compare(turn, book)
@@ -162,31 +167,31 @@ class Books:
         if before is not None and before.filled_quantity < update.filled_quantity:
             self._differences.missed(turn, before, update, book.asked_at)
 
-    def _behind(self, turn: Turn, book: BookRead) -> bool:
+    def _behind(self, turn: Turn, book: BookRead, shown: Set[OrderId]) -> bool:
         """Whether the book shows less than was heard already: a stale reading proves nothing about what is
         held (faults.md 27)."""
         found = False
+        tags, orders = self._state.tags_by_id, self._state.orders
         for update in book.orders:
-            tag = self._state.tags_by_id.get(update.order_id)
-            order = self._state.orders.get(tag) if tag is not None else None
+            tag = tags.get(update.order_id)
+            order = orders.get(tag) if tag is not None else None
             if order is None or update.filled_quantity >= order.filled_quantity:
                 continue
             found = True
             if book.asked_at - order.updated_at > BEHIND_AFTER:
                 self._stale(turn, order, f"Order {order.order_id} is shown with fewer fills than it had.")
-        return self._leaves_out(turn, book) or found
+        return self._leaves_out(turn, book, shown) or found
 
-    def _leaves_out(self, turn: Turn, book: BookRead) -> bool:
+    def _leaves_out(self, turn: Turn, book: BookRead, shown: Set[OrderId]) -> bool:
         """Whether something that was filled today is not in the book at all: then its positions, too, are
         of an earlier hour, and a position of ours that they lack is not gone."""
-        state, shown = self._state, {update.order_id for update in book.orders}
-        day = state.trading_day(turn.at)
+        state, day = self._state, self._state.trading_day(turn.at)
         left_out = [
             order
             for order in state.orders.values()
-            if order.filled_quantity
+            if order.order_id not in shown
             and order.order_id is not None
-            and order.order_id not in shown
+            and order.filled_quantity
             and order.updated_at <= book.asked_at
             and state.trading_day(order.request.at) == day
             and not seen_in_positions_only(order)

@@ -119,8 +119,9 @@ class Differences:
         """Orders of ours that the book shows working and that have nothing to close any more: one that
         this very reading left behind, or that outlived its position."""
         state = self._state
+        ours = {order.order_id for order in state.working.values()}
         for update in book.orders:
-            if update.status.final:
+            if update.order_id not in ours or update.status.final:
                 continue
             tag = state.tags_by_id.get(update.order_id)
             order = state.working.get(tag) if tag is not None else None

@@ -7,7 +7,6 @@ There is at most one resting order that closes a position.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from decimal import Decimal
 
 from trader.desk.exposure import CLOSING
@@ -25,6 +24,7 @@ from trader.domain.money import decimal_of
 from trader.domain.order import EXTERNAL, Order, OrderState, Purpose
 from trader.domain.position import Position
 from trader.domain.records import ExitPlan
+from trader.domain.values import replaced
 from trader.strategy import rules
 from trader.strategy.options import Options
 
@@ -62,7 +62,7 @@ class Exits:
         self._stops.forget(slot)
         plan = self._state.plans.pop(slot, None)
         if plan is not None:
-            turn.write(replace(plan, closed=True))
+            turn.write(replaced(plan, closed=True))
         for order in self._state.working_in(slot):
             if order.purpose is Purpose.ENTRY:
                 self._flow.withdraw(turn, order, "the position is flat", Purpose.EXIT)
@@ -74,7 +74,7 @@ class Exits:
         """Exits closed more than was held: the plan was for the position that is gone."""
         plan = self._state.plans.pop(slot, None)
         if plan is not None:
-            turn.write(replace(plan, closed=True))
+            turn.write(replaced(plan, closed=True))
         for order in self._state.working_in(slot):
             self._flow.cancel(turn, order, "the position is closed")
 
@@ -150,7 +150,7 @@ class Exits:
         best = decimal_of(rules.best_price(side, float(plan.best_price), high, low))
         if best == plan.best_price or trail is None or before is None:
             return
-        plan = replace(plan, best_price=best)
+        plan = replaced(plan, best_price=best)
         self._state.plans[slot] = plan  # recorded with the next move of the stop
         instrument = self._state.instrument(slot.key)
         order = resting_exit(self._state, slot)
@@ -161,7 +161,7 @@ class Exits:
         wanted = rules.trailed_stop(side, float(best), float(trail), float(before))
         stop = stop_on_tick(instrument, side, wanted)
         if (stop - before) * side >= max(instrument.tick_size, trail * TRAIL_STEP):
-            keep_plan(self._state, turn, replace(plan, stop=stop))
+            keep_plan(self._state, turn, replaced(plan, stop=stop))
             self._stops.protect(turn, slot)
 
     def on_clock(self, turn: Turn) -> None:

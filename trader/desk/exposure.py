@@ -9,7 +9,7 @@ from decimal import Decimal
 from trader.desk.case import Case, price_of
 from trader.desk.costs import margin
 from trader.desk.portfolio import Slot
-from trader.desk.state import DeskState
+from trader.desk.state import Band, DeskState
 from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.money import ZERO, decimal_of
 from trader.domain.order import Order, OrderRequest, OrderState, Purpose, Side
@@ -25,12 +25,13 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
     running = state.instances.get(request.owner)
     entries = _entries(state)
     occupied = set(state.portfolio.open_slots()) | {Slot(o.owner, o.key, o.product) for o in entries}
-    worth = equity(state)
+    unrealised = state.portfolio.unrealised(state.quotes)
+    worth = equity(state, unrealised)
     instrument, quote = state.instrument(request.key), state.quotes.get(request.key)
     day, venue = state.trading_day(at), state.venue(request.key)
     phase = state.calendar.phase(at, venue)
     session = state.calendar.session(day, venue)
-    used = margin_used(state, day)
+    used = margin_used(state, day, entries)
     return Case(
         request=request,
         at=at,
@@ -53,13 +54,13 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
         owner_positions=sum(1 for s in occupied if s.owner == request.owner),
         owner_max_positions=running.options.max_positions if running else 0,
         owner_risk_pct=Decimal(str(running.options.risk)) if running else ZERO,
-        exposure=exposure(state),
+        exposure=exposure(state, entries),
         margin_used=used,
         margin_needed=margin(
             state, instrument, request.product, request.side, request.quantity, price_of(request, quote), day
         ),
         equity=worth,
-        day_pnl=day_pnl(state),
+        day_pnl=day_pnl(state, unrealised),
         drawdown_pct=drawdown_pct(state.counters.peak_equity, worth),
         counters=state.counters,
         pace=state.pace,
@@ -79,15 +80,15 @@ def closing_quantity(state: DeskState, slot: Slot) -> int:
     return sum(o.pending_quantity for o in state.working_in(slot) if o.purpose in CLOSING)
 
 
-def exposure(state: DeskState) -> Decimal:
-    """Gross rupees at the market, with the entries under way."""
-    entries = [*_entries(state), *outside_entries(state)]
+def exposure(state: DeskState, entries: Sequence[Order] | None = None) -> Decimal:
+    """Gross rupees at the market, with the entries under way: ``entries``, where the caller has them."""
+    entries = [*(_entries(state) if entries is None else entries), *outside_entries(state)]
     return state.portfolio.gross_exposure(state.quotes) + sum(
         (_pending_value(state, o) for o in entries), ZERO
     )
 
 
-def margin_used(state: DeskState, on: date) -> Decimal:
+def margin_used(state: DeskState, on: date, entries: Sequence[Order] | None = None) -> Decimal:
     """Rupees of capital that positions and entries under way tie up."""
     used = ZERO
     for slot, position in state.portfolio.open_slots().items():
@@ -95,7 +96,7 @@ def margin_used(state: DeskState, on: date) -> Decimal:
         instrument = state.instrument(slot.key)
         quantity = abs(position.quantity)
         used += margin(state, instrument, slot.product, side, quantity, position.average_price, on)
-    for order in _entries(state):
+    for order in _entries(state) if entries is None else entries:
         instrument, quantity = state.instrument(order.key), order.pending_quantity
         used += margin(state, instrument, order.product, order.side, quantity, price_at(state, order), on)
     return used
@@ -109,19 +110,21 @@ def _broker_free(state: DeskState, on: date, used: Decimal) -> Decimal | None:
     return known.free(used, state.counters.booked)
 
 
-def equity(state: DeskState) -> Decimal:
-    """Capital plus everything booked since the ledger began plus the unrealised."""
-    return state.limits.capital + state.counters.booked + state.portfolio.unrealised(state.quotes)
+def equity(state: DeskState, unrealised: Decimal | None = None) -> Decimal:
+    """Capital plus everything booked since the ledger began plus the unrealised, where the caller has it."""
+    if unrealised is None:
+        unrealised = state.portfolio.unrealised(state.quotes)
+    return state.limits.capital + state.counters.booked + unrealised
 
 
-def day_pnl(state: DeskState) -> Decimal:
+def day_pnl(state: DeskState, unrealised: Decimal | None = None) -> Decimal:
     """Today's rupees after charges, realised and unrealised."""
-    return state.counters.booked_today + day_unrealised(state)
+    return state.counters.booked_today + day_unrealised(state, unrealised)
 
 
-def day_unrealised(state: DeskState) -> Decimal:
+def day_unrealised(state: DeskState, unrealised: Decimal | None = None) -> Decimal:
     """Unrealised rupees, less what positions carried over night already had at the day's start."""
-    total = state.portfolio.unrealised(state.quotes)
+    total = state.portfolio.unrealised(state.quotes) if unrealised is None else unrealised
     for slot, mark in state.opening_mark.items():
         position = state.portfolio.open_slots().get(slot)
         if position is not None:
@@ -142,12 +145,11 @@ def _entries(state: DeskState) -> list[Order]:
 
 def outside_entries(state: DeskState) -> list[Order]:
     """Working orders from elsewhere, but those that would close what the account holds."""
+    outside = [o for o in state.working.values() if o.purpose is Purpose.EXTERNAL]
+    if not outside:
+        return []
     net = state.portfolio.net()
-    return [
-        o
-        for o in state.working.values()
-        if o.purpose is Purpose.EXTERNAL and net.get((o.key, o.product), 0) * o.side.sign >= 0
-    ]
+    return [o for o in outside if net.get((o.key, o.product), 0) * o.side.sign >= 0]
 
 
 def _pending_value(state: DeskState, order: Order) -> Decimal:
@@ -173,13 +175,14 @@ def price_at(state: DeskState, order: Order) -> Decimal:
     return decimal_of(quote.last) if quote is not None else ZERO
 
 
-def _band(
-    state: DeskState, instrument: Instrument | None, request: OrderRequest
-) -> tuple[Decimal, Decimal] | None:
+def _band(state: DeskState, instrument: Instrument | None, request: OrderRequest) -> Band:
     close = state.previous_close.get(request.key)
     if instrument is None or close is None:
         return None
-    return price_band(instrument, decimal_of(close))
+    known = state.bands.get(request.key)
+    if known is None or known[0] is not instrument or known[1] != close:
+        known = state.bands[request.key] = instrument, close, price_band(instrument, decimal_of(close))
+    return known[2]
 
 
 def _stops_owed(state: DeskState, entries: Sequence[Order]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -18,6 +17,7 @@ from trader.domain.money import ZERO, rupees
 from trader.domain.order import EXTERNAL, Product, Purpose
 from trader.domain.position import Trade
 from trader.domain.records import DeskMode, Latch, Priority, Setting
+from trader.domain.values import replaced
 
 # Latches that a new trading day lifts by itself: they limit one day.
 DAILY = ("daily_loss",)
@@ -95,14 +95,15 @@ class Guard:
         if not state.reconciled:
             return  # what is held is hearsay; the broker's book is being read
         self._mark_carried(turn)
-        worth = equity(state)
+        unrealised = state.portfolio.unrealised(state.quotes)
+        worth = equity(state, unrealised)
         if worth > state.counters.peak_equity:
             # Recorded with the next change of the counters: a peak made of unrealised gains and lost in a
             # crash costs at most the height of one position's swing.
-            state.counters = replace(state.counters, peak_equity=worth)
+            state.counters = replaced(state.counters, peak_equity=worth)
         if state.halted and not state.portfolio.open_slots() and not state.working:
             return  # nothing is at stake and nothing can be entered; /resume says what stands in its way
-        over, told = self._breach(turn, worth)
+        over, told = self._breach(turn, worth, unrealised)
         if told and state.portfolio.open_slots():
             self.on_breach(turn)
         if over or state.latch.code in BREACHES:
@@ -116,11 +117,11 @@ class Guard:
             ]
             self._exits.leave_all(turn, slots, Purpose.KILL)
 
-    def _breach(self, turn: Turn, worth: Decimal) -> tuple[bool, bool]:
+    def _breach(self, turn: Turn, worth: Decimal, unrealised: Decimal) -> tuple[bool, bool]:
         """Whether a limit is broken, and whether the owner was told just now. Watched while HALTED too:
         positions may stay open then."""
         state = self._state
-        loss = -day_pnl(state)
+        loss = -day_pnl(state, unrealised)
         if loss >= state.limits.daily_loss:
             active = state.latch.mode is DeskMode.ACTIVE or state.latch.code == "daily_loss"
             return True, self.halt(
@@ -178,7 +179,7 @@ class Guard:
                 f"Entries wait until {until:%H:%M}.",
             )
             streak = 0
-        state.counters = replace(state.counters, loss_streak=streak, cooldown_until=until)
+        state.counters = replaced(state.counters, loss_streak=streak, cooldown_until=until)
         turn.write(state.counters)
 
     # -- the clock -------------------------------------------------------------------------------
@@ -232,6 +233,8 @@ class Guard:
         if self._marked_at is not None and turn.at - self._marked_at < MARK_EVERY:
             return
         keys = {slot.key for slot in state.portfolio.open_slots() if slot.product is not Product.MIS}
+        if not keys:
+            return
         marks: dict[str, float] = {key: mark for key, mark in self._last_marks.items() if key in keys}
         marks |= {key: state.quotes[key].last for key in sorted(keys) if key in state.quotes}
         if marks and marks != self._last_marks:
@@ -263,7 +266,7 @@ class Guard:
             if state.trading_day(order.request.at) < day:
                 self._flow.expire(turn, order)
         state.opening_mark = {}
-        state.counters = replace(
+        state.counters = replaced(
             state.counters,
             day=day,
             entries=0,

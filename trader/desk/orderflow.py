@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -39,6 +38,7 @@ from trader.domain.order import (
 )
 from trader.domain.position import Fill
 from trader.domain.records import OrderEvent, Priority
+from trader.domain.values import replaced
 
 REST_PATIENCE = timedelta(seconds=5)  # how long the rest of a market entry may look for somebody
 TELL_DENIAL_EVERY = timedelta(minutes=15)
@@ -77,6 +77,8 @@ class OrderFlow:
         # Entries nobody wants any more, and what is to become of what they fill all the same.
         self._withdrawn: dict[Tag, tuple[str, Purpose | None]] = {}
         self._lost_answers: set[Tag] = set()  # changes and cancels whose outcome is unknown
+        # The last update that told nothing new of an order, and that order: the book shows it every minute.
+        self._idle: dict[Tag, tuple[Order, OrderUpdate]] = {}
 
     # -- outwards --------------------------------------------------------------------------------
 
@@ -91,7 +93,7 @@ class OrderFlow:
         state.serial += 1
         state.pace.count(turn.at)
         entered = request.purpose is Purpose.ENTRY
-        state.counters = replace(
+        state.counters = replaced(
             state.counters,
             orders=state.counters.orders + 1,
             entries=state.counters.entries + entered,
@@ -270,7 +272,7 @@ class OrderFlow:
             return
         after = machine.change_answered(order, self._before_change.pop(tag, None), error, turn.at)
         if used_up:  # it was changed elsewhere too
-            after = replace(after, modifications=max(after.modifications, MODIFICATIONS_PER_ORDER))
+            after = replaced(after, modifications=max(after.modifications, MODIFICATIONS_PER_ORDER))
         if after is not order:
             self._keep(turn, after, order, error or "change accepted")
 
@@ -307,12 +309,16 @@ class OrderFlow:
     def merge(self, turn: Turn, order: Order, update: OrderUpdate) -> None:
         if machine.agrees(order, update):
             return  # most rows of a book, every minute
+        idle = self._idle.get(order.tag)
+        if idle is not None and idle[0] is order and idle[1] is update:
+            return
         merged = machine.merge(order, update)
         after = merged.order
         same = (after.state, after.filled_quantity, after.order_id, after.prior_state) == (
             order.state, order.filled_quantity, order.order_id, order.prior_state,
         )  # fmt: skip
         if same and merged.execution is None:
+            self._idle[order.tag] = (order, update)
             return
         self._keep(turn, after, order, update.message)
         if merged.execution is not None:
@@ -419,6 +425,7 @@ class OrderFlow:
             state.working.pop(tag, None)
             self._before_change.pop(tag, None)
             self._decided_at.pop(tag, None)
+            self._idle.pop(tag, None)
         if after.state not in _ANSWERING:
             self._lost_answers.discard(tag)
         sequence = state.sequences.get(tag, 0) + 1

@@ -7,7 +7,7 @@ larger cumulative fill. An order whose outcome nobody knows stays UNKNOWN until 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -24,6 +24,7 @@ from trader.domain.order import (
     OrderUpdate,
     Purpose,
 )
+from trader.domain.values import replaced
 
 _PRICE_STEP = Decimal("0.0001")  # Kite's averages carry four decimals
 _FINE_STEP = Decimal("0.00000001")  # of a share of them, so that the parts sum to the whole
@@ -69,7 +70,7 @@ def intent(request: OrderRequest) -> Order:
 
 
 def denied(request: OrderRequest, message: str) -> Order:
-    return replace(_fresh(request, OrderState.DENIED), message=message)
+    return replaced(_fresh(request, OrderState.DENIED), message=message)
 
 
 def _fresh(request: OrderRequest, state: OrderState) -> Order:
@@ -88,34 +89,34 @@ def _fresh(request: OrderRequest, state: OrderState) -> Order:
 def acked(order: Order, order_id: OrderId, at: datetime) -> Order:
     """The broker named the order. An update may have come first; then only the id is new."""
     state = OrderState.ACKED if order.state in (OrderState.INTENT, OrderState.UNKNOWN) else order.state
-    return replace(order, state=state, order_id=order_id, updated_at=at)
+    return replaced(order, state=state, order_id=order_id, updated_at=at)
 
 
 def refused(order: Order, reason: str, at: datetime) -> Order:
     """The broker provably did not take it; a fact that contradicts this (a fill) has priority."""
     if order.state not in (OrderState.INTENT, OrderState.UNKNOWN):
         return order
-    return replace(order, state=OrderState.REJECTED, message=reason, updated_at=at)
+    return replaced(order, state=OrderState.REJECTED, message=reason, updated_at=at)
 
 
 def unknown(order: Order, reason: str, at: datetime) -> Order:
     if order.state is not OrderState.INTENT:
         return order
-    return replace(order, state=OrderState.UNKNOWN, message=reason, updated_at=at)
+    return replaced(order, state=OrderState.UNKNOWN, message=reason, updated_at=at)
 
 
 def not_placed(order: Order, proof: str, at: datetime) -> Order:
     """Proven absent. Only an order without any trace at the broker can be."""
     if order.state not in (OrderState.INTENT, OrderState.UNKNOWN) or order.filled_quantity:
         return order
-    return replace(order, state=OrderState.NOT_PLACED, message=proof, updated_at=at)
+    return replaced(order, state=OrderState.NOT_PLACED, message=proof, updated_at=at)
 
 
 def expired(order: Order, at: datetime) -> Order:
     """A day order is over with its day; the next morning's book does not show it (kite.md 5)."""
     if order.state.terminal:
         return order
-    return replace(
+    return replaced(
         order, state=OrderState.EXPIRED, prior_state=None, message="its trading day is over", updated_at=at
     )
 
@@ -125,13 +126,13 @@ def cancelling(order: Order, at: datetime) -> Order:
     if order.state.terminal or order.state is OrderState.PENDING_CANCEL:
         return order
     prior = order.prior_state if order.state is OrderState.PENDING_MODIFY else order.state
-    return replace(order, state=OrderState.PENDING_CANCEL, prior_state=prior, updated_at=at)
+    return replaced(order, state=OrderState.PENDING_CANCEL, prior_state=prior, updated_at=at)
 
 
 def modifying(order: Order, change: OrderChange) -> Order:
     """New terms are on their way. They are booked at once: if the change fails, ``change_answered``
     puts the old ones back."""
-    return replace(
+    return replaced(
         order,
         state=OrderState.PENDING_MODIFY,
         prior_state=order.state,
@@ -150,11 +151,11 @@ def change_answered(order: Order, before: Order | None, error: str, at: datetime
     if order.state not in (OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY):
         return order
     if order.state is OrderState.PENDING_CANCEL and not error:
-        return replace(order, updated_at=at)  # accepted is not done: CANCELLED comes as an update
+        return replaced(order, updated_at=at)  # accepted is not done: CANCELLED comes as an update
     state = order.prior_state or OrderState.OPEN
-    settled = replace(order, state=state, prior_state=None, message=error, updated_at=at)
+    settled = replaced(order, state=state, prior_state=None, message=error, updated_at=at)
     if error and before is not None and order.state is OrderState.PENDING_MODIFY:
-        settled = replace(
+        settled = replaced(
             settled,
             quantity=before.quantity,
             order_type=before.order_type,
@@ -173,7 +174,7 @@ def settled(order: Order, update: OrderUpdate, at: datetime) -> Order:
         return order
     resting = update.order_type in _STOP_TYPES
     as_asked = order.order_type is OrderType.MARKET and update.order_type is OrderType.LIMIT
-    return replace(
+    return replaced(
         order,
         state=order.prior_state or _reported(update.status, update.filled_quantity),
         prior_state=None,
@@ -202,7 +203,7 @@ def merge(order: Order, update: OrderUpdate) -> Merged:
     filled = max(order.filled_quantity, update.filled_quantity)
     average = update.average_price if execution else order.average_price
     state, prior = _next_state(order, update.status, filled)
-    merged = replace(
+    merged = replaced(
         order,
         state=state,
         prior_state=prior,
@@ -231,7 +232,7 @@ def _priced(order: Order, update: OrderUpdate) -> OrderUpdate:
     if not update.filled_quantity or update.average_price > 0:
         return update
     guess = order.average_price or order.price or order.trigger_price or order.request.reference_price
-    return replace(update, average_price=guess) if guess else update
+    return replaced(update, average_price=guess) if guess else update
 
 
 def _next_state(order: Order, status: BrokerStatus, filled: int) -> tuple[OrderState, OrderState | None]:
@@ -275,7 +276,7 @@ def filled_value(order: Order) -> Decimal:
 def adopted(update: OrderUpdate, request: OrderRequest) -> Order:
     """An order the desk did not make, as first seen; fills are merged afterwards."""
     order = _fresh(request, OrderState.ACKED)
-    return replace(order, order_id=update.order_id, updated_at=update.at)
+    return replaced(order, order_id=update.order_id, updated_at=update.at)
 
 
 def describe(order: Order) -> str:

@@ -20,6 +20,7 @@ class OrderPace:
     in_minute: int = 0
     day: date | None = None
     in_day: int = 0
+    rolled: datetime | None = None  # when last
 
     def restore(self, sent_at: Iterable[datetime], in_day: int, day: date) -> None:
         for at in sorted(sent_at):
@@ -28,6 +29,9 @@ class OrderPace:
 
     def roll(self, at: datetime) -> None:
         """Forget what belongs to an earlier second, minute or day."""
+        if at == self.rolled:
+            return
+        self.rolled = at
         second = ist(at).replace(microsecond=0)
         if self.second == second:
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from trader.domain.market import Tick
 from trader.domain.money import ZERO, decimal_of
 from trader.domain.order import Owner, Product, Side
 from trader.domain.position import DayResult, Fill, Position, Trade
+from trader.domain.values import replaced
 
 
 class Slot(NamedTuple):
@@ -128,7 +129,7 @@ class Portfolio:
             # another one, and earlier fills may bear the same second.
             held = position.quantity - sum(fill.quantity * fill.side.sign for fill in since[slot])
             if held * position.quantity > 0:
-                self._begin(slot, replace(position, quantity=held))
+                self._begin(slot, replaced(position, quantity=held))
             for fill in since[slot]:
                 self._tally(slot, held, fill)
                 held += fill.quantity * fill.side.sign
@@ -163,7 +164,7 @@ class Portfolio:
         trade = self._tally(slot, before.quantity, fill)
         self._store(slot, after)
         result = self.day_result(fill.owner, day)
-        self._days[fill.owner] = replace(
+        self._days[fill.owner] = replaced(
             result,
             realised=result.realised + realised,
             charges=result.charges + fill.charges,
@@ -177,7 +178,7 @@ class Portfolio:
     def charge(self, owner: Owner, day: date, charges: Decimal) -> DayResult:
         """Add charges to an owner's day that belong to no fill; its result then."""
         result = self.day_result(owner, day)
-        self._days[owner] = replace(result, charges=result.charges + charges)
+        self._days[owner] = replaced(result, charges=result.charges + charges)
         return self._days[owner]
 
     def _store(self, slot: Slot, position: Position) -> None:
@@ -234,7 +235,7 @@ def _after(before: Position, fill: Fill) -> tuple[Position, Decimal]:
             average, opened_at = ZERO, None
         elif quantity * held < 0:
             average, opened_at = fill.price, fill.at
-    after = replace(
+    after = replaced(
         before,
         quantity=quantity,
         average_price=average,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from trader.desk.effects import Effect, Write
@@ -21,8 +22,10 @@ from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.market import Tick
 from trader.domain.order import Order, OrderId, OrderUpdate, Owner, Product, Tag
 from trader.domain.records import Alert, DeskMode, ExitPlan, Latch, Priority, Record, RiskCounters
-from trader.domain.times import ist
+from trader.domain.times import day_digits, ist
 from trader.market.phases import Phase, Venue, venue_of
+
+Band = tuple[Decimal, Decimal] | None
 
 if TYPE_CHECKING:
     from trader.desk.funding import Funding
@@ -58,6 +61,8 @@ class DeskState:
     pace: OrderPace = field(default_factory=OrderPace)
     quotes: dict[InstrumentKey, Tick] = field(default_factory=dict)
     previous_close: dict[InstrumentKey, float] = field(default_factory=dict)
+    # The price bands that follow from those closes, as far as they were asked for.
+    bands: dict[InstrumentKey, tuple[Instrument, float, Band]] = field(default_factory=dict)
     last_tick_at: datetime | None = None
     orders: dict[Tag, Order] = field(default_factory=dict)  # today's, and every working one
     working: dict[Tag, Order] = field(default_factory=dict)
@@ -103,7 +108,7 @@ class DeskState:
 
     def next_tag(self, at: datetime) -> Tag:
         """The tag the next recorded order gets: ``MAAA261123000042``, 16 characters."""
-        return Tag(f"M{self.config.ledger_code}{ist(at):%y%m%d}{self.serial + 1:06d}")
+        return Tag(f"M{self.config.ledger_code}{day_digits(ist(at).date())}{self.serial + 1:06d}")
 
     def working_in(self, slot: Slot) -> list[Order]:
         return [order for order in self.working.values() if (order.owner, order.key, order.product) == slot]

@@ -15,7 +15,7 @@ from trader.desk.exposure import day_pnl, equity
 from trader.desk.plans import resting_exit
 from trader.desk.state import DeskState
 from trader.domain.instrument import InstrumentKey
-from trader.domain.order import EXTERNAL, OrderState, OrderType
+from trader.domain.order import EXTERNAL, OrderState, OrderType, Product
 from trader.domain.position import Position
 from trader.domain.records import ExitPlan
 
@@ -26,13 +26,17 @@ _TRIGGERED = (OrderType.SL, OrderType.SL_M)
 class Stillness:
     """Until ``until`` the desk does nothing of itself while every price stays strictly between the two
     ``levels`` of its instrument (rupees) and the ``units`` held (signed) lose less than ``loss_room`` rupees
-    from their last prices and gain less than ``gain_room``."""
+    from their last prices and gain less than ``gain_room``. ``noted``: the prices of what is held are written
+    down every few minutes (guard.py), for it may stay overnight. ``asking``: strategies are asked; a halted
+    desk asks none."""
 
     until: datetime
     levels: Mapping[InstrumentKey, tuple[float, float]]
     units: Mapping[InstrumentKey, int]
     loss_room: float
     gain_room: float
+    noted: bool
+    asking: bool
 
 
 def stillness(state: DeskState, until: datetime) -> Stillness | None:
@@ -55,10 +59,12 @@ def stillness(state: DeskState, until: datetime) -> Stillness | None:
         units[slot.key] = units.get(slot.key, 0) + position.quantity
     if state.working.keys() != resting:
         return None
-    worth, limits, peak = equity(state), state.limits, state.counters.peak_equity
+    unrealised = state.portfolio.unrealised(state.quotes)
+    worth, limits, peak = equity(state, unrealised), state.limits, state.counters.peak_equity
     before_drawdown = worth - peak * (1 - limits.max_drawdown_pct / 100)
-    room = min(limits.daily_loss + day_pnl(state), before_drawdown)
-    return Stillness(until, levels, units, float(room), float(peak - worth))
+    room = min(limits.daily_loss + day_pnl(state, unrealised), before_drawdown)
+    noted = any(slot.product is not Product.MIS for slot in state.portfolio.open_slots())
+    return Stillness(until, levels, units, float(room), float(peak - worth), noted, not state.halted)
 
 
 def _levels(plan: ExitPlan, position: Position) -> tuple[float, float]:

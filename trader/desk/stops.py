@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -18,6 +17,7 @@ from trader.domain.money import decimal_of
 from trader.domain.order import Denied, Order, OrderRequest, OrderState, OrderType, Purpose, Side
 from trader.domain.position import Position
 from trader.domain.records import ExitPlan, Priority
+from trader.domain.values import replaced
 from trader.market import shaping
 
 STOP_ATTEMPTS = 3
@@ -136,7 +136,7 @@ class Stops:
         )
         outcome = self._flow.submit(turn, request)
         if not isinstance(outcome, Denied):
-            keep_plan(self._state, turn, replace(plan, stop_tag=outcome.tag))
+            keep_plan(self._state, turn, replaced(plan, stop_tag=outcome.tag))
 
     def _tell_unprotected(self, turn: Turn, slot: Slot) -> None:
         turn.alert(

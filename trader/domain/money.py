@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 ZERO = Decimal(0)
 PAISA = Decimal("0.01")
@@ -13,6 +14,7 @@ def to_paise(amount: Decimal) -> Decimal:
     return amount.quantize(PAISA, ROUND_HALF_UP)
 
 
+@lru_cache(maxsize=4096)  # what follows one price asks for its Decimal a dozen times
 def decimal_of(price: float) -> Decimal:
     """A market price as Decimal, through its shortest text, so 101.1 stays 101.1."""
     return Decimal(repr(float(price)))
@@ -32,6 +34,8 @@ def rupees(amount: Decimal | float, *, signed: bool = False, paise: bool = True)
 
 def group_indian(digits: str) -> str:
     """Digits in lakh and crore groups: ``1234567`` becomes ``12,34,567``."""
+    if len(digits) <= 3:
+        return digits
     head, tail = digits[:-3], digits[-3:]
     groups = [tail]
     while head:

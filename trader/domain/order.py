@@ -10,6 +10,7 @@ from typing import NewType
 
 from trader.domain.instrument import InstrumentKey
 from trader.domain.money import ZERO
+from trader.domain.values import Value
 
 Tag = NewType("Tag", str)  # our own order name: at most 20 characters, unique for ever
 OrderId = NewType("OrderId", str)  # the broker's; 19 digits, never a number (kite.md 5)
@@ -99,7 +100,7 @@ _TERMINAL = frozenset({
 
 
 @dataclass(frozen=True, slots=True)
-class OrderRequest:
+class OrderRequest(Value):
     """What the desk wants done.
 
     Prices are rupees on the instrument's tick; ``quantity`` is in units (lots times lot size).
@@ -124,7 +125,7 @@ class OrderRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderChange:
+class OrderChange(Value):
     """New terms for a resting order, changed in place so no moment is unprotected. All terms are absolute."""
 
     tag: Tag
@@ -138,7 +139,7 @@ class OrderChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Order(Value):
     """One order as the desk knows it now; every change makes a new value."""
 
     request: OrderRequest
@@ -197,11 +198,14 @@ class BrokerStatus(StrEnum):
 
     @property
     def final(self) -> bool:
-        return self in (BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED)
+        return self in _FINAL
+
+
+_FINAL = frozenset({BrokerStatus.COMPLETE, BrokerStatus.CANCELLED, BrokerStatus.REJECTED})
 
 
 @dataclass(frozen=True, slots=True)
-class OrderUpdate:
+class OrderUpdate(Value):
     """What the broker's stream or book says of one order. Quantities are cumulative, in units.
 
     ``average_price`` is that of the filled part, unrounded where the broker knows it.
@@ -225,7 +229,7 @@ class OrderUpdate:
 
 
 @dataclass(frozen=True, slots=True)
-class BrokerPosition:
+class BrokerPosition(Value):
     """The broker's net position of one (instrument, product); ``quantity`` is signed units."""
 
     key: InstrumentKey
@@ -262,7 +266,7 @@ class ApprovedChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Gtt:
+class Gtt(Value):
     """The terms of a stop that stands at the broker beyond the day, until its price is reached (Kite's GTT,
     kite.md 9). It becomes a LIMIT order, never a market one. ``last_price``: where the market was, which
     decides from which side the trigger is reached; None when the desk does not know."""
@@ -289,7 +293,7 @@ class ApprovedGtt:
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(Value):
     """The gate's refusal: a machine-readable code and a sentence for the owner."""
 
     code: str

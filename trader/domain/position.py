@@ -9,10 +9,11 @@ from decimal import Decimal
 from trader.domain.instrument import InstrumentKey
 from trader.domain.money import ZERO
 from trader.domain.order import OrderId, Owner, Product, Purpose, Side, Tag
+from trader.domain.values import Value
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(Value):
     """An increase of an order's filled quantity. ``fill_id`` is tag and cumulative quantity, so a
     repeated update makes the same fill and the ledger takes it once. ``price`` is rupees a unit;
     ``charges`` is what this fill added to the order's charges."""
@@ -44,7 +45,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Traded:
+class Traded(Value):
     """What the broker's trade book says of one order: how many trades, their units, their average price."""
 
     order_id: OrderId
@@ -54,7 +55,7 @@ class Traded:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class Position(Value):
     """One owner's net holding of one (instrument, product): the sum of its fills.
 
     ``quantity`` is signed units, ``average_price`` the average entry of what is open,
@@ -77,7 +78,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(Value):
     """A finished round trip: from flat, through a position, to flat again.
 
     ``pnl`` is gross, ``charges`` those of all its fills; net is the difference.
@@ -103,7 +104,7 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True)
-class DayResult:
+class DayResult(Value):
     """One owner's figures of one trading day; ``realised`` is gross rupees."""
 
     day: date

@@ -13,6 +13,7 @@ from trader.domain.market import Interval
 from trader.domain.money import ZERO
 from trader.domain.order import Order, OrderState, Owner, Product, Tag
 from trader.domain.position import DayResult, Fill, Position, Trade
+from trader.domain.values import Value
 
 
 class DeskMode(StrEnum):
@@ -26,7 +27,7 @@ class DeskMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Latch:
+class Latch(Value):
     """The desk's mode and why; survives restarts."""
 
     mode: DeskMode
@@ -50,7 +51,7 @@ class InstanceStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StrategyInstance:
+class StrategyInstance(Value):
     """A strategy with its parameters, started on symbols. ``settings`` holds every parameter and common
     option as canonical text, sorted by name."""
 
@@ -66,7 +67,7 @@ class StrategyInstance:
 
 
 @dataclass(frozen=True, slots=True)
-class ExitPlan:
+class ExitPlan(Value):
     """How an open position is to be left. Prices in rupees; None switches a leg off.
 
     ``best_price`` is the most favourable price since entry; the trailing stop hangs ``trail`` below it
@@ -85,7 +86,7 @@ class ExitPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class RiskCounters:
+class RiskCounters(Value):
     """The counters behind the limits, of one trading day; ``peak_equity`` and ``booked`` run on.
 
     ``booked`` is realised minus charges since the ledger began, in rupees; equity is capital + booked +
@@ -103,7 +104,7 @@ class RiskCounters:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderEvent:
+class OrderEvent(Value):
     """One line of an order's journal: ``sequence`` counts from 1 within the order."""
 
     tag: Tag
@@ -124,7 +125,7 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Value):
     """A message the owner must get. ``topic`` groups what may be merged into one digest."""
 
     alert_id: str
@@ -136,7 +137,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertDelivery:
+class AlertDelivery(Value):
     """An alert reached one recipient; ``outcome`` is "sent" or why it never will be."""
 
     alert_id: str
@@ -146,7 +147,7 @@ class AlertDelivery:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(Value):
     """A chat command or button press. ``source_id`` is unique for ever ("tg:81234", "term:7").
     Written once with the verdict before acting, and again with the outcome."""
 
@@ -160,7 +161,7 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandDone:
+class CommandDone(Value):
     """The desk acted on the command with this source id; written in the same transaction as its effects."""
 
     source_id: str
@@ -168,7 +169,7 @@ class CommandDone:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionRecord:
+class SessionRecord(Value):
     """One run of the process. ``ended_at`` stays None after an unclean exit."""
 
     session_id: str
@@ -181,7 +182,7 @@ class SessionRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Value):
     """A value kept across restarts, as text."""
 
     key: str

@@ -3,7 +3,8 @@ comparing datetimes that share it costs nothing."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
 
@@ -17,7 +18,14 @@ def ist(at: datetime) -> datetime:
 
 def clock_text(at: datetime) -> str:
     """``09:41:07`` on the exchange's clock."""
-    return ist(at).strftime("%H:%M:%S")
+    at = ist(at)
+    return f"{at.hour:02d}:{at.minute:02d}:{at.second:02d}"
+
+
+@lru_cache(maxsize=64)  # it stands in every order's name
+def day_digits(day: date) -> str:
+    """``261123``."""
+    return f"{day:%y%m%d}"
 
 
 def day_text(at: datetime) -> str:

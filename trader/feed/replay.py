@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
@@ -10,6 +10,7 @@ from itertools import repeat
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from trader.domain.errors import FeedError, UnknownName
 from trader.domain.instrument import Instrument, InstrumentKey
@@ -123,7 +124,7 @@ class ReplayMarket:
         """The candles of a day as columns. Only of a recording of candles."""
         assert self.interval is not None  # noqa: S101 the caller's part; this tells mypy
         rows = {key: (s, s.days[day]) for key, s in self._series.items() if day in s.days}
-        ends = {key: micros(self._grids.of(key).hours(day).ends) for key in rows}
+        ends = {key: self._grids.of(key).hours(day).ends for key in rows}
         return DayTable(rows, self.interval, ends)
 
     async def history(
@@ -215,13 +216,18 @@ class DayTable:
         self,
         series: dict[InstrumentKey, tuple[Series, slice]],
         interval: Interval,
-        ends: dict[InstrumentKey, int],
+        ends: dict[InstrumentKey, datetime],
     ) -> None:
         self.interval = interval
         self._series = series
         self._ends = ends
-        self.at = np.unique(np.concatenate([s.at[where] for s, where in series.values()]))
+        times = [s.at[where] for s, where in series.values()]
+        self.at = np.unique(np.concatenate(times)) if len(times) > 1 else times[0]
         self.rows = {key: np.searchsorted(self.at, s.at[where]) for key, (s, where) in series.items()}
+        self._listed: dict[InstrumentKey, list[tuple[float, float, float, float, int]]] = {}
+        self._tables: dict[InstrumentKey, Floats] = {}
+        self.times: list[int] = self.at.tolist()  # as ``at``; quicker to look a single one up in
+        self.places: dict[InstrumentKey, list[int]] = {key: rows.tolist() for key, rows in self.rows.items()}
 
     def __len__(self) -> int:
         return len(self.at)
@@ -231,30 +237,39 @@ class DayTable:
         series, where = self._series[key]
         return tuple(column[where] for column in series.prices)
 
+    def rows_where(self, key: InstrumentKey, flags: npt.NDArray[np.bool_]) -> Ints:
+        """The rows of its candles that are flagged; ``flags`` has one for each of the whole recording."""
+        _, where = self._series[key]
+        found: Ints = self.rows[key][flags[where]]
+        return found
+
     def columns(self, key: InstrumentKey, first: int, last: int) -> tuple[Ints, Floats]:
         """Its candles of the rows ``first`` to before ``last``, as Bars has them: start, and table (5, n)."""
         series, where = self._series[key]
-        low, high = np.searchsorted(self.rows[key], (first, last))
-        part = slice(where.start + int(low), where.start + int(high))
-        table = np.empty((5, part.stop - part.start))
-        for line, column in zip(table, (*series.prices, series.volume), strict=True):
-            line[:] = column[part]
-        return series.at[part], table
+        if key not in self._tables:
+            self._tables[key] = np.vstack([column[where] for column in (*series.prices, series.volume)])
+        places = self.places[key]
+        low, high = bisect_left(places, first), bisect_left(places, last)
+        return series.at[where.start + low : where.start + high], self._tables[key][:, low:high]
+
+    def _columns_of(self, key: InstrumentKey) -> list[tuple[float, float, float, float, int]]:
+        """Its candles of the day as plain numbers: all at once, for one by one they cost far more."""
+        if key not in self._listed:
+            series, where = self._series[key]
+            prices = (column[where].tolist() for column in series.prices)
+            self._listed[key] = list(zip(*prices, series.volume[where].tolist(), strict=True))
+        return self._listed[key]
 
     def batch(self, row: int) -> BarBatch:
         """The candles that open at ``at[row]``."""
-        start = moment(int(self.at[row]))
+        start = moment(self.times[row])
         bars = []
-        for key, (series, where) in self._series.items():
-            rows = self.rows[key]
-            place = int(np.searchsorted(rows, row))
-            if place < len(rows) and rows[place] == row:
-                n = where.start + place
-                opened, high, low, close = (float(column[n]) for column in series.prices)
-                volume = int(series.volume[n])
-                bars.append(Bar(key, self.interval, start, opened, high, low, close, volume))
+        for key, places in self.places.items():
+            place = bisect_left(places, row)
+            if place < len(places) and places[place] == row:
+                bars.append(Bar(key, self.interval, start, *self._columns_of(key)[place]))
         latest = max(self._ends[bar.key] for bar in bars)
-        return BarBatch(start, min(start + self.interval.length, moment(latest)), bars)
+        return BarBatch(start, min(start + self.interval.length, latest), bars)
 
 
 def _bars(series: Series, where: slice, interval: Interval, starts: list[datetime]) -> Iterator[Bar]:

@@ -76,8 +76,11 @@ class Charges:
         dp = ZERO
         for order, units in _matched(orders):
             if order.value:
-                chapters[order.chapter] += self.exact(order, units)
-            booked.append((order, self._booked(order, units)))
+                exact = self.exact(order, units)
+                chapters[order.chapter] += exact
+                booked.append((order, self._rounded(order, exact)))
+            else:
+                booked.append((order, Breakdown()))
         for scrip in _scrips(orders).values():
             dp += self._depository(scrip)
         return ContractNote(
@@ -110,7 +113,10 @@ class Charges:
     def _booked(self, order: Executed, matched: int) -> Breakdown:
         if not order.value:
             return Breakdown()
-        lines = self.exact(order, matched)
+        return self._rounded(order, self.exact(order, matched))
+
+    def _rounded(self, order: Executed, lines: Breakdown) -> Breakdown:
+        """As it is booked: ``lines`` to the paisa, with the fee where the broker squared off."""
         if order.by_broker:
             lines += Breakdown(rms=self.tariff.debit("rms", _day(order)))
         return lines.rounded()

@@ -120,4 +120,6 @@ def _rows(rows: Sequence[Mapping[str, Any]], *names: str) -> Rows:
 
 
 def _on(rows: Rows, day: date) -> Mapping[str, Decimal]:
+    if rows[-1][0] <= day:
+        return rows[-1][1]
     return rows[max(bisect_right(rows, day, key=lambda row: row[0]) - 1, 0)][1]

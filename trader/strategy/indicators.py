@@ -224,7 +224,7 @@ def crossed_above(a: Values | float, b: Values | float) -> BoolArray:
         return found
     gap, same = a - b, _SAME * np.maximum(np.abs(a), np.abs(b))
     result = np.zeros(len(gap), dtype=np.bool_)
-    result[1:] = (gap[1:] > same[1:]) & (gap[:-1] <= same[:-1])
+    np.logical_and((gap > same)[1:], (gap <= same)[:-1], out=result[1:])
     return result
 
 
@@ -271,6 +271,8 @@ def _previous(values: FloatArray) -> FloatArray:
 
 
 def _paired(a: Values | float, b: Values | float) -> tuple[FloatArray, FloatArray]:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.ndim == 1 and a.shape == b.shape:
+        return np.asarray(a, np.float64), np.asarray(b, np.float64)  # nearly always
     left, right = np.atleast_1d(np.asarray(a, np.float64)), np.atleast_1d(np.asarray(b, np.float64))
     if left.shape != right.shape and 1 not in (left.size, right.size):
         raise ValueError(f"Expected arrays of the same length, were {left.size} and {right.size} values")

@@ -42,25 +42,25 @@ class Signals:
     exit_short: BoolArray | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            given: Any = getattr(self, field.name)
+        for name in _COLUMNS:
+            given: Any = getattr(self, name)
             if given is None:
                 continue
             array = np.asarray(given)  # a pandas Series is as good
             if array.dtype != np.bool_:
                 raise TypeError(
-                    f"Expected {field.name} as an array of booleans, one for each bar, "
+                    f"Expected {name} as an array of booleans, one for each bar, "
                     f"was {_described(given)}; compare something, as in bars.close > ema(bars.close, 20)"
                 )
-            object.__setattr__(self, field.name, array)
+            object.__setattr__(self, name, array)
 
     def check(self, length: int) -> None:
         """ValueError unless every array has one row for each of ``length`` bars."""
-        for field in fields(self):
-            array = getattr(self, field.name)
+        for name in _COLUMNS:
+            array = getattr(self, name)
             if array is not None and array.shape != (length,):
                 rows = " × ".join(map(str, array.shape)) or "a single value"
-                raise ValueError(f"Expected {field.name} with one row for each of {length} bars, was {rows}")
+                raise ValueError(f"Expected {name} with one row for each of {length} bars, was {rows}")
 
     def last(self) -> Signal:
         """The newest bar's row."""
@@ -70,6 +70,9 @@ class Signals:
             _newest(self.enter_short),
             _newest(self.exit_short),
         )
+
+
+_COLUMNS = tuple(field.name for field in fields(Signals))
 
 
 def _newest(array: BoolArray | None) -> bool:

@@ -19,7 +19,9 @@ class BarWindow:
 
     __slots__ = (
         "_cells",
+        "_clock",
         "_end",
+        "_grid",
         "_newest",
         "_start",
         "_table",
@@ -69,8 +71,8 @@ class BarWindow:
                 self._move()
             count = min(len(start) - first, self._width - self._end)
             rows = slice(first, first + count)
-            np.asarray(self._cells).reshape(5, self._width)[:, self._end : self._end + count] = table[:, rows]
-            np.asarray(self._times)[self._end : self._end + count] = start[rows]
+            self._grid[:, self._end : self._end + count] = table[:, rows]
+            self._clock[self._end : self._end + count] = start[rows]
             self._end += count
             self._newest = int(start[first + count - 1])
             first += count
@@ -91,6 +93,7 @@ class BarWindow:
         # Writing one number through a memoryview costs a third of what NumPy's own item assignment does.
         self._cells: Any = table.reshape(-1).data
         self._times: Any = start.data
+        self._grid, self._clock = table, start
         self._table, self._start = table.view(), start.view()
         self._table.flags.writeable = self._start.flags.writeable = False
 
@@ -99,6 +102,6 @@ class BarWindow:
         kept = self.bars[1:]
         self._allocate()
         count = len(kept)
-        np.asarray(self._cells).reshape(5, self._width)[:, :count] = kept.table
-        np.asarray(self._times)[:count] = kept.start
+        self._grid[:, :count] = kept.table
+        self._clock[:count] = kept.start
         self._end = count

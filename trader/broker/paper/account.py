@@ -166,6 +166,8 @@ class Account:
 
     def _premiums_so_far(self) -> tuple[dict[date, Decimal], Decimal]:
         """Premiums received and unspent by the day they are settled, and what was paid beyond them."""
+        if not self._premiums and not self._today.premiums:
+            return {}, ZERO  # no options are traded
         left, net = dict(self._premiums), self._today.premiums
         if net > 0:
             settles = self._calendar.settles_on(self._day)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from asyncio import Lock
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from trader.broker.paper.account import Account
@@ -36,7 +36,7 @@ from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.market import Bar, Tick
 from trader.domain.money import to_paise
 from trader.domain.order import Approved, ApprovedChange, BrokerStatus, OrderId, OrderType, OrderUpdate
-from trader.domain.times import ist
+from trader.domain.times import IST, ist
 from trader.market.calendar import Calendar
 from trader.market.charges import Charges
 from trader.market.margins import Margins
@@ -110,11 +110,11 @@ class PaperBroker:
         async with self._lock:
             await self._ready()
             request, now = approved.request, self._clock.now()
-            self._entry.check(request, now)
             step = Step(self._floor)
             order = WorkingOrder.taken(
                 request, self._floor.next_id(ist(now).date(), step), now, now + self._conduct.latency
             )
+            self._entry.check(request, order, now)
             taken = order.update  # nothing is told of an order on its way (kite.md 11.1)
             if order.active_at <= now:
                 order = self._pit.meet_present(step, self._pit.arrive(step, order, now))
@@ -154,7 +154,8 @@ class PaperBroker:
         async with self._lock:
             await self._ready()
             today = ist(self._clock.now()).date()
-            orders = [o.update for o in self._floor.orders.values() if not o.final or o.day >= today]
+            since = datetime.combine(today, time(), IST)
+            orders = [o.update for o in self._floor.orders.values() if o.placed_at >= since or not o.final]
             return Book(orders, self._floor.tally.positions(today))
 
     async def funds(self) -> Funds:

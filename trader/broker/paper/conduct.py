@@ -43,11 +43,13 @@ class Conduct:
             raise InvalidInput(f"Expected liquidity above 0 and at most 1, was {self.liquidity}")
 
     def rejects(self, order_id: OrderId) -> bool:
-        return self._chance(order_id, "reject", 0) < self.reject_probability
+        return bool(self.reject_probability) and self._chance(order_id, "reject", 0) < self.reject_probability
 
     def portion(self, order_id: OrderId, execution: int, lots: int) -> int:
         """How many of ``lots`` the order's n-th execution takes, at least one."""
-        if lots < 2 or self._chance(order_id, "partial", execution) >= self.partial_fill_probability:
+        if lots < 2 or not self.partial_fill_probability:
+            return lots
+        if self._chance(order_id, "partial", execution) >= self.partial_fill_probability:
             return lots
         return 1 + int(self._chance(order_id, "part", execution) * (lots - 1))
 

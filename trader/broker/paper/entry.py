@@ -35,7 +35,8 @@ class Entry:
         self._calendar = calendar
         self._instruments = instruments
 
-    def check(self, request: OrderRequest, now: datetime) -> None:
+    def check(self, request: OrderRequest, order: WorkingOrder, now: datetime) -> None:
+        """``order`` is what would be made of the request."""
         check_tag(request.tag)
         if request.tag in self._floor.tags:
             raise OrderRefused(f"The tag {request.tag} is in the book already: every order needs its own")
@@ -47,7 +48,6 @@ class Entry:
         check_terms(terms, instrument, self._pit.last(request.key))
         phase = self._calendar.phase(now, venue_of(instrument))
         check_hours(instrument, request.order_type, request.validity, phase)
-        order = WorkingOrder.taken(request, OrderId(""), now, now)
         late = self._risk.opens(order) and self._risk.too_late(instrument, request.product, now)
         if late:
             raise OrderRefused(late)

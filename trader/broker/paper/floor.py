@@ -17,6 +17,7 @@ from trader.broker.paper.working import WorkingOrder
 from trader.domain.errors import CommitFailed, OutcomeUnknown
 from trader.domain.instrument import InstrumentKey
 from trader.domain.order import OrderId, OrderUpdate, Product, Side, Tag
+from trader.domain.times import day_digits
 
 
 class Floor:
@@ -53,7 +54,7 @@ class Floor:
         """19 digits like Kite's (kite.md 5): the day, then how many there ever were. The number is used
         up once the order is in the journal."""
         new = sum(order_id not in self.orders for order_id in step.orders)
-        return OrderId(f"{day:%y%m%d}{self._serial + 1 + new:013d}")
+        return OrderId(f"{day_digits(day)}{self._serial + 1 + new:013d}")
 
     def ids_at(self, key: InstrumentKey) -> list[OrderId]:
         return list(self.working.get(key, ()))

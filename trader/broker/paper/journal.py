@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Protocol
 
 from trader.domain.order import OrderId, OrderUpdate
+from trader.domain.values import Value
 
 
 @dataclass(frozen=True, slots=True)
-class PaperOrder:
+class PaperOrder(Value):
     """An order in the paper exchange's book. ``active_at`` is when it reaches the exchange."""
 
     update: OrderUpdate
@@ -21,7 +22,7 @@ class PaperOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class PaperExecution:
+class PaperExecution(Value):
     """One execution; ``execution_id`` is unique. ``price`` is rupees a unit, on the tick."""
 
     execution_id: str

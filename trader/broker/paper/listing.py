@@ -24,6 +24,7 @@ class Listing:
         self._instruments = instruments
         self._calendar = calendar
         self._unlisted: dict[InstrumentKey, Instrument] = {}
+        self._seen: dict[InstrumentKey, Instrument] = {}  # listed under their own key when last asked for
 
     def listed(self, key: InstrumentKey) -> Instrument:
         """Exactly that key; raises InvalidInput when it is not listed."""
@@ -31,8 +32,10 @@ class Listing:
             found = self._instruments(key)
         except KeyError:
             raise InvalidInput(f"{key} is not in the list of instruments") from None
-        if found.key != key:
-            raise InvalidInput(f"{key} is not in the list of instruments, which has {found.key}")
+        if self._seen.get(key) is not found:
+            if found.key != key:
+                raise InvalidInput(f"{key} is not in the list of instruments, which has {found.key}")
+            self._seen[key] = found
         return found
 
     def known(self, key: InstrumentKey) -> Instrument:

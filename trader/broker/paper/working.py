@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from trader.domain.order import (
     Validity,
 )
 from trader.domain.times import ist
+from trader.domain.values import Value, replaced
 
 IOC = "IOC"  # the message of such an order while it lives: the journal has no other place for its validity
 BY_RMS = "RMS: intraday square-off by the broker"  # the message of such an order: it is charged a fee
@@ -27,7 +28,7 @@ _FIRED = {OrderType.SL: OrderType.LIMIT, OrderType.SL_M: OrderType.MARKET}
 
 
 @dataclass(frozen=True, slots=True)
-class WorkingOrder:
+class WorkingOrder(Value):
     """``update`` is what the book shows.
 
     ``active_at`` is when the present terms reach the exchange; until then ``before``, if there is one,
@@ -74,7 +75,7 @@ class WorkingOrder:
         update, arrived = order.update, order.update.at >= order.active_at
         unmet = update.status is BrokerStatus.PENDING
         if unmet and arrived:
-            update = replace(update, status=BrokerStatus.OPEN)
+            update = replaced(update, status=BrokerStatus.OPEN)
         value = sum((e.price * e.quantity for e in executions), ZERO)
         validity = Validity.IOC if update.message == IOC else Validity.DAY
         return cls(
@@ -86,7 +87,7 @@ class WorkingOrder:
         unmet_limit = self.update.order_type is OrderType.LIMIT and not self.met
         update = self.update
         if unmet_limit and update.status is BrokerStatus.OPEN:
-            update = replace(update, status=BrokerStatus.PENDING)
+            update = replaced(update, status=BrokerStatus.PENDING)
         return PaperOrder(update, self.placed_at, self.active_at)
 
     @property
@@ -110,23 +111,25 @@ class WorkingOrder:
         return self.update if at >= self.active_at else self.before
 
     def arrived(self, at: datetime) -> WorkingOrder:
-        return replace(
-            self, update=replace(self.update, status=resting_status(self.update.order_type), at=at)
+        return replaced(
+            self, update=replaced(self.update, status=resting_status(self.update.order_type), at=at)
         )
 
     def rested(self) -> WorkingOrder:
         """Has faced a quote without trading all of itself; only limit orders need to remember it."""
         if self.met or self.final or self.update.order_type is not OrderType.LIMIT:
             return self
-        return replace(self, met=True)
+        return replaced(self, met=True)
 
     def fired(self, at: datetime) -> WorkingOrder:
         if at < self.active_at and self.before is not None:
-            return replace(self, before=replace(self.before, status=BrokerStatus.OPEN))
-        return replace(self, update=replace(self.update, status=BrokerStatus.OPEN, at=at))
+            return replaced(self, before=replaced(self.before, status=BrokerStatus.OPEN))
+        return replaced(self, update=replaced(self.update, status=BrokerStatus.OPEN, at=at))
 
     def ended(self, status: BrokerStatus, message: str, at: datetime) -> WorkingOrder:
-        return replace(self, update=replace(self.update, status=status, message=message, at=at), before=None)
+        return replaced(
+            self, update=replaced(self.update, status=status, message=message, at=at), before=None
+        )
 
     def executed(self, quantity: int, price: Decimal, at: datetime) -> tuple[WorkingOrder, PaperExecution]:
         """Trade ``quantity`` units. A change still on its way is lost when the old terms are used up, or
@@ -136,7 +139,7 @@ class WorkingOrder:
         if before is not None and filled >= min(before.quantity, terms.quantity):
             terms, before = before, None
         done = filled >= terms.quantity
-        terms = replace(
+        terms = replaced(
             terms,
             filled_quantity=filled,
             average_price=value / filled,
@@ -144,7 +147,7 @@ class WorkingOrder:
             at=at,
             message="" if done and terms.message == IOC else terms.message,
         )
-        order = replace(self, update=terms, before=before, value=value, executions=self.executions + 1)
+        order = replaced(self, update=terms, before=before, value=value, executions=self.executions + 1)
         return order, PaperExecution(
             f"{self.order_id}-{order.executions}", self.order_id, quantity, price, at
         )
@@ -156,7 +159,7 @@ class WorkingOrder:
         fired = self.update.status is BrokerStatus.OPEN and self.update.trigger_price is not None
         if fired and change.trigger_price == self.update.trigger_price:
             order_type = _FIRED.get(order_type, order_type)
-        update = replace(
+        update = replaced(
             self.update,
             quantity=change.quantity,
             order_type=order_type,
@@ -165,7 +168,7 @@ class WorkingOrder:
             status=resting_status(order_type),
             at=at,
         )
-        return replace(
+        return replaced(
             self,
             update=update,
             active_at=active_at,

@@ -26,7 +26,7 @@ TIMER = 0.002
 PLANTED = 0.05
 MOST_P99, MOST = 0.005, 0.1
 SYMBOLS = ("RELIANCE", "TCS", "INFY", "HDFCBANK", "SBIN")
-SEARCH = "ema_crossover RELIANCE,TCS 1m 90d fast=5:20:1 slow=25:60:1 sampler=grid"
+SEARCH = "ema_crossover RELIANCE,TCS 1m 90d fast=3:24:1 slow=25:140:1 sampler=grid"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from bench import (
     replayed_year,
     stream_decoder,
     tick_to_order,
+    tick_to_socket,
     worker_stall,
 )
 
@@ -21,6 +22,7 @@ if __name__ == "__main__":
     replayed_year.main()
     tick_to_order.main()
     kite_orders.main()
+    tick_to_socket.main()
     worker_stall.main()
     backtests.main()
     backtest_scaling.main()

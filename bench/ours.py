@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -126,14 +125,15 @@ def _lines(command: Sequence[str], environment: Mapping[str, str] | None) -> lis
 
 
 def peak_rss() -> float:
-    """Megabytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    """Megabytes. Not getrusage's, which a program started by a larger one inherits."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 def rss() -> float:
     """Megabytes now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def machine() -> str:

@@ -103,6 +103,7 @@ class DeskService:
         self._answers: dict[str, asyncio.Future[Answer]] = {}
         self._unwritten: list[Record] = []  # a commit failed; they go with the next
         self._accepting = True
+        self._funds_unread = ""  # why they could not be read, as it was logged
         broker.listen(self._broker_spoke)
 
     # -- in --------------------------------------------------------------------------------------
@@ -175,6 +176,8 @@ class DeskService:
         for effect in effects:
             if not isinstance(effect, Write):
                 self._carry_out(effect, recorded=recorded)
+        if any(isinstance(effect, Submit | Change | Cancel) for effect in effects):
+            await asyncio.sleep(0)  # they leave before the desk looks at anything else
         if recorded and any(isinstance(record, Alert) for record in records):
             self._on_alert()
 
@@ -322,8 +325,11 @@ class DeskService:
         try:
             funds = await self._broker.funds()
         except Exception as e:
-            log.warning("the broker's funds are not known: %s", _sentence(e))
+            if (reason := _sentence(e)) != self._funds_unread:  # it is asked several times a minute
+                log.warning("the broker's funds are not known: %s", reason)
+                self._funds_unread = reason
         else:
+            self._funds_unread = ""
             self.put(FundsRead(self._clock.now(), asked_at, funds))
 
     async def _load_history(self, effect: LoadHistory) -> None:

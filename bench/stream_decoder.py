@@ -26,6 +26,7 @@ from trader.domain.times import IST
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=IST)
 INSTRUMENTS, A_FRAME, SECONDS, RUNS = 9_000, 100, 20, 7
+ONE_GOAL = 0.03  # milliseconds from a frame of one packet to its tick
 TOKENS = [n << 8 | (1 if n % 3 else 2) for n in range(1_000, 1_000 + INSTRUMENTS)]
 KEYS = {token: InstrumentKey(f"NSE:STOCK{token >> 8}") for token in TOKENS}
 ORDER = json.dumps({"type": "order", "data": {"order_id": "2026112300000000001", "status": "COMPLETE"}})
@@ -71,6 +72,7 @@ def decoding() -> None:
     assert [t["last_price"] for t in oracle._parse_binary(data)] == [
         tick.last for tick in ticks_of(read_frame(data), KEYS, AT, tally)
     ]
+    one_packet()
     plain = cpu(lambda: oracle._parse_binary(data), 30)
     print(f"frames of {A_FRAME} full packets, CPU, median of {RUNS} runs:")
     print(f"  KiteTicker._parse_binary       {plain * 1e3:8.3f} ms {1 / plain:10,.0f} frames/s")
@@ -83,6 +85,28 @@ def decoding() -> None:
         aim = f", goal {goal}" if goal else ""
         times = f"({plain / taken:.1f} times{aim})"
         print(f"  {label:30} {taken * 1e3:8.3f} ms {1 / taken:10,.0f} frames/s  {times}")
+
+
+def one_packet() -> None:
+    """What lies between a quiet book's tick and its order."""
+    from kiteconnect import KiteTicker
+
+    oracle, (data, *_), tally = KiteTicker("k", "t"), frames(0, TOKENS[:1]), Tally()
+    (said,), (tick,) = oracle._parse_binary(data), ticks_of(read_frame(data), KEYS, AT, tally)
+    depth = said["depth"]
+    assert (tick.last, tick.volume) == (said["last_price"], said["volume_traded"])
+    assert (tick.bid, tick.ask) == (depth["buy"][0]["price"], depth["sell"][0]["price"])
+    made = stream()
+    plain = cpu(lambda: oracle._parse_binary(data), 3000)
+    print(f"frames of one full packet, CPU, median of {RUNS} runs:")
+    print(f"  KiteTicker._parse_binary       {plain * 1e3:8.4f} ms {1 / plain:10,.0f} frames/s")
+    for label, work in (
+        ("to a tick", lambda: ticks_of(read_frame(data), KEYS, AT, tally)),
+        ("on_frame, tick in the inbox", lambda: made.on_frame(data)),
+    ):
+        taken = cpu(work, 3000)
+        aim = f"({plain / taken:.1f} times, goal {ONE_GOAL} ms)"
+        print(f"  {label:30} {taken * 1e3:8.4f} ms {1 / taken:10,.0f} frames/s  {aim}")
 
 
 def stream(url: str = "ws://127.0.0.1:1") -> KiteStream:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+from hypothesis import strategies as st
+
 from trader.domain.instrument import InstrumentKey
 
 Level = tuple[int, int, int]  # quantity, raw price, orders
@@ -48,3 +50,26 @@ def token(number: int, segment: int = 1) -> int:
 
 def keys_of(*tokens: int) -> dict[int, InstrumentKey]:
     return {each: InstrumentKey(f"NSE:T{each}") for each in tokens}
+
+
+KINDS = (8, 28, 32, 44, 184)  # bytes
+SEGMENTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 0, 200)
+
+
+@st.composite
+def bodies(draw: st.DrawFn, kinds: Sequence[int] = KINDS) -> bytes:
+    """A packet of any kind with any value in every field, and often one at the edge of what can be meant in
+    a field that ticks are made of."""
+    length = draw(st.sampled_from(kinds))
+    named = token(draw(st.integers(0, 0xFFFFFF)), draw(st.sampled_from(SEGMENTS)))
+    body = bytearray(struct.pack(">I", named) + draw(st.binary(min_size=length - 4, max_size=length - 4)))
+    edges = st.sampled_from([0, 1, (1 << 31) - 1, 1 << 31, 0xFFFFFFFF])
+    fields = [field for field in (4, 16, 28, 60, 68, 128) if field < length]
+    for field, value in draw(st.dictionaries(st.sampled_from(fields), edges)).items():
+        body[field : field + 4] = struct.pack(">I", value)
+    return bytes(body)
+
+
+def strange_bodies() -> st.SearchStrategy[bytes]:
+    """Packets of lengths nobody knows."""
+    return st.binary(max_size=60).filter(lambda body: len(body) not in KINDS)

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.broker.kite_stream_frames import (
+    bodies,
     frame,
     full,
     index_full,
@@ -24,6 +25,7 @@ from tests.broker.kite_stream_frames import (
     keys_of,
     ltp,
     quote,
+    strange_bodies,
     token,
 )
 from trader.broker.zerodha.stream.frames import read_frame
@@ -36,7 +38,6 @@ from trader.domain.times import IST
 MOCKS = Path(__file__).resolve().parents[2].parent / "shared" / "kite-mocks"
 RECEIVED = datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=IST)
 AT = int(datetime(2026, 11, 23, 9, 29, 59, tzinfo=IST).timestamp())
-SEGMENTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 0, 200]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -104,14 +105,6 @@ def _detail(detail: Detail) -> dict[str, Any]:
     }
 
 
-@st.composite
-def bodies(draw: st.DrawFn) -> bytes:
-    """A packet of any kind with any value in every field."""
-    length = draw(st.sampled_from(sorted(LAYOUTS)))
-    named = token(draw(st.integers(0, 0xFFFFFF)), draw(st.sampled_from(SEGMENTS)))
-    return struct.pack(">I", named) + draw(st.binary(min_size=length - 4, max_size=length - 4))
-
-
 KINDS = [
     pytest.param(ltp(token(1), 157_370), id="ltp"),
     pytest.param(quote(token(2), 157_370), id="quote"),
@@ -140,7 +133,7 @@ def test_any_values_in_mixed_frames_say_what_the_oracle_says_in_its_order(sent: 
     assert [as_the_oracle_says(packet) for packet in packets_of(read_frame(data))] == oracle(data)
 
 
-@given(st.lists(bodies() | st.binary(max_size=60).filter(lambda b: len(b) not in LAYOUTS), max_size=12))
+@given(st.lists(bodies() | strange_bodies(), max_size=12))
 def test_unknown_lengths_are_passed_over_and_counted(sent: list[bytes]) -> None:
     data, tally = frame(*sent), Tally()
     known = [body for body in sent if len(body) in LAYOUTS]

@@ -123,10 +123,8 @@ class Backtester:
         return first, last
 
     def _bars_between(self, rows: slice) -> int:
-        return sum(
-            int(np.searchsorted(own, rows.stop) - np.searchsorted(own, rows.start))
-            for own in self.panel.rows.values()
-        )
+        ends = np.array([rows.start, rows.stop], dtype=np.int32)  # of another kind the rows would be copied
+        return sum(int(np.diff(np.searchsorted(own, ends))[0]) for own in self.panel.rows.values())
 
     # -- signals -------------------------------------------------------------------------------------------
 

@@ -231,10 +231,10 @@ class Connection:
 
     def _on_frame(self, frame: Frame) -> None:
         if not self.subscriptions.served:
-            for group in frame.groups:
-                self.subscriptions.heard(group.number("token").tolist(), group.layout.mode)
+            for mode, tokens in frame.heard():
+                self.subscriptions.heard(tokens, mode)
         # A heartbeat alone does not make prices fresh: a frozen feed has heartbeats too.
-        if not self.fresh and (frame.groups or not len(self.subscriptions)):
+        if not self.fresh and (frame.known or not len(self.subscriptions)):
             self.fresh = True
             self._hub.tell(Fresh(self._time.now(), self.number))
 

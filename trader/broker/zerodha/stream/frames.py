@@ -1,4 +1,4 @@
-"""From the bytes of a frame to columns, one group for each kind of packet in it.
+"""From the bytes of a frame to its packets: as columns, one group for each kind, or where each of few begins.
 
 A frame is a count and as many packets, each behind its own length. It is believed only as a whole: a wrong
 length is noticed late, when the packets before it have been cut in the wrong places already, so a frame whose
@@ -7,14 +7,21 @@ lengths do not add up to its size yields nothing. The next snapshot of the same 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trader.broker.zerodha.stream.layout import DIVISORS, LAYOUTS, Layout
+from trader.broker.zerodha.stream.layout import DIVISORS, LAYOUTS, Layout, Mode
 
+# Up to so many packets a frame is read faster one by one than as columns. With every cache warm the two are
+# even at about 25 packets of one kind and 200 of several; NumPy suffers the most from cold ones.
+FEW = 16  # of one kind
+FEW_MIXED = 100  # of several, which need columns each
+
+Cut = tuple[int, Layout, int]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -75,15 +82,43 @@ class Group:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """``skipped`` lists the unknown lengths passed over; ``fault`` says why nothing of it is believed."""
+class Frame(NamedTuple):  # one is made for every frame, and a frozen dataclass costs more
+    """``skipped`` lists the unknown lengths passed over; ``fault`` says why nothing of it is believed.
 
-    groups: tuple[Group, ...] = ()
+    The packets of known kinds are either ``whole``, all of one kind, or ``cuts``: their position among the
+    frame's packets, their kind and where in ``data`` each one's length stands, in the frame's order."""
+
     packets: int = 0
+    cuts: tuple[Cut, ...] = ()
+    data: bytes = b""
     skipped: tuple[int, ...] = ()
     fault: str = ""
     heartbeat: bool = False
+    whole: Group | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a packet of a known kind."""
+        return self.whole is not None or bool(self.cuts)
+
+    @property
+    def few(self) -> bool:
+        """Whether it is read faster packet by packet."""
+        return self.whole is None and self.packets <= FEW_MIXED
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The packets by kind. Of cuts they are made anew each time they are asked for."""
+        return _grouped(self) if self.whole is None else (self.whole,)
+
+    def heard(self) -> Iterator[tuple[Mode, list[int]]]:
+        """Every packet's token, with the mode it came in."""
+        if self.few:
+            for _, layout, at in self.cuts:
+                yield layout.mode, [int.from_bytes(self.data[at + 2 : at + 6], "big")]
+        else:
+            for group in self.groups:
+                yield group.layout.mode, group.number("token").tolist()
 
 
 _HEARTBEAT = Frame(heartbeat=True)
@@ -91,24 +126,30 @@ _HEARTBEAT = Frame(heartbeat=True)
 
 def read_frame(data: bytes) -> Frame:
     """Never raises. A frame shorter than its own count is Kite's heartbeat (one byte, kite.md 13.1)."""
-    size = len(data)
-    if size < 2:
+    if len(data) < 2:
         return _HEARTBEAT
     count = data[0] << 8 | data[1]
-    if size >= 4:
-        layout = LAYOUTS.get(data[2] << 8 | data[3])
-        if layout is not None and size == 2 + count * (2 + layout.length):
-            rows: NDArray[Any] = np.frombuffer(data, layout.dtype, count, 2)
-            if (rows["length"] == layout.length).all():
-                return Frame((Group(layout, rows, None),), count)
-    return _mixed(data, count)
+    found = whole_frame(data, count) if count > FEW else None
+    return found or cut_frame(data, count)
 
 
-def _mixed(data: bytes, count: int) -> Frame:
-    """Cut a frame of several kinds; one step a packet finds the lengths, the rest is columns again."""
+def whole_frame(data: bytes, count: int) -> Frame | None:
+    """None unless it holds ``count`` packets of one known kind and nothing else."""
+    if count == 0 or len(data) < 4:
+        return None
+    layout = LAYOUTS.get(data[2] << 8 | data[3])
+    if layout is None or len(data) != 2 + count * (2 + layout.length):
+        return None
+    rows: NDArray[Any] = np.frombuffer(data, layout.dtype, count, 2)
+    if not (rows["length"] == layout.length).all():
+        return None
+    return Frame(count, whole=Group(layout, rows, None))
+
+
+def cut_frame(data: bytes, count: int) -> Frame:
+    """A frame of whatever kinds; one step a packet finds the lengths."""
     size, at = len(data), 2
-    pieces: dict[int, list[bytes]] = {}
-    places: dict[int, list[int]] = {}
+    cuts: list[Cut] = []
     skipped: list[int] = []
     for place in range(count):
         if size - at < 2:
@@ -117,20 +158,31 @@ def _mixed(data: bytes, count: int) -> Frame:
         end = at + 2 + length
         if end > size:
             return _damaged(f"packet {place + 1} of {count} has {size - at - 2} of its {length} bytes", count)
-        if length in LAYOUTS:
-            pieces.setdefault(length, []).append(data[at:end])
-            places.setdefault(length, []).append(place)
-        else:
+        layout = LAYOUTS.get(length)
+        if layout is None:
             skipped.append(length)
+        else:
+            cuts.append((place, layout, at))
         at = end
     if at != size:
         return _damaged(f"{size - at} bytes after the last of {count} packets", count)
-    groups = tuple(
-        Group(LAYOUTS[n], np.frombuffer(b"".join(cut), LAYOUTS[n].dtype), tuple(places[n]))
+    return Frame(count, tuple(cuts), data, tuple(skipped))
+
+
+def _grouped(frame: Frame) -> tuple[Group, ...]:
+    """Columns again, one group for each kind."""
+    pieces: dict[int, list[bytes]] = {}
+    places: dict[int, list[int]] = {}
+    for place, layout, at in frame.cuts:
+        length = layout.length
+        pieces.setdefault(length, []).append(frame.data[at : at + 2 + length])
+        places.setdefault(length, []).append(place)
+    alike = len(pieces) == 1 and not frame.skipped
+    return tuple(
+        Group(LAYOUTS[n], np.frombuffer(b"".join(cut), LAYOUTS[n].dtype), None if alike else tuple(places[n]))
         for n, cut in pieces.items()
     )
-    return Frame(groups, count, tuple(skipped))
 
 
 def _damaged(fault: str, count: int) -> Frame:
-    return Frame(packets=count, fault=fault)
+    return Frame(count, fault=fault)

@@ -79,10 +79,11 @@ class Packet:
 
 def packets_of(frame: Frame) -> list[Packet]:
     """In the frame's order; unknown kinds are passed over."""
-    if len(frame.groups) == 1:
-        return _group_packets(frame.groups[0])
+    groups = frame.groups
+    if len(groups) == 1:
+        return _group_packets(groups[0])
     found: list[Packet | None] = [None] * frame.packets
-    for group in frame.groups:
+    for group in groups:
         for place, packet in zip(group.places or (), _group_packets(group), strict=True):
             found[place] = packet
     return [packet for packet in found if packet is not None]

@@ -96,11 +96,11 @@ def sent(second: int = 0, minute: int = 0, day: int = 0) -> OrderPace:
 
 
 def asking(**terms: Any) -> Callable[[Case], Case]:
-    return lambda case: case._replace(request=replace(case.request, **terms))
+    return lambda case: replace(case, request=replace(case.request, **terms))
 
 
 def knowing(**facts: Any) -> Callable[[Case], Case]:
-    return lambda case: case._replace(**facts)
+    return lambda case: replace(case, **facts)
 
 
 def of_option(case: Case, expiry: date = DAY + timedelta(days=7)) -> Case:
@@ -112,7 +112,7 @@ def of_option(case: Case, expiry: date = DAY + timedelta(days=7)) -> Case:
         strike=Decimal(1000),
         option_type=OptionType.CALL,
     )
-    return case._replace(instrument=option, last_day=expiry)
+    return replace(case, instrument=option, last_day=expiry)
 
 
 def priced(price: str) -> OrderRequest:
@@ -213,7 +213,7 @@ ALLOWED: list[tuple[str, Callable[[Case], Case]]] = [
     ("just the exposure", knowing(exposure=Decimal(490000))),
     ("just the capital", knowing(margin_used=Decimal(98000))),
     ("the last of the second", knowing(pace=sent(second=6))),
-    ("a second later", lambda c: c._replace(pace=sent(second=8), at=later(1), entries_until=None)),
+    ("a second later", lambda c: replace(c, pace=sent(second=8), at=later(1), entries_until=None)),
     ("cooldown over", knowing(counters=RiskCounters(DAY, cooldown_until=MORNING))),
     ("the same entry a while ago", knowing(recent=[same_entry(5)])),
     ("another quantity", knowing(recent=[replace(same_entry(1), request=request(11, at=later(-1)))])),
@@ -263,7 +263,7 @@ def test_every_check_has_a_row() -> None:
 def exit_of(held: int = 10, quantity: int = 10, purpose: Purpose = Purpose.EXIT, **terms: Any) -> Case:
     side = Side.SELL if held > 0 else Side.BUY
     wanted = replace(request(quantity, side, purpose=purpose), **terms)
-    return entry()._replace(request=wanted, position=Position(OURS, REL, Product.MIS, held, Decimal(1000)))
+    return replace(entry(), request=wanted, position=Position(OURS, REL, Product.MIS, held, Decimal(1000)))
 
 
 WORST = knowing(
@@ -298,16 +298,16 @@ EXIT_DENIALS: list[tuple[str, Case]] = [
     ("not_reducing", exit_of(10, 11)),
     ("not_reducing", exit_of(10, side=Side.BUY)),
     ("not_reducing", exit_of(-10, side=Side.SELL)),
-    ("not_reducing", exit_of(10)._replace(position=Position(OURS, REL, Product.MIS))),
-    ("not_reducing", exit_of(10, 6)._replace(leaving=5)),
-    ("not_reducing", exit_of(10, 1)._replace(leaving=11)),
-    ("session_closed", exit_of(10)._replace(phase=Phase.CLOSED)),
-    ("session_closed", exit_of(10)._replace(phase=Phase.AUCTION)),
-    ("session_closed", exit_of(10, purpose=Purpose.KILL)._replace(phase=Phase.AUCTION_LIMIT)),
-    ("rate_second", exit_of(10)._replace(pace=sent(second=9))),
-    ("rate_minute", exit_of(10)._replace(pace=sent(minute=400))),
-    ("rate_day", exit_of(10)._replace(pace=sent(day=5000))),
-    ("unknown_instrument", exit_of(10)._replace(instrument=None)),
+    ("not_reducing", replace(exit_of(10), position=Position(OURS, REL, Product.MIS))),
+    ("not_reducing", replace(exit_of(10, 6), leaving=5)),
+    ("not_reducing", replace(exit_of(10, 1), leaving=11)),
+    ("session_closed", replace(exit_of(10), phase=Phase.CLOSED)),
+    ("session_closed", replace(exit_of(10), phase=Phase.AUCTION)),
+    ("session_closed", replace(exit_of(10, purpose=Purpose.KILL), phase=Phase.AUCTION_LIMIT)),
+    ("rate_second", replace(exit_of(10), pace=sent(second=9))),
+    ("rate_minute", replace(exit_of(10), pace=sent(minute=400))),
+    ("rate_day", replace(exit_of(10), pace=sent(day=5000))),
+    ("unknown_instrument", replace(exit_of(10), instrument=None)),
 ]
 
 
@@ -321,7 +321,7 @@ def test_an_exit_is_denied_only_by_the_exchange_and_by_what_is_held(code: str, c
 
 
 def test_exits_may_use_the_rate_that_entries_leave_them() -> None:
-    assert isinstance(GATE.approve(exit_of(10)._replace(pace=sent(8, 399, 4999))), Approved)
+    assert isinstance(GATE.approve(replace(exit_of(10), pace=sent(8, 399, 4999))), Approved)
 
 
 # -- changes ------------------------------------------------------------------------------------------

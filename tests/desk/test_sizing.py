@@ -122,4 +122,4 @@ def _entry(world: DeskWorld, units: int, price: Decimal, distance: Decimal):
         request(units, at=world.now), reference_price=price, stop_distance=distance, product=Product.MIS
     )
     case = case_of(world.state, world.now, asked)
-    return case._replace(paused=False, entries_until=world.now + timedelta(hours=1))
+    return replace(case, paused=False, entries_until=world.now + timedelta(hours=1))

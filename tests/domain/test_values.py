@@ -13,10 +13,20 @@ import pytest
 
 from trader.broker.paper.journal import PaperExecution, PaperOrder
 from trader.domain.instrument import InstrumentKey
-from trader.domain.order import BrokerStatus, Order, OrderId, OrderType, OrderUpdate, Product, Side, Tag
+from trader.domain.order import (
+    Approved,
+    BrokerStatus,
+    Order,
+    OrderId,
+    OrderType,
+    OrderUpdate,
+    Product,
+    Side,
+    Tag,
+)
 from trader.domain.records import Record, Setting
 from trader.domain.times import IST
-from trader.domain.values import Value, replaced
+from trader.domain.values import Value, quick, replaced
 
 AT = datetime(2026, 11, 20, 9, 15, tzinfo=IST)
 UPDATE = OrderUpdate(
@@ -53,6 +63,25 @@ def test_a_changed_copy_is_that_of_dataclasses() -> None:
     assert replaced(UPDATE) == UPDATE
     assert replaced(Alone((1,)), only=(2,)) == Alone((2,))
     assert UPDATE.status is BrokerStatus.TRIGGER_PENDING
+
+
+def test_what_is_made_quickly_is_what_the_constructor_makes() -> None:
+    terms = {one.name: getattr(UPDATE, one.name) for one in fields(UPDATE)}
+    for left_out in ((), ("message", "price", "trigger_price")):
+        given = {name: term for name, term in terms.items() if name not in left_out}
+        made = quick(OrderUpdate)(**given)
+        assert type(made) is OrderUpdate
+        assert made == OrderUpdate(**given)
+        assert pickle.loads(pickle.dumps(made)) == made  # noqa: S301 our own
+        with pytest.raises(FrozenInstanceError):
+            made.quantity = 5  # type: ignore[misc] # that is the point
+    with pytest.raises(TypeError, match="only"):
+        quick(Alone)()  # type: ignore[call-arg] # that is the point
+
+
+def test_what_its_constructor_checks_is_not_made_in_passing_it_by() -> None:
+    with pytest.raises(TypeError, match="Approved"):
+        quick(Approved)
 
 
 def test_an_unknown_field_is_refused() -> None:

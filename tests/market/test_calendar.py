@@ -293,6 +293,36 @@ def test_the_words_fit_a_phone_and_do_not_depend_on_what_was_asked_before(naive:
     assert Calendar.load().describe(moment) == text
 
 
+@given(
+    st.dates(date(2024, 1, 1), date(2027, 12, 31)),
+    st.lists(st.integers(0, 2 * 86_400), min_size=1, max_size=8),
+    st.sampled_from(Venue),
+)
+def test_a_moment_says_what_each_question_alone_is_answered(
+    day: date, seconds: list[int], venue: Venue
+) -> None:
+    calendar = Calendar.load()
+    for second in seconds:
+        asked = datetime.combine(day, datetime.min.time(), IST) + timedelta(seconds=second)
+        moment = calendar.moment(asked, venue)
+        assert moment.since <= asked < moment.until
+        assert moment[2:] == (
+            CALENDAR.phase(asked, venue),
+            CALENDAR.session(asked.date(), venue),
+            CALENDAR.deadlines(asked.date(), venue),
+            CALENDAR.describe(asked),
+        )
+
+
+def test_a_moment_is_asked_anew_once_the_owner_closes_the_day() -> None:
+    calendar, now = Calendar.load(), at("2026-11-23 10:00")
+    assert calendar.moment(now, Venue.STOCK).phase is Phase.OPEN
+    calendar.close(now.date(), "a mourning")
+    assert calendar.moment(now, Venue.STOCK).phase is Phase.CLOSED
+    calendar.reopen(now.date())
+    assert calendar.moment(now, Venue.STOCK).phase is Phase.OPEN
+
+
 # -- the page for owners -------------------------------------------------------------------------------
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "calendar.md").read_text(encoding="utf-8")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
 
 from trader.desk.limits import RiskLimits
 from trader.desk.pace import OrderPace
@@ -15,12 +15,13 @@ from trader.domain.money import ZERO, decimal_of
 from trader.domain.order import Order, OrderRequest
 from trader.domain.position import Position
 from trader.domain.records import Latch, RiskCounters
+from trader.domain.values import Value
 from trader.market.phases import Phase
 
 
-class Case(NamedTuple):
-    """Everything a check may look at, taken in one moment. Money in rupees, quantities in units. A tuple, for
-    it is made with every order and has three dozen fields."""
+@dataclass(frozen=True, slots=True)
+class Case(Value):
+    """Everything a check may look at, taken in one moment. Money in rupees, quantities in units."""
 
     request: OrderRequest
     at: datetime
@@ -64,7 +65,7 @@ class Case(NamedTuple):
 
     @property
     def value(self) -> Decimal:
-        return self.price * self.request.quantity
+        return price_of(self.request, self.quote) * self.request.quantity
 
 
 def price_of(request: OrderRequest, quote: Tick | None) -> Decimal:

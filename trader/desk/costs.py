@@ -99,9 +99,8 @@ def margin(
     """Rupees a position of this side ties up. What nobody knows is taken at its full value."""
     if instrument is None:
         return price * quantity
-    return state.margins.required(
-        instrument, product, side, quantity, price, on, underlying_price(state, instrument)
-    )
+    underlying = underlying_price(state, instrument) if instrument.underlying else None
+    return state.margins.required(instrument, product, side, quantity, price, on, underlying)
 
 
 def underlying_price(state: DeskState, instrument: Instrument) -> Decimal | None:

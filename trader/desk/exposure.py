@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from trader.desk.case import Case, price_of
 from trader.desk.costs import margin
@@ -14,50 +15,64 @@ from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.money import ZERO, decimal_of
 from trader.domain.order import Order, OrderRequest, OrderState, Purpose, Side
 from trader.domain.records import InstanceStatus
+from trader.domain.values import quick
 from trader.market.bands import price_band
+from trader.market.phases import Venue, venue_of
 
 CLOSING = (Purpose.EXIT, Purpose.TARGET, Purpose.SQUAREOFF, Purpose.KILL)
+
+# Until Python 3.12 a member looked up in its class takes ten times as long as a global.
+_ENTRY, _RUNNING, _DENIED = Purpose.ENTRY, InstanceStatus.RUNNING, OrderState.DENIED
+_case = quick(Case)
+
+
+@lru_cache(maxsize=64, typed=True)  # of the few that strategies were given
+def _percent(given: float) -> Decimal:
+    return Decimal(str(given))
 
 
 def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
     """Everything the gate may look at for this request, now."""
-    slot = Slot(request.owner, request.key, request.product)
-    running = state.instances.get(request.owner)
-    entries = _entries(state)
-    occupied = set(state.portfolio.open_slots()) | {Slot(o.owner, o.key, o.product) for o in entries}
-    unrealised = state.portfolio.unrealised(state.quotes)
+    owner, key, product = request.owner, request.key, request.product
+    slot = Slot(owner, key, product)
+    running = state.instances.get(owner)
+    portfolio, working = state.portfolio, state.working
+    entries = _entries(state) if working else ()
+    occupied = set(portfolio.open_slots())
+    occupied.update([Slot(o.owner, o.key, o.product) for o in entries])
+    unrealised = portfolio.unrealised(state.quotes)
     worth = equity(state, unrealised)
-    instrument, quote = state.instrument(request.key), state.quotes.get(request.key)
-    day, venue = state.trading_day(at), state.venue(request.key)
-    phase = state.calendar.phase(at, venue)
-    session = state.calendar.session(day, venue)
+    instrument, quote = state.instrument(key), state.quotes.get(key)
+    day = state.trading_day(at)
+    venue = venue_of(instrument) if instrument is not None else Venue.STOCK
+    moment = state.calendar.moment(at, venue)
     used = margin_used(state, day, entries)
-    return Case(
+    return _case(
         request=request,
         at=at,
-        limits=state.limits,
+        limits=state.config.limits,
         latch=state.latch,
         armed=state.armed,
-        paused=running is not None and running.instance.status is not InstanceStatus.RUNNING,
-        phase=phase,
+        paused=running is not None and running.instance.status is not _RUNNING,
+        phase=moment.phase,
         reconciled=state.reconciled,
-        session_text=state.calendar.describe(at),
-        entries_until=state.calendar.deadlines(day, venue).entries_until,
+        session_text=moment.text,
+        entries_until=moment.deadlines.entries_until,
         instrument=instrument,
         today=day,
-        last_day=last_day(state, request.key),
-        closes_at=session.closes_at if session is not None else None,
+        last_day=last_day(state, key),
+        closes_at=moment.session.closes_at if moment.session is not None else None,
         band=_band(state, instrument, request),
         quote=quote,
-        position=state.portfolio.position(slot),
+        position=portfolio.position(slot),
         positions_open=len(occupied),
-        owner_positions=sum(1 for s in occupied if s.owner == request.owner),
+        owner_positions=len([s for s in occupied if s.owner == owner]) if occupied else 0,
         owner_max_positions=running.options.max_positions if running else 0,
-        owner_risk_pct=Decimal(str(running.options.risk)) if running else ZERO,
+        owner_risk_pct=_percent(running.options.risk) if running else ZERO,
         exposure=exposure(state, entries),
         margin_used=used,
         margin_needed=margin(
-            state, instrument, request.product, request.side, request.quantity, price_of(request, quote), day
+            state, instrument, product, request.side, request.quantity, price_of(request, quote), day
         ),
         equity=worth,
         day_pnl=day_pnl(state, unrealised),
@@ -65,11 +80,10 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
         counters=state.counters,
         pace=state.pace,
         stops_owed=_stops_owed(state, entries),
-        leaving=closing_quantity(state, slot),
-        unresolved=any(
-            o.state is OrderState.UNKNOWN and o.key == request.key for o in state.working.values()
-        ),
-        locked=state.locks[request.key].text if request.key in state.locks else "",
+        leaving=closing_quantity(state, slot) if working else 0,
+        unresolved=bool(working)
+        and any(o.state is OrderState.UNKNOWN and o.key == key for o in working.values()),
+        locked=state.locks[key].text if key in state.locks else "",
         recent=_recent_entries(state, at, request),
         broker_free=_broker_free(state, day, used),
     )
@@ -82,10 +96,11 @@ def closing_quantity(state: DeskState, slot: Slot) -> int:
 
 def exposure(state: DeskState, entries: Sequence[Order] | None = None) -> Decimal:
     """Gross rupees at the market, with the entries under way: ``entries``, where the caller has them."""
-    entries = [*(_entries(state) if entries is None else entries), *outside_entries(state)]
-    return state.portfolio.gross_exposure(state.quotes) + sum(
-        (_pending_value(state, o) for o in entries), ZERO
-    )
+    total = state.portfolio.gross_exposure(state.quotes)
+    if state.working:
+        for order in (*(_entries(state) if entries is None else entries), *outside_entries(state)):
+            total += _pending_value(state, order)
+    return total
 
 
 def margin_used(state: DeskState, on: date, entries: Sequence[Order] | None = None) -> Decimal:
@@ -114,7 +129,7 @@ def equity(state: DeskState, unrealised: Decimal | None = None) -> Decimal:
     """Capital plus everything booked since the ledger began plus the unrealised, where the caller has it."""
     if unrealised is None:
         unrealised = state.portfolio.unrealised(state.quotes)
-    return state.limits.capital + state.counters.booked + unrealised
+    return state.config.limits.capital + state.counters.booked + unrealised
 
 
 def day_pnl(state: DeskState, unrealised: Decimal | None = None) -> Decimal:
@@ -140,7 +155,7 @@ def drawdown_pct(peak: Decimal, worth: Decimal) -> Decimal:
 
 
 def _entries(state: DeskState) -> list[Order]:
-    return [o for o in state.working.values() if o.purpose is Purpose.ENTRY]
+    return [o for o in state.working.values() if o.purpose is _ENTRY]
 
 
 def outside_entries(state: DeskState) -> list[Order]:
@@ -195,11 +210,11 @@ def _stops_owed(state: DeskState, entries: Sequence[Order]) -> int:
 
 
 def _recent_entries(state: DeskState, at: datetime, request: OrderRequest) -> list[Order]:
-    window = state.limits.duplicate_window
+    window = state.config.limits.duplicate_window
     found: list[Order] = []
     for order in reversed(state.orders.values()):
         if at - order.request.at >= window:
             break  # orders are kept in the order they were made
-        if order.owner == request.owner and order.key == request.key and order.state is not OrderState.DENIED:
+        if order.owner == request.owner and order.key == request.key and order.state is not _DENIED:
             found.append(order)
     return found

@@ -38,7 +38,7 @@ from trader.domain.order import (
 )
 from trader.domain.position import Fill
 from trader.domain.records import OrderEvent, Priority
-from trader.domain.values import replaced
+from trader.domain.values import quick, replaced
 
 REST_PATIENCE = timedelta(seconds=5)  # how long the rest of a market entry may look for somebody
 TELL_DENIAL_EVERY = timedelta(minutes=15)
@@ -51,6 +51,9 @@ DESK_WIDE = frozenset({
 _CHANGEABLE = (OrderState.ACKED, OrderState.OPEN, OrderState.TRIGGER_PENDING, OrderState.PARTIAL)
 _TAKEN = "D"  # begins the ids of orders that only the broker's positions tell of; its own are digits
 _ANSWERING = (OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY)
+
+_ENTRY = Purpose.ENTRY
+_event, _submit = quick(OrderEvent), quick(Submit)
 
 FillHook = Callable[[Turn, Order, Fill, Booked], None]
 EndHook = Callable[[Turn, Order], None]
@@ -92,7 +95,7 @@ class OrderFlow:
         order = machine.intent(request)
         state.serial += 1
         state.pace.count(turn.at)
-        entered = request.purpose is Purpose.ENTRY
+        entered = request.purpose is _ENTRY
         state.counters = replaced(
             state.counters,
             orders=state.counters.orders + 1,
@@ -100,7 +103,7 @@ class OrderFlow:
         )
         self._keep(turn, order, None, request.note)
         turn.write(state.counters)
-        turn.send(Submit(verdict))
+        turn.send(_submit(verdict))
         return order
 
     def change(
@@ -419,7 +422,7 @@ class OrderFlow:
         state.orders[tag] = after
         if after.order_id is not None:
             state.tags_by_id[after.order_id] = tag
-        if after.working:
+        if after.state.working:
             state.working[tag] = after
         else:
             state.working.pop(tag, None)
@@ -431,7 +434,7 @@ class OrderFlow:
         sequence = state.sequences.get(tag, 0) + 1
         state.sequences[tag] = sequence
         turn.write(after)
-        turn.write(OrderEvent(tag, sequence, turn.at, before.state if before else None, after.state, detail))
+        turn.write(_event(tag, sequence, turn.at, before.state if before else None, after.state, detail))
 
     def _deny(self, turn: Turn, request: OrderRequest, denial: Denied) -> None:
         """Record and tell a denial, but one that repeats every second only once in a while."""

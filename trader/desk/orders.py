@@ -24,10 +24,12 @@ from trader.domain.order import (
     OrderUpdate,
     Purpose,
 )
-from trader.domain.values import replaced
+from trader.domain.values import quick, replaced
 
 _PRICE_STEP = Decimal("0.0001")  # Kite's averages carry four decimals
 _FINE_STEP = Decimal("0.00000001")  # of a share of them, so that the parts sum to the whole
+
+_order = quick(Order)
 
 # How far along a resting order is; facts never move it back.
 _RANK = {
@@ -74,7 +76,7 @@ def denied(request: OrderRequest, message: str) -> Order:
 
 
 def _fresh(request: OrderRequest, state: OrderState) -> Order:
-    return Order(
+    return _order(
         request=request,
         state=state,
         updated_at=request.at,

@@ -14,9 +14,9 @@ class OrderPace:
     """Counts sends. Seconds and minutes are calendar ones: the broker's clock counts that way, and a
     sliding window of the same size could still break its rule at the edge."""
 
-    second: datetime | None = None
+    second: int = 0  # since year 1, on the exchange's clock
     in_second: int = 0
-    minute: datetime | None = None
+    minute: int = 0
     in_minute: int = 0
     day: date | None = None
     in_day: int = 0
@@ -32,15 +32,17 @@ class OrderPace:
         if at == self.rolled:
             return
         self.rolled = at
-        second = ist(at).replace(microsecond=0)
+        at = ist(at)
+        minute = (at.toordinal() * 24 + at.hour) * 60 + at.minute
+        second = minute * 60 + at.second
         if self.second == second:
             return
         self.second, self.in_second = second, 0
-        minute = second.replace(second=0)
         if self.minute != minute:
             self.minute, self.in_minute = minute, 0
-        if self.day != second.date():
-            self.day, self.in_day = second.date(), 0
+        day = at.date()
+        if self.day != day:
+            self.day, self.in_day = day, 0
 
     def count(self, at: datetime, *, placed: bool = True) -> None:
         """One request. Changes and cancels share the second and the minute with placements, but the day's

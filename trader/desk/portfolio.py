@@ -60,13 +60,17 @@ class Portfolio:
     def __init__(self) -> None:
         self._positions: dict[Slot, Position] = {}
         self._open: dict[Slot, Position] = {}
+        self._untouched: dict[Slot, Position] = {}  # what was asked for and never held
         self._trips: dict[Slot, _RoundTrip] = {}
         self._days: dict[Owner, DayResult] = {}
 
     # -- reading ---------------------------------------------------------------------------------
 
     def position(self, slot: Slot) -> Position:
-        return self._positions.get(slot) or Position(slot.owner, slot.key, slot.product)
+        found = self._positions.get(slot) or self._untouched.get(slot)
+        if found is None:
+            found = self._untouched[slot] = Position(slot.owner, slot.key, slot.product)
+        return found
 
     def open_positions(self, owner: Owner | None = None) -> list[Position]:
         """Non-zero positions, in a stable order."""

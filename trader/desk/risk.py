@@ -19,12 +19,14 @@ from trader.domain.order import (
 )
 from trader.domain.position import Position
 
+_ENTRY = Purpose.ENTRY
+
 
 class RiskGate:
     """Approves or denies. It holds no state: what it knows is in the Case."""
 
     def approve(self, case: Case) -> Approved | Denied:
-        checks = ENTRY_CHECKS if case.request.purpose is Purpose.ENTRY else EXIT_CHECKS
+        checks = ENTRY_CHECKS if case.request.purpose is _ENTRY else EXIT_CHECKS
         for check in checks:
             denial = check(case)
             if denial is not None:

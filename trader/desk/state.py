@@ -23,9 +23,12 @@ from trader.domain.market import Tick
 from trader.domain.order import Order, OrderId, OrderUpdate, Owner, Product, Tag
 from trader.domain.records import Alert, DeskMode, ExitPlan, Latch, Priority, Record, RiskCounters
 from trader.domain.times import day_digits, ist
+from trader.domain.values import quick
 from trader.market.phases import Phase, Venue, venue_of
 
 Band = tuple[Decimal, Decimal] | None
+_OPEN, _HALTED = Phase.OPEN, DeskMode.HALTED
+_write = quick(Write)
 
 if TYPE_CHECKING:
     from trader.desk.funding import Funding
@@ -100,7 +103,7 @@ class DeskState:
 
     def trades_now(self, key: InstrumentKey, at: datetime) -> bool:
         """Whether the instrument is in continuous trading."""
-        return self.calendar.phase(at, self.venue(key)) is Phase.OPEN
+        return self.calendar.moment(at, self.venue(key)).phase is _OPEN
 
     def trading_day(self, at: datetime) -> date:
         """The exchange's zone decides the day."""
@@ -108,14 +111,16 @@ class DeskState:
 
     def next_tag(self, at: datetime) -> Tag:
         """The tag the next recorded order gets: ``MAAA261123000042``, 16 characters."""
-        return Tag(f"M{self.config.ledger_code}{day_digits(ist(at).date())}{self.serial + 1:06d}")
+        return Tag(f"M{self.config.ledger_code}{day_digits(ist(at).date())}{str(self.serial + 1).zfill(6)}")
 
     def working_in(self, slot: Slot) -> list[Order]:
+        if not self.working:
+            return []
         return [order for order in self.working.values() if (order.owner, order.key, order.product) == slot]
 
     @property
     def halted(self) -> bool:
-        return self.latch.mode is DeskMode.HALTED
+        return self.latch.mode is _HALTED
 
 
 @dataclass(slots=True)
@@ -126,7 +131,7 @@ class Turn:
     effects: list[Effect] = field(default_factory=list)
 
     def write(self, record: Record) -> None:
-        self.effects.append(Write(record))
+        self.effects.append(_write(record))
 
     def send(self, effect: Effect) -> None:
         self.effects.append(effect)

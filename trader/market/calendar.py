@@ -16,7 +16,7 @@ from trader.domain.times import IST, ist
 from trader.market import tables
 from trader.market.days import Days, Special
 from trader.market.hours import Hours
-from trader.market.phases import Day, Deadlines, Phase, Session, Starts, Venue, merged, venue_of
+from trader.market.phases import Day, Deadlines, Moment, Phase, Session, Starts, Venue, merged, venue_of
 
 __all__ = ["Calendar", "Deadlines", "Phase", "Session", "Venue", "venue_of"]
 
@@ -36,6 +36,7 @@ class Calendar:
         self._cache: dict[tuple[date, Venue | None], Day] = {}
         self._deadlines: dict[tuple[date, Venue], Deadlines] = {}
         self._described: tuple[datetime, datetime, str] = _NOTHING
+        self._moments: dict[Venue, Moment] = {}
 
     @classmethod
     def load(cls) -> Calendar:
@@ -165,6 +166,21 @@ class Calendar:
         at = ist(at)
         return self._day(at.date(), venue).phase(at)
 
+    def moment(self, at: datetime, venue: Venue) -> Moment:
+        """All that is asked of the clock for one order, in one look-up."""
+        found = self._moments.get(venue)
+        if found is None or not found.since <= at < found.until:
+            at = ist(at)
+            found = self._moments[venue] = Moment(
+                at,
+                self._changes_after(at),
+                self.phase(at, venue),
+                self.session(at.date(), venue),
+                self.deadlines(at.date(), venue),
+                self.describe(at),
+            )
+        return found
+
     def phases(self, day: date, venue: Venue) -> Sequence[tuple[datetime, Phase]]:
         """Each phase's start in order, the last one CLOSED; empty on a closed day."""
         found = self._day(day, venue)
@@ -243,6 +259,7 @@ class Calendar:
     def _forget(self) -> None:
         self._cache.clear()
         self._deadlines.clear()
+        self._moments.clear()
         self._described = _NOTHING
 
     def _day(self, day: date, venue: Venue | None) -> Day:

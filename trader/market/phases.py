@@ -23,11 +23,16 @@ class Venue(StrEnum):
     __hash__ = str.__hash__  # the enum's own is a Python call, and venues are looked up per event
 
 
+# Until Python 3.12 a member looked up in its class takes ten times as long as a global.
+_CONTRACTS, _EQUITY = (Exchange.NFO, Exchange.BFO), Segment.EQUITY
+_AUCTION_STOCK, _STOCK = Venue.AUCTION_STOCK, Venue.STOCK
+
+
 def venue_of(instrument: Instrument) -> Venue:
-    if instrument.exchange in (Exchange.NFO, Exchange.BFO):
+    if instrument.exchange in _CONTRACTS:
         return Venue.OPTION if instrument.segment is Segment.OPTIONS else Venue.DERIVATIVE
-    closes_in_auction = instrument.derivatives and instrument.segment is Segment.EQUITY
-    return Venue.AUCTION_STOCK if closes_in_auction else Venue.STOCK
+    closes_in_auction = instrument.derivatives and instrument.segment is _EQUITY
+    return _AUCTION_STOCK if closes_in_auction else _STOCK
 
 
 class Phase(StrEnum):
@@ -41,6 +46,8 @@ class Phase(StrEnum):
     AUCTION_LIMIT = "closing auction, limit only"
     AUCTION_MATCHING = "auction matching"
     POST_CLOSE = "post-close"  # at the closing price
+
+    __hash__ = str.__hash__
 
 
 class Session(NamedTuple):
@@ -57,6 +64,17 @@ class Deadlines(NamedTuple):
     squareoff_at: datetime  # own: those still open are closed
     broker_at: datetime  # Zerodha's own square-off, which costs a fee per order
     stops_end: datetime | None  # the exchange cancels resting stop orders; None: they live to the close
+
+
+class Moment(NamedTuple):
+    """What the clock says to an instrument from ``since`` until just before ``until``."""
+
+    since: datetime
+    until: datetime
+    phase: Phase
+    session: Session | None  # today's
+    deadlines: Deadlines
+    text: str  # as Calendar.describe
 
 
 Starts = tuple[

@@ -299,7 +299,7 @@ def order_value(case: Case) -> Denied | None:
 
 def position_size(case: Case) -> Denied | None:
     limits, value = case.limits, case.price * (abs(case.position.quantity) + case.request.quantity)
-    if value * 100 <= limits.capital * limits.max_position_pct:
+    if value <= limits.max_position_value:
         return None
     return Denied(
         "position_size",
@@ -343,7 +343,7 @@ def strategy_positions(case: Case) -> Denied | None:
 
 def gross_exposure(case: Case) -> Denied | None:
     limits, exposure = case.limits, case.exposure + case.value
-    if exposure * 100 <= limits.capital * limits.max_exposure_pct:
+    if exposure <= limits.max_exposure:
         return None
     return Denied(
         "exposure",

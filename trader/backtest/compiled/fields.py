@@ -44,18 +44,18 @@ L_LONG, L_SHORT, L_RATES, L_CHAPTER, L_INTRADAY, L_WIDTH = range(6)
  R_GST, R_GST_OF, R_GST_ON_SEBI, R_RMS, R_DP, R_WIDTH) = range(16)  # fmt: skip
 
 # -- ``limits``
-(M_CAPITAL, M_ORDER, M_POSITION, M_EXPOSURE, M_DAILY_LOSS, M_RISK_PER_TRADE, M_POSITIONS, M_TRADES,
+(M_CAPITAL, M_ORDER, M_POSITION, M_EXPOSURE, M_DAILY_LOSS, M_POSITIONS, M_TRADES,
  M_SECOND, M_MINUTE, M_DAY, M_STREAK, M_COOLDOWN, M_STALE, M_DUPLICATE, M_SLIPPAGE, M_MULTIPLE, M_LENGTH,
  M_ACCOUNT, M_SYMBOLS, M_VENUES, M_DAYS, M_LINES, M_CHAPTERS, M_SINGLE, M_LEGS, M_SCRIP,
- M_ROOM, M_WIDTH) = range(29)  # fmt: skip
+ M_ROOM, M_WIDTH) = range(28)  # fmt: skip
 MF_CAPITAL, MF_DRAWDOWN, MF_WIDTH = range(3)
 
 # -- rows of ``days``
 # D_LATE: the first row in which an hour of the day asks for something: square-off, the end of stops
 D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
 
-# -- rows of ``state``: a slot as it now is. AWAKE: the last row in which something happened to it; STILL: its
-# stop rests as it should, and nothing else is under way.
+# -- rows of ``state``: a slot as it now is. AWAKE: the last row in which something happened to it. ENTRY_ROW:
+# that of its entry; BEST and WORST are looked up from there on when it is left.
 (Q, AVG, MARK, MARK_AT, WAKE_LOW, WAKE_HIGH, AWAKE, SYM,
  ENTRY_ROW, BEST, WORST, XS, X_TYPE, X_STOP, X_TRIGGER, X_KNOWN, X_PENDING,
  X_PURPOSE, X_LIMIT, X_ACTIVE, X_MET, X_MODS, X_SERIAL, X_UPDATED, FILL,

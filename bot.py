@@ -175,16 +175,11 @@ async def run(settings: Settings, commands: Sequence[Command] = (), clock: Marke
 
 
 async def _live(house: House, chat: _Chat) -> None:
-    from trader.strategy.indicators import preload
-
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    # TA-Lib takes more than a second to import; do it beside the market instead of under its first bar.
-    warming = asyncio.create_task(asyncio.to_thread(preload))
     tasks = [
-        warming,
         _watched(house, "service", house.service.run()),
         _watched(house, "market", house.pump.run()),
         _watched(house, "notifier", chat.notifier.run()),

@@ -208,13 +208,65 @@ def test_a_pandas_column_is_taken_too(bars):
     np.testing.assert_array_equal(ema(bars.frame.close, 9), ema(bars.close, 9))
 
 
-def test_the_kit_starts_without_the_heavy_libraries():
-    program = "import sys, trader.strategy; print({'talib', 'pandas', 'pyarrow'} & sys.modules.keys())"
+def said_by(program):
+    """In a process of its own."""
     root = Path(__file__).resolve().parents[2]
     result = subprocess.run(
         [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
     )
-    assert result.stdout.strip() == "set()"
+    return result.stdout.strip()
+
+
+def test_the_kit_starts_without_the_heavy_libraries():
+    program = "import sys, trader.strategy; print({'talib', 'pandas', 'pyarrow'} & sys.modules.keys())"
+    assert said_by(program) == "set()"
+
+
+USES = """
+import sys
+import numpy as np
+from trader.strategy import Bars, adx, bbands, ema, macd, rsi
+values = np.linspace(100, 120, 60) + np.sin(np.arange(60))
+firsts = [ema(values, 9)[-1], rsi(values, 14)[-1], macd(values)[0][-1], bbands(values, 20, 2.0)[1][-1]]
+"""
+
+
+def test_the_classic_indicators_do_without_pandas():
+    assert said_by(USES + "print({'pandas', 'polars', 'talib'} & sys.modules.keys())") == "set()"
+
+
+def test_a_strategy_that_imports_talib_or_pandas_itself_gets_them_whole():
+    program = (
+        USES
+        + """
+import pandas, talib
+theirs = pandas.Series(values)
+whole = talib.EMA(theirs, 9)
+assert isinstance(whole, pandas.Series) and whole.iloc[-1] == firsts[0]
+assert ema(values, 9)[-1] == firsts[0]
+assert [type(finder).__name__ for finder in sys.meta_path].count("_Without") == 0
+print("whole")
+"""
+    )
+    assert said_by(program) == "whole"
+
+
+def test_another_thread_finds_pandas_while_talib_is_imported():
+    program = """
+import sys, threading
+from trader.strategy import ta
+finder = ta._Without()
+sys.meta_path.insert(0, finder)
+found = []
+thread = threading.Thread(target=lambda: found.append(__import__("pandas").__name__))
+thread.start(); thread.join()
+try:
+    sys.modules.pop("pandas"); __import__("pandas")
+except ModuleNotFoundError as missing:
+    found.append(missing.name)
+print(found)
+"""
+    assert said_by(program) == "['pandas', 'pandas']"
 
 
 def simple(rows, volume=None):

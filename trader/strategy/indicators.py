@@ -1,7 +1,6 @@
 """Indicators over NumPy arrays, oldest value first, NaN until there are enough bars.
 
-The classic ones are TA-Lib's (https://ta-lib.org/functions). Importing it pulls in pandas and takes a second
-or two, so that happens at first use; ``preload`` moves it to a moment, or a thread, of the caller's choice.
+The classic ones are TA-Lib's (https://ta-lib.org/functions), imported at first use.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from trader.strategy.bars import Bars
 from trader.strategy.signals import BoolArray, FloatArray
+from trader.strategy.ta import talib
 
 Values = npt.NDArray[np.floating[Any]] | npt.NDArray[np.integer[Any]]
 
@@ -26,32 +26,22 @@ _SAME = 1e-9
 _WORTH_COMPILING = 20_000  # rows: below this Numba's import takes longer than the loop
 
 
-@cache
-def _talib() -> Any:
-    return importlib.import_module("talib")
-
-
-def preload() -> None:
-    """Import TA-Lib now. Meant for a worker thread at start, so that no market data waits for it."""
-    _talib()
-
-
 # -- averages -------------------------------------------------------------------------------------------
 
 
 def sma(values: Values, period: int) -> FloatArray:
     """Mean of the last ``period`` values."""
-    return _array(_talib().SMA(_floats(values), period))
+    return _array(talib().SMA(_floats(values), period))
 
 
 def ema(values: Values, period: int) -> FloatArray:
     """Exponential average; the newest value weighs 2 / (period + 1). Begins with a simple average."""
-    return _array(_talib().EMA(_floats(values), period))
+    return _array(talib().EMA(_floats(values), period))
 
 
 def wma(values: Values, period: int) -> FloatArray:
     """Mean of the last ``period`` values with weights 1 … period, the newest heaviest."""
-    return _array(_talib().WMA(_floats(values), period))
+    return _array(talib().WMA(_floats(values), period))
 
 
 # -- momentum and range ---------------------------------------------------------------------------------
@@ -64,7 +54,7 @@ def rsi(values: Values, period: int = 14) -> FloatArray:
     TA-Lib's answer for it, 0, would read as oversold and the next tick as a recovery.
     """
     floats = _floats(values)
-    result = _array(_talib().RSI(floats, period))
+    result = _array(talib().RSI(floats, period))
     rows = np.arange(len(floats))
     changed = np.zeros(len(floats), dtype=np.int64)
     np.maximum.accumulate(np.where(floats[1:] != floats[:-1], rows[1:], 0), out=changed[1:])
@@ -76,7 +66,7 @@ def macd(
     values: Values, fast: int = 12, slow: int = 26, signal: int = 9
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The MACD line (fast EMA less slow EMA), its signal line, and the difference of the two."""
-    line, average, histogram = _talib().MACD(_floats(values), fast, slow, signal)
+    line, average, histogram = talib().MACD(_floats(values), fast, slow, signal)
     return _array(line), _array(average), _array(histogram)
 
 
@@ -84,7 +74,7 @@ def bbands(
     values: Values, period: int = 20, deviations: float = 2.0
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Bollinger's upper band, middle (simple average) and lower band."""
-    upper, middle, lower = _talib().BBANDS(_floats(values), period, deviations, deviations)
+    upper, middle, lower = talib().BBANDS(_floats(values), period, deviations, deviations)
     return _array(upper), _array(middle), _array(lower)
 
 
@@ -97,17 +87,17 @@ def true_range(bars: Bars) -> FloatArray:
 
 def atr(bars: Bars, period: int = 14) -> FloatArray:
     """Wilder's average true range, in rupees."""
-    return _array(_talib().ATR(bars.high, bars.low, bars.close, period))
+    return _array(talib().ATR(bars.high, bars.low, bars.close, period))
 
 
 def adx(bars: Bars, period: int = 14) -> FloatArray:
     """Wilder's average directional index: how much of a trend, 0 to 100, whichever way."""
-    return _array(_talib().ADX(bars.high, bars.low, bars.close, period))
+    return _array(talib().ADX(bars.high, bars.low, bars.close, period))
 
 
 def stdev(values: Values, period: int) -> FloatArray:
     """Standard deviation of the last ``period`` values, dividing by ``period``."""
-    return _array(_talib().STDDEV(_floats(values), period, 1.0))
+    return _array(talib().STDDEV(_floats(values), period, 1.0))
 
 
 def zscore(values: Values, period: int) -> FloatArray:
@@ -136,7 +126,7 @@ def zscore(values: Values, period: int) -> FloatArray:
 
 def rate_of_change(values: Values, period: int) -> FloatArray:
     """Percent against ``period`` values ago."""
-    return _array(_talib().ROC(_floats(values), period))
+    return _array(talib().ROC(_floats(values), period))
 
 
 # -- trend ----------------------------------------------------------------------------------------------
@@ -194,13 +184,13 @@ def _supertrend_compiled() -> Any:
 def highest(values: Values, period: int) -> FloatArray:
     """Highest of the last ``period`` values, this one included."""
     floats = _floats(values)
-    return floats.copy() if period == 1 else _array(_talib().MAX(floats, period))
+    return floats.copy() if period == 1 else _array(talib().MAX(floats, period))
 
 
 def lowest(values: Values, period: int) -> FloatArray:
     """Lowest of the last ``period`` values, this one included."""
     floats = _floats(values)
-    return floats.copy() if period == 1 else _array(_talib().MIN(floats, period))
+    return floats.copy() if period == 1 else _array(talib().MIN(floats, period))
 
 
 def channel_high(bars: Bars, period: int) -> FloatArray:

@@ -30,6 +30,7 @@ from tests.backtest.markets import (
     tables,
     world,
 )
+from trader.backtest.parity import parity
 from trader.backtest.result import Reason, Result
 from trader.backtest.run import Backtester
 from trader.backtest.spec import Spec
@@ -121,6 +122,18 @@ def test_the_stop_trails_behind_the_best_price_and_is_never_loosened() -> None:
     ]
     trade = only(traded(rows, settings))
     assert (trade["exit_price"], trade["reason"]) == (102, Reason.STOP)  # 103 less 1 % of the entry
+
+
+def test_a_trail_goes_on_beyond_the_changes_an_order_takes() -> None:
+    rising: list[Candle] = [(100 + n, 101 + n, 100 + n, 101 + n) for n in range(60)]
+    rows: list[Candle] = [(100, 100, 100, 100, BUY), *rising, (160, 160, 150, 150)]
+    settings = {"stop": "3", "target": "0", "trail": "2"}  # a move a candle, and an order takes 25
+    trade = only(traded(rows, settings))
+    assert (trade["reason"], trade["exit_price"]) == (Reason.STOP, 158.0)
+    data = {ABC: candles(rows)}
+    found = parity(spec(settings), data, world())
+    assert found.same, str(found.difference)
+    assert len(found.desk) == 1
 
 
 def test_a_candle_of_another_instrument_does_not_fill_an_order() -> None:

@@ -102,15 +102,51 @@ def test_a_trail_moves_the_stop_in_place_and_never_back() -> None:
     assert world.held() == 0
 
 
-def test_a_trail_keeps_changes_back_for_leaving() -> None:
+def test_a_trail_goes_on_beyond_an_orders_changes_and_keeps_some_back_for_leaving() -> None:
     world = DeskWorld()
     world.enter(1000.0, trail="0.1", target="0")
     for step in range(60):
         world.tick(1001.0 + step)
-    assert world.stop().modifications == 20
+        assert stops(world) == [(100, Decimal(1000 + step))], "one stop, a rupee behind, after every tick"
+    used = [o.modifications for o in world.state.orders.values() if o.purpose is Purpose.STOP]
+    assert used == [20, 20, 18], "and two moves by a new order"
     world.broker.fills = False
     world.bar(LEAVE)
     assert world.stop().order_type is OrderType.MARKET
+
+
+def test_a_stop_is_not_renewed_before_the_old_one_is_known_to_be_gone() -> None:
+    world = DeskWorld()
+    world.enter(1000.0, trail="0.1", target="0")
+    for step in range(20):
+        world.tick(1001.0 + step)
+    old = world.stop()
+    assert old.modifications == 20
+    world.broker.change_replies.append(Reply.GONE)
+    world.tick(1021.0)
+    world.tick(1022.0)
+    assert world.state.orders[old.tag].state is OrderState.PENDING_CANCEL
+    assert [o.tag for o in world.working(Purpose.STOP)] == [old.tag], "it may still be there, and sell"
+    assert old.order_id is not None
+    world.broker.cancel(old.order_id)  # now it is
+    world.tick(1022.0)
+    assert stops(world) == [(100, Decimal(1021))]
+    assert world.stop().tag != old.tag
+
+
+def test_a_stop_that_fires_while_it_is_renewed_sells_once() -> None:
+    world = DeskWorld()
+    world.enter(1000.0, trail="0.1", target="0")
+    for step in range(20):
+        world.tick(1001.0 + step)
+    old = world.stop()
+    world.broker.change_replies.append(Reply.GONE)
+    world.tick(1021.0)
+    world.tick(1018.0)  # through the old stop, at 1,019
+    assert world.held() == 0
+    assert world.working(Purpose.STOP) == []
+    assert len(world.trades()) == 1
+    assert world.state.orders[old.tag].state is OrderState.FILLED
 
 
 def test_another_part_of_the_entry_does_not_loosen_a_trailed_stop() -> None:

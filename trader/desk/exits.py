@@ -11,7 +11,6 @@ from decimal import Decimal
 
 from trader.desk.exposure import CLOSING
 from trader.desk.leaving import Leaving
-from trader.desk.limits import MODIFICATIONS_PER_ORDER
 from trader.desk.orderflow import OrderFlow
 from trader.desk.overnight import Overnight
 from trader.desk.plans import keep_plan, planned, reached, resting_exit, stop_on_tick
@@ -28,8 +27,6 @@ from trader.domain.values import replaced
 from trader.strategy import rules
 from trader.strategy.options import Options
 
-# Changes kept back for leaving: a trail that used up the order's budget could not be converted any more.
-RESERVED_CHANGES = 5
 # A trailing stop moves when it gains at least this part of its distance; each move is a broker call.
 TRAIL_STEP = Decimal("0.1")
 
@@ -90,7 +87,7 @@ class Exits:
         or cancelled by somebody: it is placed again, a few times, on the next clock tick."""
         if order.state is OrderState.REJECTED and order.purpose is Purpose.STOP:
             self._stops.refused(Slot(order.owner, order.key, order.product))
-        del turn
+        self._stops.ended(turn, order)
 
     def protected(self, slot: Slot) -> bool:
         return self._stops.protected(slot)
@@ -155,8 +152,6 @@ class Exits:
         instrument = self._state.instrument(slot.key)
         order = resting_exit(self._state, slot)
         if instrument is None or order is None:
-            return
-        if order.modifications >= MODIFICATIONS_PER_ORDER - RESERVED_CHANGES:
             return
         wanted = rules.trailed_stop(side, float(best), float(trail), float(before))
         stop = stop_on_tick(instrument, side, wanted)

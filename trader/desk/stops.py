@@ -14,13 +14,15 @@ from trader.desk.portfolio import Slot
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import symbol_of
 from trader.domain.money import decimal_of
-from trader.domain.order import Denied, Order, OrderRequest, OrderState, OrderType, Purpose, Side
+from trader.domain.order import Denied, Order, OrderRequest, OrderState, OrderType, Purpose, Side, Tag
 from trader.domain.position import Position
 from trader.domain.records import ExitPlan, Priority
 from trader.domain.values import replaced
 from trader.market import shaping
 
 STOP_ATTEMPTS = 3
+# Changes kept back for leaving: a stop that a trail had moved to the end could not be turned into an exit.
+RESERVED_CHANGES = 5
 # How long a stop that fired may look for a buyer inside its limit before it is sold at the market.
 FIRED_PATIENCE = timedelta(seconds=2)
 _FIRED = (OrderState.OPEN, OrderState.PARTIAL)
@@ -34,6 +36,7 @@ class Stops:
         self._overnight = overnight
         self._leaving = leaving
         self._failures: dict[Slot, int] = {}
+        self._renewed: set[Tag] = set()  # stops that are cancelled for a new one
 
     def forget(self, slot: Slot) -> None:
         self._failures.pop(slot, None)
@@ -41,6 +44,12 @@ class Stops:
     def refused(self, slot: Slot) -> None:
         """The broker rejected a stop; after a few the position is closed instead."""
         self._failures[slot] = self._failures.get(slot, 0) + 1
+
+    def ended(self, turn: Turn, order: Order) -> None:
+        """One that had used up its changes is gone: the new one follows in the same moment."""
+        if order.tag in self._renewed:
+            self._renewed.discard(order.tag)
+            self.protect(turn, Slot(order.owner, order.key, order.product))
 
     def protected(self, slot: Slot) -> bool:
         if self._overnight.protects(slot):
@@ -81,9 +90,14 @@ class Stops:
                 self._leaving.leave(turn, slot, Purpose.STOP)
             return
         wanted = abs(position.quantity) + order.filled_quantity
-        if order.quantity != wanted and order.modifications >= MODIFICATIONS_PER_ORDER:
+        if order.quantity == wanted and order.trigger_price == trigger:
+            return
+        kept = 0 if order.quantity != wanted else RESERVED_CHANGES
+        if order.modifications >= MODIFICATIONS_PER_ORDER - kept:
+            # Never two that could both sell: the new one is not sent before this one is known to be gone.
+            self._renewed.add(order.tag)
             self._flow.cancel(turn, order, "its changes are used up; a new one follows")
-        elif order.quantity != wanted or order.trigger_price != trigger:
+        else:
             self._flow.change(
                 turn,
                 order,

@@ -35,6 +35,7 @@ from trader.backtest.compiled.fields import (
     ENTRY_REJECTED,
     ENTRY_ROW,
     EVENING,
+    EXIT_CANCELLED,
     EXIT_CHANGED,
     EXIT_FILLED,
     EXIT_PLACED,
@@ -163,7 +164,7 @@ def hear(m: Market, w: State) -> None:
             entry_gone(m, w, i)
             w.denied[N_FUNDS] += what == ENTRY_REJECTED
         else:
-            exit_told(w, what, i)
+            exit_told(m, w, what, i)
     w.desk[N_HEARD] = 0
 
 
@@ -177,8 +178,9 @@ def entry_placed(w: State, i: int) -> None:
 
 
 @part
-def exit_told(w: State, what: int, i: int) -> None:
+def exit_told(m: Market, w: State, what: int, i: int) -> None:
     """Of an exit that has not traded: it rests, it is gone, its change was answered."""
+    apart()
     x = row(w.slot, i * WIDTH)
     if what == EXIT_PLACED:
         x[X_KNOWN] = 1
@@ -191,6 +193,8 @@ def exit_told(w: State, what: int, i: int) -> None:
         x[XS] = X_NONE
         x[X_STOP] = 0
         x[X_PENDING] = C_NONE
+        if what == EXIT_CANCELLED:  # its changes were used up
+            protect(m, w, i)
 
 
 @part

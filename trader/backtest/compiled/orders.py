@@ -338,7 +338,13 @@ def protect(m: Market, w: State, i: int) -> None:
     elif x[X_PURPOSE] == P_STOP and x[X_TRIGGER] != x[STOP]:
         if x[X_PENDING] or not x[X_KNOWN]:
             return
-        if not room(w, 1) or x[X_MODS] >= MODIFICATIONS:
+        if x[X_MODS] >= MODIFICATIONS - RESERVED:
+            if room(w, 0):
+                count_pace(w, 0)
+                x[X_PENDING] = C_ASKED
+                ask(w, ASK_CANCEL_EXIT, i)
+            return
+        if not room(w, 1):
             return
         count_pace(w, 0)
         keep_terms(w, i)
@@ -377,7 +383,7 @@ def trail(m: Market, w: State, i: int, high: int, low: int) -> None:
     if best == before:
         return
     x[TRAIL_BEST] = high if side > 0 else low
-    if x[XS] == X_NONE or not x[X_STOP] or x[X_MODS] >= MODIFICATIONS - RESERVED:
+    if x[XS] == X_NONE or not x[X_STOP]:
         return
     tick = m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_TICK]
     wanted = rules.trailed_stop(side, best, rupees_of(x[TRAIL]), rupees_of(x[STOP]))

@@ -35,12 +35,8 @@ from trader.service.lock import FolderLock
 from trader.service.settings import Market, Settings, read_settings
 
 if TYPE_CHECKING:
-    from handlers.console import Console
-    from handlers.dispatch import Dispatcher
-    from handlers.notifier import Notifier
-    from handlers.registry import Command, Registry
-    from handlers.screen import Screen
-    from handlers.telegram.supervisor import TelegramService
+    from handlers.chat import Chat
+    from handlers.registry import Command
     from trader.broker.paper.journal import PaperJournal
     from trader.ports.store import Store
     from trader.service.clock import MarketClock
@@ -49,11 +45,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("munim")
 
 HERE = Path(__file__).resolve().parent
-LAST_WORDS = 5.0  # seconds the last alerts get to leave
-# A process told to stop is gone within 8 seconds, for containers are killed after 10; of these:
+# A process told to stop is gone within 8 seconds, for containers are killed after 10; of these, besides the
+# HANG_UP of handlers/chat.py:
 KILL_HURRY = 2.0  # seconds a kill under way gets for its report
 ALERTS_HURRY = 2.0  # seconds the last alerts get; what does not leave is sent after the next start
-HANG_UP = 2.5  # seconds Telegram gets to let go
 # Of trader.service.shell, which is not loaded to say so.
 STUDIES = (
     "backtest",
@@ -65,7 +60,6 @@ STUDIES = (
     "parity",
     "backtests",
 )
-FAMILIAR = ("RELIANCE", "TCS")  # what the banner suggests, where the market has them
 KILL_PATIENCE = timedelta(minutes=3)  # of market time a script's end waits for a kill's report
 
 
@@ -143,6 +137,7 @@ async def _rehearse(settings: Settings) -> int:
 async def run(settings: Settings, commands: Sequence[Command] = (), clock: MarketClock | None = None) -> int:
     """Open the ledger, the desk and the chat, until asked to stop or the input ends. ``commands`` join the
     usual ones. ``clock``: of a broker in this process, to be the live desk's too."""
+    from handlers.chat import Chat
     from handlers.recipients import welcome
     from trader.service.opening import open_house
     from trader.strategy.catalogue import Catalogue
@@ -153,8 +148,8 @@ async def run(settings: Settings, commands: Sequence[Command] = (), clock: Marke
         catalogue = Catalogue.discover(HERE / "strategies")
         for file, fault in catalogue.faults.items():
             log.warning("strategies/%s is not used: %s", file, fault)
-        chat = _Chat(settings, commands)
-        await welcome(store, chat.recipients, _wall_now())
+        chat = Chat(settings, commands)
+        await welcome(store, chat.recipients, datetime.now(IST))
         house = await open_house(
             settings,
             store,
@@ -174,7 +169,7 @@ async def run(settings: Settings, commands: Sequence[Command] = (), clock: Marke
     return 0
 
 
-async def _live(house: House, chat: _Chat) -> None:
+async def _live(house: House, chat: Chat) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -194,7 +189,7 @@ async def _live(house: House, chat: _Chat) -> None:
         await chat.converse(house, stop)
         await _finish_kill(house, None if not stop.is_set() else KILL_HURRY)
         await house.close()
-        await chat.notifier.drain(LAST_WORDS if not stop.is_set() else ALERTS_HURRY)
+        await chat.last_words(ALERTS_HURRY if stop.is_set() else None)
         await chat.farewell(house)
     finally:
         for task in tasks:
@@ -241,170 +236,6 @@ def _records(settings: Settings) -> tuple[Store, PaperJournal]:
 
     ledger = SqlLedger(settings.database_url or sqlite_url(settings.data_dir / "munim.db"))
     return ledger, SqlPaperJournal(ledger)
-
-
-class _Chat:
-    """The notifier, the dispatcher and one transport: Telegram when there is a token, else the terminal."""
-
-    notifier: Notifier
-    _dispatcher: Dispatcher
-    _registry: Registry
-
-    def __init__(self, settings: Settings, commands: Sequence[Command] = ()) -> None:
-        self._settings = settings
-        self._commands = commands
-        self._telegram: TelegramService | None = None
-        self._console: Console | None = None
-        self._screen: Screen | None = None
-        self._booted_at = datetime.now(IST)
-        self._joined = False
-        self._untold = False
-        self._hang_up = asyncio.Event()  # Telegram stays until the last alerts are out
-        self._talking: asyncio.Task[None] | None = None
-        if not settings.bot_token:
-            from handlers.screen import screen_of
-
-            self._screen = screen_of(sys.stdin, sys.stdout)
-
-    @property
-    def scripted(self) -> bool:
-        """Commands come from a pipe or a file, so the market can wait for them."""
-        return self._screen is not None and not self._screen.interactive
-
-    @property
-    def recipients(self) -> tuple[str, ...]:
-        """Everybody alerts go to, as the channels will name them."""
-        if self._screen is not None:
-            return ("terminal",)
-        return tuple(f"tg:{user_id}" for user_id in self._settings.owner_ids)
-
-    def wake(self) -> None:
-        self._untold = True
-        if self._joined and not self.scripted:
-            self.notifier.wake()
-
-    async def told(self) -> None:
-        """A script's alerts are printed when a moment of its market is over, and then only, so that they
-        come out the same every time."""
-        if self._untold and self._joined:
-            self._untold = False
-            await self.notifier.drain(LAST_WORDS)
-
-    def join(self, house: House) -> None:
-        """Make the chat of this house."""
-        from handlers.commands import build_registry
-        from handlers.dispatch import Dispatcher
-        from handlers.house import House as ChatHouse
-        from handlers.policy import Policy
-
-        settings = self._settings
-        self._registry = build_registry(ChatHouse(mute=self._mute, now=_wall_now), self._commands)
-        policy = Policy(
-            frozenset(settings.owner_ids), frozenset(settings.viewer_ids), terminal=self._screen is not None
-        )
-
-        async def tell(title: str, body: str) -> None:
-            await house.front.tell(title, body)
-            self.wake()
-
-        self._dispatcher = Dispatcher(
-            self._registry, house.front, policy, booted_at=self._booted_at, tell_owner=tell
-        )
-        if self._screen is None:
-            self._join_telegram(house)
-        else:
-            self._join_terminal(house, self._screen)
-        self._joined = True
-        self.notifier.wake()
-
-    def _join_terminal(self, house: House, screen: Screen) -> None:
-        from handlers.completion import words_of
-        from handlers.console import Console
-        from handlers.notifier import Notifier
-        from handlers.screen import ConsoleChannel
-
-        self._console = Console(
-            self._dispatcher, screen, now=_wall_now, words=words_of(self._registry, house.front)
-        )
-        self.notifier = Notifier(house.store, ConsoleChannel(screen), market_now=house.clock.now)
-
-    def _join_telegram(self, house: House) -> None:
-        from handlers.notifier import Notifier
-        from handlers.telegram.settings import Hooks, TelegramSettings
-        from handlers.telegram.supervisor import TelegramService
-
-        settings = self._settings
-        self._telegram = TelegramService(
-            TelegramSettings(
-                str(settings.bot_token), settings.owner_ids, settings.viewer_ids, settings.telegram_api_url
-            ),
-            self._dispatcher,
-            hooks=Hooks(
-                on_conflict=lambda reason: house.service.fault(
-                    house.clock.now(), "second_bot", f"{reason}: a second desk may be trading."
-                )
-            ),
-            menu=self._dispatcher.menu,
-            with_nonces=self._dispatcher.offer,
-        )
-        self.notifier = Notifier(house.store, self._telegram.channel, market_now=house.clock.now)
-
-    def _mute(self, until: datetime | None) -> None:
-        self.notifier.mute(until)
-
-    async def converse(self, house: House, stop: asyncio.Event) -> None:
-        """Until the input ends or the process is told to stop."""
-        await self._keep_mute(house)
-        if self._telegram is not None:
-            log.info("Munim %s is up; chat is on Telegram", VERSION)
-            self._talking = asyncio.create_task(self._telegram.run(self._hang_up))
-            stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait({self._talking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            return
-        assert self._console is not None  # noqa: S101 - without Telegram there is a terminal
-        assert self._screen is not None  # noqa: S101 - and its screen
-        from handlers.banner import banner
-
-        known = [name for name in FAMILIAR if house.front.search(name, 1)]
-        symbols = ",".join(known) or next((i.symbol for i in house.front.instruments()), "")
-        tries = (f"/start_strategy ema_crossover {symbols} 1m", "/positions", "/kill")
-        self._screen.show(banner(house.front.about(), house.front.view(), tries))
-        if self.scripted:
-            await self.told()  # what was to be said before the market moves: that today is a holiday
-        talking = asyncio.ensure_future(self._console.run())
-        stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({talking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (talking, stopping):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _keep_mute(self, house: House) -> None:
-        from handlers.house import MUTE_SETTING
-
-        if kept := await house.front.setting(MUTE_SETTING):
-            self._mute(datetime.fromisoformat(kept))
-
-    async def farewell(self, house: House) -> None:
-        """Let go of Telegram; or say what a replay was worth, in speed."""
-        if self._talking is not None:
-            self._hang_up.set()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(HANG_UP):
-                    await self._talking
-        played = house.pump.played
-        if self._screen is not None and self._settings.speed is None and played.seconds:
-            what, count = ("bars", played.bars) if played.bars else ("ticks", played.ticks)
-            rate = count / played.seconds
-            # Not to standard output: what a replay prints there is the same every time.
-            print(  # noqa: T201 - a line for whoever watches
-                f"Played {count:,} {what} in {played.seconds:.2f} s: {rate:,.0f} {what}/s.", file=sys.stderr
-            )
-
-
-def _wall_now() -> datetime:
-    return datetime.now(IST)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from trader import VERSION
 from trader.domain.errors import MunimError
 from trader.domain.times import IST
 from trader.service import logs
-from trader.service.lock import FolderLock
+from trader.service.lock import FileLock
 from trader.service.settings import Market, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -85,7 +85,10 @@ def main(argv: list[str] | None = None) -> int:
         logs.configure(None if settings.bot_token else settings.data_dir / "logs", settings.secrets)
         if given.command in STUDIES:  # they only read, so a running desk is not in their way
             return _study(settings, given.command, given.words)
-        with FolderLock(settings.data_dir):
+        with contextlib.ExitStack() as locks:
+            locks.enter_context(FileLock.of_folder(settings.data_dir))
+            if (elsewhere := _ledger_file(settings)) is not None:
+                locks.enter_context(FileLock.of_ledger(elsewhere))
             return asyncio.run(work(settings))
     except MunimError as e:
         print(e, file=sys.stderr)  # noqa: T201 - the command line's own answer
@@ -219,6 +222,15 @@ async def _finish_kill(house: House, seconds: float | None) -> None:
         async with asyncio.timeout(seconds):
             while house.service.busy and house.clock.now() < until and not house.pump.ended:
                 await house.pump.run_until(house.clock.now() + timedelta(seconds=1))
+
+
+def _ledger_file(settings: Settings) -> Path | None:
+    """Of a ledger outside the data folder."""
+    if not settings.database_url:
+        return None
+    from storage.engines import database_url, sqlite_path
+
+    return sqlite_path(database_url(settings.database_url))
 
 
 def _records(settings: Settings) -> tuple[Store, PaperJournal]:

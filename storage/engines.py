@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,9 @@ from trader.domain.errors import LedgerError
 
 _ASYNC_DRIVER = {
     "sqlite": "sqlite+aiosqlite",
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
 }
-_PACKAGE = {"asyncpg": "asyncpg", "aiosqlite": "aiosqlite", "psycopg": "psycopg[binary]"}
 
 
 def database_url(text: str) -> URL:
@@ -72,23 +74,41 @@ def reading_engine(url: URL, lock_wait: float) -> AsyncEngine:
 
 
 def _engine(url: URL, wait: float, **options: Any) -> AsyncEngine:
-    if url.get_driver_name() == "asyncpg":
-        milliseconds = str(int(wait * 1000))
-        options["connect_args"] = {
-            "timeout": wait,
-            "command_timeout": wait * 2,
-            "server_settings": {"lock_timeout": milliseconds, "synchronous_commit": "on", "timezone": "UTC"},
-        }
+    if url.get_driver_name() == "psycopg":
+        options["connect_args"] = _server_settings(url, wait)
     try:
         return create_async_engine(url, **options)
     except (ImportError, NoSuchModuleError) as fault:
         driver = url.get_driver_name()
+        how = "uv sync --extra postgresql" if driver == "psycopg" else f"uv pip install {driver}"
         raise LedgerError(
-            f"DATABASE_URL needs the driver {driver}, which is not installed. "
-            f"Install it beside Munim: uv pip install '{_PACKAGE.get(driver, driver)}'."
+            f"DATABASE_URL needs the driver {driver}, which is not installed. Install it beside Munim: {how}."
         ) from fault
     except ArgumentError as fault:
         raise LedgerError(f"DATABASE_URL cannot be used: {fault}") from fault
+
+
+def _server_settings(url: URL, wait: float) -> dict[str, Any]:
+    """A commit is on the server's disk; nothing waits much longer than ``wait`` seconds, a dead line least of
+    all; and the server's list of sessions says who this is."""
+    asked = url.query.get("options", ())
+    given = [asked] if isinstance(asked, str) else list(asked)
+    milliseconds = int(wait * 1000)
+    ours = {
+        "synchronous_commit": "on",
+        "timezone": "UTC",
+        "lock_timeout": milliseconds,
+        "statement_timeout": 2 * milliseconds,
+    }
+    return {
+        "connect_timeout": max(2, math.ceil(wait)),  # the least libpq knows
+        "options": " ".join([*given, *(f"-c {name}={value}" for name, value in ours.items())]),
+        "application_name": f"munim {os.getpid()} on {socket.gethostname()}",
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 4 * milliseconds,
+    }
 
 
 def said(fault: BaseException) -> str:

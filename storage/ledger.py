@@ -23,6 +23,7 @@ from trader.domain.records import AuditEntry, LedgerState, OrderEvent, Record
 from trader.ports.store import PendingAlert
 
 LOCK_WAIT = 5.0  # seconds a commit waits for somebody else's lock before it fails
+LEASE_WAIT = 12.0  # seconds for another desk to leave, which takes one that was told to stop 8 at most
 
 
 class SqlLedger:
@@ -30,11 +31,17 @@ class SqlLedger:
     copy made before an upgrade, if there was one."""
 
     def __init__(
-        self, url: str, *, lock_wait: float = LOCK_WAIT, migrations: Migrations = MIGRATIONS
+        self,
+        url: str,
+        *,
+        lock_wait: float = LOCK_WAIT,
+        lease_wait: float = LEASE_WAIT,
+        migrations: Migrations = MIGRATIONS,
     ) -> None:
         self.url = database_url(url)
         self.copied_to: Path | None = None
         self._lock_wait = lock_wait
+        self._lease_wait = lease_wait
         self._migrations = migrations
         self._engines: tuple[AsyncEngine, AsyncEngine] | None = None
         self._writer: Writer | None = None
@@ -43,18 +50,28 @@ class SqlLedger:
         if self._writer is not None:
             return
         engines = (writing_engine(self.url, self._lock_wait), reading_engine(self.url, self._lock_wait))
+        pen = self.pen(engines[0])
         try:
+            await self._begin(pen)
             self.copied_to = await prepare(engines[0], self._migrations, self._lock_wait)
         except BaseException:
+            await pen.drop()
             for engine in engines:
                 await engine.dispose()
             raise
         self._engines = engines
-        self._writer = Writer(self.pen(engines[0]), self._lock_wait)
+        self._writer = Writer(pen, self._lock_wait)
+
+    async def _begin(self, pen: Pen) -> None:
+        try:
+            await pen.open()
+        except (SQLAlchemyError, OSError) as fault:
+            where = self.url.render_as_string(hide_password=True)
+            raise LedgerError(f"The ledger at {where} cannot be reached: {said(fault)}") from fault
 
     def pen(self, engine: AsyncEngine) -> Pen:
         path = sqlite_path(self.url)
-        return SqlitePen(path, self._lock_wait) if path else CorePen(engine)
+        return SqlitePen(path, self._lock_wait) if path else CorePen(engine, self._lease_wait)
 
     async def close(self) -> None:
         """Once what is being written is written. Closing twice is no error."""

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
 from storage.engines import keep_promises
+from storage.lease import Lease
 from storage.rows import Batch, Row, Shape, statement
 
 Statement = tuple[str, list[list[Any]]]
@@ -32,6 +33,10 @@ _DIALECT = sqlite.dialect(paramstyle="qmark")
 
 class Pen(Protocol):
     """Holds one connection, made when first needed."""
+
+    async def open(self) -> None:
+        """Whatever must be had before anything else is done. AlreadyRunning: another desk has it."""
+        ...
 
     def begin(self, batch: Batch) -> asyncio.Future[None] | None:
         """What ``write`` does, under way already and ending by itself, whoever waits; None where only
@@ -48,32 +53,53 @@ class Pen(Protocol):
 
 
 class CorePen:
-    """Any database SQLAlchemy knows."""
+    """Any database SQLAlchemy knows. On a server its connection is the desk's lease."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, wait: float) -> None:
+        """``wait``: seconds for another desk to leave."""
         self._engine = engine
         self._connection: AsyncConnection | None = None
+        self._lease = Lease(wait) if engine.dialect.name == "postgresql" else None
+
+    async def open(self) -> None:
+        if self._lease is not None:
+            await self._connected()
 
     def begin(self, batch: Batch) -> asyncio.Future[None] | None:
         del batch
         return None
 
     async def write(self, batch: Batch) -> None:
-        if self._connection is None:
-            self._connection = await self._engine.connect()
-        connection = self._connection
+        connection = await self._connected()
         async with connection.begin():
             for shape, rows in batch.items():
                 named = [dict(zip(shape.columns, row, strict=True)) for row in rows]
                 await connection.execute(statement(shape, connection.dialect.name), named)
 
+    async def _connected(self) -> AsyncConnection:
+        """Not kept before the lease is had: nobody writes without it."""
+        if self._connection is None:
+            connection = await self._engine.connect()
+            if self._lease is not None:
+                try:
+                    await self._lease.take(connection)
+                except BaseException:
+                    await _end(connection)
+                    raise
+            self._connection = connection
+        return self._connection
+
     async def drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(Exception):  # often it is dropped because it is broken
-                await connection.invalidate()
-            with suppress(Exception):
-                await connection.close()
+            await _end(connection)
+
+
+async def _end(connection: AsyncConnection) -> None:
+    with suppress(Exception):  # often because it is broken
+        await connection.invalidate()
+    with suppress(Exception):
+        await connection.close()
 
 
 class SqlitePen:
@@ -82,6 +108,8 @@ class SqlitePen:
         self._lock_wait = lock_wait
         self._connection: _Connection | None = None
         self._uncopied = 0  # rows since the log was last copied into the database
+
+    async def open(self) -> None: ...
 
     def begin(self, batch: Batch) -> asyncio.Future[None] | None:
         if self._connection is None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from tests.backtest.searched import Awaiting, Market, space
+from tests.postgres import cluster, missing
 from trader.backtest.search import Plan, search
 from trader.backtest.trials.goal import Goal
 from trader.backtest.trials.study import storage_at
@@ -26,58 +20,12 @@ SHARPE = Goal.parse("sharpe")
 GRID = Plan("grid")
 
 
-def installed(name: str) -> str | None:
-    """Debian keeps the server's programs out of the path."""
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return shutil.which(name) or next((str(p / name) for p in places if (p / name).exists()), None)
-
-
-def unprivileged() -> list[str]:
-    """PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        return []
-    for user in ("postgres", "nobody"):
-        try:
-            pwd.getpwnam(user)
-        except KeyError:
-            continue
-        return ["setpriv", "--reuid", user, "--clear-groups", "--"] if shutil.which("setpriv") else []
-    return []
-
-
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    initdb, pg_ctl = installed("initdb"), installed("pg_ctl")
-    if initdb is None or pg_ctl is None:
-        pytest.skip("no PostgreSQL server on this machine (apt-get install postgresql)")
-    if importlib.util.find_spec("psycopg") is None:
-        pytest.skip("psycopg is not installed")
-    if os.geteuid() == 0 and not unprivileged():
-        pytest.skip("PostgreSQL does not run as root, and there is no other user to run it as")
-    with tempfile.TemporaryDirectory(prefix="munim-pg-", dir="/tmp") as made:  # sockets need a short path
-        folder = Path(made)
-        if as_user := unprivileged():
-            shutil.chown(folder, as_user[2])
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        data, log = str(folder / "data"), str(folder / "log")
-        run = partial(subprocess.run, check=True, capture_output=True, cwd=folder)
-        run([*as_user, initdb, "-D", data, "-A", "trust", "-U", "munim", "--no-sync", "-E", "UTF8"])
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c fsync=off"
-        server = [*as_user, pg_ctl, "-D", data, "-l", log]
-        # Its output goes to a file, or the pipe would stay open as long as the server runs.
-        subprocess.run(
-            [*server, "-w", "-o", options, "start"],
-            check=True,
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            yield f"postgres://munim@127.0.0.1:{port}/postgres"
-        finally:
-            run([*server, "-m", "immediate", "stop"])
+    if why := missing():
+        pytest.skip(why)
+    with cluster() as address:
+        yield address
 
 
 def trials_in(database: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from trader.domain.errors import AlreadyRunning
 from trader.domain.times import IST
 from trader.service import logs
 from trader.service.clock import SteppedClock
-from trader.service.lock import FolderLock
+from trader.service.lock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "123456789:" + "AbCdEfGhIjKlMnOpQrStUvWxYz012345678"
@@ -23,16 +24,34 @@ OPEN = datetime(2026, 11, 23, 9, 15, tzinfo=IST)
 
 
 def test_a_second_desk_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with FolderLock(tmp_path), pytest.raises(AlreadyRunning, match="Another Munim"), FolderLock(tmp_path):
+    with (
+        FileLock.of_folder(tmp_path),
+        pytest.raises(AlreadyRunning, match="another DATA_DIR"),
+        FileLock.of_folder(tmp_path),
+    ):
         pass
+
+
+def test_a_second_desk_on_the_same_ledger_is_refused_whatever_its_folder(tmp_path: Path) -> None:
+    ledger = tmp_path / "shared" / "munim.db"
+    settings = {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{ledger}", "MARKET": "simulated"}
+    command = [sys.executable, str(ROOT / "bot.py")]
+    with FileLock.of_ledger(ledger):
+        ended = subprocess.run(
+            command, env=settings | {"DATA_DIR": str(tmp_path / "second")}, input="/status\n",
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 2
+    assert f"is using {ledger}. Stop it, or give this one another DATABASE_URL." in ended.stderr
+    assert not ledger.exists()
 
 
 def test_the_lock_of_a_killed_process_is_free_again(tmp_path: Path) -> None:
     hold = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from trader.service.lock import FolderLock
-FolderLock(Path({str(tmp_path)!r})).__enter__()
+from trader.service.lock import FileLock
+FileLock.of_folder(Path({str(tmp_path)!r})).__enter__()
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -41,10 +60,10 @@ sys.stdin.read()
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(AlreadyRunning), FolderLock(tmp_path):
+        with pytest.raises(AlreadyRunning), FileLock.of_folder(tmp_path):
             pass
         holder.kill()
-    with FolderLock(tmp_path):
+    with FileLock.of_folder(tmp_path):
         pass
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -18,16 +17,21 @@ from storage.engines import database_url
 from storage.ledger import SqlLedger
 from storage.memory import MemoryLedger
 from storage.pens import CorePen, Pen
+from tests.postgres import cluster, missing
 
-POSTGRES = os.environ.get("MUNIM_TEST_POSTGRES", "")  # a database that may be emptied
-SQL_KINDS = ["sqlite", "sqlite through SQLAlchemy", *(["postgresql"] if POSTGRES else [])]
+NO_POSTGRES = missing()
+SQL_KINDS = [
+    "sqlite",
+    "sqlite through SQLAlchemy",
+    pytest.param("postgresql", marks=pytest.mark.skipif(bool(NO_POSTGRES), reason=NO_POSTGRES)),
+]
 
 
 class CoreLedger(SqlLedger):
     """On SQLite, but written through SQLAlchemy's connection as PostgreSQL is."""
 
     def pen(self, engine: AsyncEngine) -> Pen:
-        return CorePen(engine)
+        return CorePen(engine, wait=0.0)
 
 
 Ledger = SqlLedger | MemoryLedger
@@ -48,16 +52,27 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-async def _emptied_postgres() -> SqlLedger:
-    engine = create_async_engine(database_url(POSTGRES))
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A server's address, whose database may be emptied."""
+    if NO_POSTGRES:
+        pytest.skip(NO_POSTGRES)
+    with cluster() as address:
+        yield address
+
+
+async def emptied(address: str) -> SqlLedger:
+    engine = create_async_engine(database_url(address))
     async with engine.begin() as connection:
         await connection.execute(text("DROP SCHEMA public CASCADE"))
         await connection.execute(text("CREATE SCHEMA public"))
     await engine.dispose()
-    return SqlLedger(POSTGRES)
+    return SqlLedger(address, lease_wait=1.0)
 
 
-def _fresh(kind: str, migrated: Path, folder: Path) -> Fresh:
+def _fresh(request: pytest.FixtureRequest, migrated: Path, folder: Path) -> Fresh:
+    kind = request.param
+    server = request.getfixturevalue("postgres") if kind == "postgresql" else ""
     number = count()
 
     @asynccontextmanager
@@ -66,7 +81,7 @@ def _fresh(kind: str, migrated: Path, folder: Path) -> Fresh:
         if kind == "memory":
             ledger = MemoryLedger()
         elif kind == "postgresql":
-            ledger = await _emptied_postgres()
+            ledger = await emptied(server)
         else:
             path = folder / f"{next(number)}.db"
             shutil.copy(migrated, path)
@@ -83,12 +98,12 @@ def _fresh(kind: str, migrated: Path, folder: Path) -> Fresh:
 @pytest.fixture(params=[*SQL_KINDS, "memory"])
 def fresh(request: pytest.FixtureRequest, migrated: Path, tmp_path: Path) -> Fresh:
     """Makes empty, open ledgers of one kind."""
-    return _fresh(request.param, migrated, tmp_path)
+    return _fresh(request, migrated, tmp_path)
 
 
 @pytest.fixture(params=SQL_KINDS)
 def fresh_sql(request: pytest.FixtureRequest, migrated: Path, tmp_path: Path) -> Fresh:
-    return _fresh(request.param, migrated, tmp_path)
+    return _fresh(request, migrated, tmp_path)
 
 
 @pytest.fixture

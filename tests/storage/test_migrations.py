@@ -228,9 +228,9 @@ async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     [
         ("sqlite:///data/munim.db", "sqlite+aiosqlite:///data/munim.db"),
         ("sqlite+aiosqlite:////var/munim.db", "sqlite+aiosqlite:////var/munim.db"),
-        ("postgres://me:secret@host:5433/desk", "postgresql+asyncpg://me:***@host:5433/desk"),
-        ("postgresql://me@host/desk?ssl=require", "postgresql+asyncpg://me@host/desk?ssl=require"),
-        ("postgresql+psycopg://me@host/desk", "postgresql+psycopg://me@host/desk"),
+        ("postgres://me:secret@host:5433/desk", "postgresql+psycopg://me:***@host:5433/desk"),
+        ("postgresql://me@host/desk?sslmode=require", "postgresql+psycopg://me@host/desk?sslmode=require"),
+        ("postgresql+asyncpg://me@host/desk", "postgresql+asyncpg://me@host/desk"),
     ],
 )
 def test_addresses_get_an_async_driver(text: str, means: str) -> None:
@@ -256,8 +256,8 @@ def test_addresses_that_cannot_be_used_are_explained_without_the_password(text: 
 
 @pytest.mark.skipif(find_spec("asyncpg") is not None, reason="the driver is installed here")
 async def test_a_missing_driver_is_named_with_its_cure() -> None:
-    with pytest.raises(LedgerError, match="uv pip install 'asyncpg'") as refused:
-        await SqlLedger("postgres://me:secret@localhost/desk").open()
+    with pytest.raises(LedgerError, match="uv pip install asyncpg") as refused:
+        await SqlLedger("postgresql+asyncpg://me:secret@localhost/desk").open()
     assert "secret" not in str(refused.value)
 
 

@@ -1,5 +1,6 @@
-"""One desk per data folder. Two processes trading from the same records would each think the other's
-orders were strangers'."""
+"""One desk per data folder, and per ledger kept in a file elsewhere. Two processes trading from the same
+records would each think the other's orders were strangers'. A ledger on a server has a lock of its own
+(storage/lease.py)."""
 
 from __future__ import annotations
 
@@ -12,12 +13,23 @@ from typing import Self
 from trader.domain.errors import AlreadyRunning
 
 
-class FolderLock:
-    """Held by the kernel for as long as the process lives, so a crash releases it."""
+class FileLock:
+    """Held by the kernel for as long as the process lives, so a crash releases it. ``instead``: what of the
+    settings this process could be given another one of."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "munim.lock"
+    def __init__(self, path: Path, locked: Path, instead: str) -> None:
+        self._path = path
+        self._locked = locked
+        self._instead = instead
         self._fd: int | None = None
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> Self:
+        return cls(folder / "munim.lock", folder, "DATA_DIR")
+
+    @classmethod
+    def of_ledger(cls, file: Path) -> Self:
+        return cls(file.with_name(f"{file.name}.lock"), file, "DATABASE_URL")
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,8 +40,8 @@ class FolderLock:
             other = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
             os.close(fd)
             raise AlreadyRunning(
-                f"Another Munim (process {other}) is using {self._path.parent}."
-                " Stop it, or give this one another DATA_DIR."
+                f"Another Munim (process {other}) is using {self._locked}."
+                f" Stop it, or give this one another {self._instead}."
             ) from None
         os.ftruncate(fd, 0)
         os.write(fd, str(os.getpid()).encode())

@@ -1,6 +1,7 @@
 """Munim's composition root and command line.
 
     python bot.py            run the desk (settings from the environment and .env)
+    python bot.py doctor     what would be in its way; the owner's one-time codes
     python bot.py rehearse   practise the live desk against a local broker
     python bot.py download   fetch candles: RELIANCE,INFY 5m 2026-01-01 2026-11-20
     python bot.py backtest   test a strategy: ema_crossover RELIANCE 5m 90d fast=9 slow=21
@@ -69,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
         "command",
         nargs="?",
         default="run",
-        choices=["run", "rehearse", "download", *STUDIES],
+        choices=["run", "doctor", "rehearse", "download", *STUDIES],
         help="what to do (run)",
     )
     parser.add_argument("words", nargs="*", help="what the command needs; without any it says what")
@@ -85,6 +86,8 @@ def main(argv: list[str] | None = None) -> int:
         logs.configure(None if settings.bot_token else settings.data_dir / "logs", settings.secrets)
         if given.command in STUDIES:  # they only read, so a running desk is not in their way
             return _study(settings, given.command, given.words)
+        if given.command == "doctor":  # the same
+            return asyncio.run(_doctor(settings))
         with contextlib.ExitStack() as locks:
             locks.enter_context(FileLock.of_folder(settings.data_dir))
             if (elsewhere := _ledger_file(settings)) is not None:
@@ -113,6 +116,27 @@ def _study(settings: Settings, command: str, words: Sequence[str]) -> int:
     from trader.strategy.catalogue import Catalogue
 
     return shell.COMMANDS[command](settings, Catalogue.discover(HERE / "strategies"), words)
+
+
+async def _doctor(settings: Settings) -> int:
+    from trader.service.doctor import examined
+    from trader.service.pairing import new_secret, shown_once
+
+    async def ledger() -> str:
+        store, _ = _records(settings)
+        standing = getattr(store, "standing", None)
+        return await standing() if standing else "none: this replay starts from nothing every time"
+
+    faults = 0
+    async for found in examined(settings, HERE / ".env", ledger):
+        print(found, flush=True)  # noqa: T201 - the command line's own answer
+        faults += found.fine is False
+    if settings.market is Market.ZERODHA and sys.stdout.isatty():  # not into a file or a host's log
+        owner = str(settings.owner_totp)
+        print(shown_once(owner, settings.data_dir) if owner else new_secret())  # noqa: T201 - the same
+    end = "Nothing is in the way." if not faults else f"To be mended: {faults}."
+    print(end)  # noqa: T201 - the same
+    return 1 if faults else 0
 
 
 async def _download(settings: Settings, words: Sequence[str]) -> int:

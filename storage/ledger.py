@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from storage import reading
 from storage.engines import database_url, reading_engine, said, sqlite_path, writing_engine
-from storage.migrate import MIGRATIONS, Migrations, prepare
+from storage.migrate import MIGRATIONS, Migrations, prepare, standing
 from storage.pens import CorePen, Pen, SqlitePen
 from storage.rows import FILL, ORDER, TRADE, Batch, batch_of
 from storage.writer import Writer
@@ -72,6 +72,14 @@ class SqlLedger:
     def pen(self, engine: AsyncEngine) -> Pen:
         path = sqlite_path(self.url)
         return SqlitePen(path, self._lock_wait) if path else CorePen(engine, self._lease_wait)
+
+    async def standing(self) -> str:
+        """How the database stands, in a sentence; it is left as it is. Raises LedgerTooNew, LedgerError."""
+        engine = reading_engine(self.url, self._lock_wait)
+        try:
+            return await standing(engine, self._migrations, self._lock_wait)
+        finally:
+            await engine.dispose()
 
     async def close(self) -> None:
         """Once what is being written is written. Closing twice is no error."""

@@ -60,6 +60,20 @@ async def prepare(engine: AsyncEngine, migrations: Migrations, wait: float) -> P
     return copy
 
 
+async def standing(engine: AsyncEngine, migrations: Migrations, wait: float) -> str:
+    """How the database stands, in a sentence; it is left as it is. Raises LedgerTooNew, LedgerError."""
+    path = sqlite_path(engine.url)
+    found = await asyncio.to_thread(sqlite_file.examine, path, wait) if path else await _examine(engine)
+    if found.revision == migrations.head:
+        size = f", {path.stat().st_size / 1e6:,.1f} MB" if path else ""
+        return f"whole, up to date{size}"
+    _refuse_strangers(engine, found, migrations)
+    if found.empty:
+        return "none yet; the first start makes it"
+    kept = ", after copying it" if path else ""
+    return f"of an older version; the next start brings it up to date{kept}"
+
+
 async def _examine(engine: AsyncEngine) -> Found:
     def look(connection: Connection) -> Found:
         tables = inspect(connection).get_table_names()

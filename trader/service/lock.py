@@ -31,6 +31,17 @@ class FileLock:
     def of_ledger(cls, file: Path) -> Self:
         return cls(file.with_name(f"{file.name}.lock"), file, "DATABASE_URL")
 
+    @property
+    def holder(self) -> int | None:
+        """The process that has it, as far as can be told without taking it, which would turn away a desk that
+        starts in this moment."""
+        try:
+            process = int(self._path.read_text())
+            os.kill(process, 0)
+        except (OSError, ValueError):
+            return None
+        return process
+
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -14,7 +14,7 @@ from numba.core import types
 from numba.extending import register_jitable
 
 from trader.backtest.compiled.linking import together
-from trader.backtest.compiled.pipeline import Lean
+from trader.backtest.compiled.pipeline import Lean, scalars_only
 from trader.strategy import rules
 
 _PLAIN: Any = {"_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": Lean}
@@ -46,7 +46,7 @@ def loop(function: _F) -> _F:
         compile_one = compiled.compile
 
         def compile_together(signature: Any) -> Any:
-            with together(function.__qualname__), uncollected():
+            with together(function.__qualname__), scalars_only(), uncollected():
                 return compile_one(signature)
 
         compiled.compile = compile_together

@@ -21,6 +21,9 @@ class _Waiting(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no ty
 
     outermost = ""
 
+    def _optimize_functions(self, ll_module: Any) -> None:
+        """Not here: all of them are optimised once more when they are one program."""
+
     def _optimize_final_module(self) -> None:
         """Once: what Numba does before is for reference counts, and there are none."""
         passes, builder = self._codegen._module_pass_manager()

@@ -91,7 +91,8 @@ def differences_at_rest(ledger: Ledger) -> list[str]:
 
 
 def _entries_while_halted(ledger: Ledger) -> list[str]:
-    """Promise 4, by the ledger's own history of the latch."""
+    """Promise 4, by the ledger's own history of the latch. In the moment in which it was turned, market time
+    does not say what came first: a script's /resume and the candle that closes with it are of one second."""
     latches = [
         (str(since), str(mode))
         for since, mode in ledger.rows("SELECT since, mode FROM latches ORDER BY serial")
@@ -100,9 +101,10 @@ def _entries_while_halted(ledger: Ledger) -> list[str]:
     for tag, made in ledger.rows(
         "SELECT tag, created_at FROM orders WHERE asked_purpose = 'entry' AND state != 'DENIED'"
     ):
-        modes = [mode for since, mode in latches if since < str(made)]
-        if modes and modes[-1] != "ACTIVE":
-            broken.append(f"4: {tag} entered at {made} while {modes[-1]}")
+        before = [mode for since, mode in latches if since < str(made)][-1:] or ["ACTIVE"]
+        modes = before + [mode for since, mode in latches if since == str(made)]
+        if "ACTIVE" not in modes:
+            broken.append(f"4: {tag} entered at {made} while {modes[-1]}, latched {latches[-3:]}")
     return broken
 
 

@@ -10,12 +10,26 @@ from typing import Any
 
 import pytest
 
-from tests.backtest.markets import ROOMY, leg, made_up, recorded
+from tests.backtest.markets import (
+    ABC,
+    BUY,
+    OPENING,
+    ROOMY,
+    Candle,
+    Scripted,
+    candles,
+    leg,
+    made_up,
+    recorded,
+    world,
+)
 from trader.backtest.kernel import FILL_AT_CLOSE, NO_CHARGES, TARGET_FIRST
 from trader.backtest.parity import Parity, parity
 from trader.backtest.spec import Spec
 from trader.desk.limits import RiskLimits
 from trader.domain.instrument import InstrumentKey
+from trader.domain.market import Interval
+from trader.strategy.bars import moment
 
 FIVE = ("RELIANCE", "SBIN", "TCS", "INFY", "ITC")
 TEN = (*FIVE, "HDFCBANK", "AXISBANK", "LT", "MARUTI", "WIPRO")
@@ -33,17 +47,17 @@ def compared(
     variant: int = 0,
 ) -> Parity:
     """``where``: a folder of recordings, or a seed of made-up candles."""
-    data, world = made_up(symbols, 12, where) if isinstance(where, int) else recorded(where, symbols)
+    data, there = made_up(symbols, 12, where) if isinstance(where, int) else recorded(where, symbols)
     interval = next(iter(data.values())).interval
     keys = tuple(InstrumentKey(f"NSE:{symbol}") for symbol in symbols)
     tested = Spec(
-        tuple(leg(world.catalogue.get(name), keys, settings, interval) for name, settings in legs.items()),
+        tuple(leg(there.catalogue.get(name), keys, settings, interval) for name, settings in legs.items()),
         first,
         last,
         limits,
         slippage_bps,
     )
-    return parity(tested, data, world, variant=variant)
+    return parity(tested, data, there, variant=variant)
 
 
 AUGUST = {"first": date(2023, 8, 1), "last": date(2023, 8, 31)}
@@ -157,6 +171,14 @@ MADE_UP: dict[str, dict[str, Any]] = {
         "legs": {"breakout": {"product": "MTF", "side": "long", "stop": "2", "trail": "1", "target": "0"}},
         "limits": replace(ROOMY, capital=Decimal(10_000_000), max_order_value=Decimal(60_000)),
     },
+    "a pair against the alphabet, with room for the first of the two": {
+        "symbols": ("BBB", "AAA"),
+        "legs": {
+            "pair_reversion": {"lookback": "20", "enter": "1", "stop": "0.5"},
+            "breakout": {"channel": "4", "exit_channel": "2"},
+        },
+        "limits": replace(ROOMY, max_open_positions=1),
+    },
     "breaches day after day": {
         "symbols": ("AAA", "BBB", "CCC", "DDD"),
         "legs": {"ema_crossover": {"fast": "2", "slow": "5"}, "rsi_mean_reversion": {"period": "3"}},
@@ -172,6 +194,16 @@ def test_trades_on_made_up_candles_are_those_of_the_desk(name: str, seed: int) -
     found = compared(where=seed, **MADE_UP[name])
     assert len(found.desk) >= 10
     assert found.same, str(found.difference)
+
+
+def test_a_stop_reached_in_a_session_s_last_candle_is_dated_when_the_session_ends() -> None:
+    """An hour's candle that begins at 15:15 is over at 15:30."""
+    hours: list[Candle] = [(100, 100, 100, 100, 0)] * 5 + [(100, 100, 100, 100, BUY), (100, 100, 90, 95, 0)]
+    data = {ABC: candles(hours, interval=Interval.H1)}
+    one = leg(Scripted, [ABC], {"product": "CNC", "side": "long", "quantity": "10"}, Interval.H1)
+    found = parity(Spec((one,), limits=ROOMY), data, world())
+    assert found.same, str(found.difference)
+    assert [moment(trade.exit_at) for trade in found.desk] == [OPENING.replace(hour=15, minute=30)]
 
 
 @pytest.mark.parametrize(

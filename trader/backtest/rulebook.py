@@ -5,7 +5,7 @@ What the numbers cannot hold is refused here with a sentence, so that the loop n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -62,10 +62,7 @@ class Rulebook:
 def rulebook(spec: Spec, panel: Panel, world: World) -> Rulebook:
     configured = [_configured(leg, world) for leg in spec.legs]
     ranks = {leg.name: rank for rank, leg in enumerate(sorted(spec.legs, key=lambda leg: leg.name))}
-    seats = sorted(
-        (Seat(n, key) for n, leg in enumerate(spec.legs) for key in leg.symbols),
-        key=lambda seat: (seat.key, ranks[spec.legs[seat.leg].name]),
-    )
+    seats = _seats(spec, configured, ranks)
     lines = sorted({(seat.key, configured[seat.leg].options.product) for seat in seats})
     places = {line: n for n, line in enumerate(lines)}
     slots = np.zeros((len(seats), f.S_WIDTH), dtype=np.int64)
@@ -104,6 +101,18 @@ def rulebook(spec: Spec, panel: Panel, world: World) -> Rulebook:
         call_bits=_NONE,
     )
     return Rulebook(market, seats, configured, chapters)
+
+
+def _seats(spec: Spec, configured: Sequence[Configured], ranks: Mapping[str, int]) -> list[Seat]:
+    """Candles of one moment close in the order of their instruments, and strategies hear of each by name.
+    One that decides on several decides with the last of them, and acts in the order of its own symbols."""
+    places: list[tuple[InstrumentKey, int, int, Seat]] = []
+    for n, leg in enumerate(spec.legs):
+        last = max(leg.symbols)
+        for place, key in enumerate(leg.symbols):
+            heard = last if configured[n].strategy.together else key
+            places.append((heard, ranks[leg.name], place, Seat(n, key)))
+    return [seat for *_, seat in sorted(places, key=lambda one: one[:3])]
 
 
 # -- terms ----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ The service shows it every market event before the desk sees the same event:
 
 - a tick: ``on_ticks``; it must be given all of them, ``interested`` or not, for it remembers quotes;
 - a recorded candle: its open as a tick at ``bar.start``, then ``on_range``, then ``on_bar_closed``, the
-  last two at ``bar.end``;
+  last two at ``bar.end``, or when its session ends;
 - time: ``on_time`` about once a second and after every leap, ``end_of_day`` when the last session is over.
 
 An order trades only on a quote at or after its arrival. What an update tells is in the journal first.
@@ -134,7 +134,7 @@ class PaperBroker:
             step = Step(self._floor)
             if bar is not None and change.order_type is OrderType.LIMIT:
                 changed = order.changed(change, now, now)
-                if order.placed_at < bar.end:  # it was there while those prices traded
+                if order.placed_at < self._ended(bar):  # it was there while those prices traded
                     changed = self._pit.convert(step, changed, now, bar)
             else:
                 changed = order.changed(change, now, now + self._conduct.latency)
@@ -208,9 +208,10 @@ class PaperBroker:
         async with self._lock:
             await self._ready()
             step = Step(self._floor)
-            self._clear_leftovers(step, bar.end)
-            self._pit.pass_range(step, bar)
-            await self._commit(step, bar.end)
+            now = self._ended(bar)
+            self._clear_leftovers(step, now)
+            self._pit.pass_range(step, bar, now)
+            await self._commit(step, now)
 
     async def on_bar_closed(self, bar: Bar) -> None:
         """From here to the next tick nothing trades."""
@@ -262,6 +263,10 @@ class PaperBroker:
         if self._day is None or today > self._day:
             self._floor.prune(today)
             self._day = today
+
+    def _ended(self, bar: Bar) -> datetime:
+        """When a candle that is over really ended: a session's last one ends with it."""
+        return min(bar.end, self._clock.now())
 
     def _clear_leftovers(self, step: Step, now: datetime) -> None:
         today = ist(now).date()

@@ -136,9 +136,9 @@ class Pit:
                 if met is not order:
                     step.put(met, told=order.update)
 
-    def pass_range(self, step: Step, bar: Bar) -> None:
+    def pass_range(self, step: Step, bar: Bar, ended: datetime) -> None:
         """Stops go first; where one of a position was reached its limits are passed over, for nobody
-        knows which came first."""
+        knows which came first. What trades is dated ``ended``, when the candle was over."""
         if self._phase(bar.key, bar.start) is not Phase.OPEN:
             return
         orders = [step.get(order_id) for order_id in self._floor.ids_at(bar.key)]
@@ -149,7 +149,7 @@ class Pit:
             is_stop = order.update.order_type in STOPS
             if not is_stop and position in stopped:
                 continue
-            after = self._live_through(step, order, bar)
+            after = self._live_through(step, order, bar, ended)
             if after is not order:
                 step.put(after, told=order.update)
                 if is_stop:
@@ -212,18 +212,18 @@ class Pit:
             return order.ended(BrokerStatus.CANCELLED, NOT_AT_ONCE, tick.at)
         return order.rested() if tick.at >= order.active_at else order
 
-    def _live_through(self, step: Step, order: WorkingOrder, bar: Bar) -> WorkingOrder:
+    def _live_through(self, step: Step, order: WorkingOrder, bar: Bar, ended: datetime) -> WorkingOrder:
         """A stop that arrived inside the candle counts from its open, against the trader; a limit must have
         been there at the open, and an IOC order waits for the next one's."""
         stop = order.update.order_type in STOPS
-        if order.final or (order.active_at >= bar.end if stop else order.active_at > bar.start):
+        if order.final or (order.active_at >= ended if stop else order.active_at > bar.start):
             return order
         if order.in_transit:
-            order = self.arrive(step, order, bar.end)
+            order = self.arrive(step, order, ended)
         if order.final:
             return order
         match = in_range(order.update, bar, self._instruments(bar.key), self._conduct.slippage_bps)
-        return self._trade(step, order, match, bar.end, bar.volume)
+        return self._trade(step, order, match, ended, bar.volume)
 
     def _trade(
         self, step: Step, order: WorkingOrder, match: Match, at: datetime, traded: int | None

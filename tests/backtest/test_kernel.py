@@ -163,11 +163,14 @@ def test_intraday_positions_are_squared_off_and_none_is_opened_late() -> None:
 
 def test_a_position_that_finds_no_price_is_closed_by_the_broker_for_a_fee() -> None:
     rows: list[Candle | None] = [*flat(100, 60), *flat(100, 1, BUY), *flat(100.5, 5), *[None] * 9]
-    trade = only(traded(rows))
+    result = traded(rows)
+    trade = only(result)
     closed = traded([*flat(100, 60), *flat(100, 1, BUY), *flat(100.5, 14)])
     fee = tables()[0].tariff.debit("rms", DAY)
     assert moment(int(trade["exit_at"])) == at(15, 30)
     assert trade["charges"] == pytest.approx(float(only(closed)["charges"]) + float(fee))
+    assert result.equity[-1] == pytest.approx(100_000 + trade["pnl"] - trade["charges"])
+    assert result.exposure[-1] == 0
 
 
 def test_what_is_still_held_at_the_end_is_valued_not_executed() -> None:

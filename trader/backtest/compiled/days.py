@@ -28,6 +28,7 @@ from trader.backtest.compiled.fields import (
     ENTRIES_TODAY,
     ENTRY_CANCELLED,
     EVENING,
+    GROSS,
     IN_DAY,
     LATCH,
     LATCH_DAILY,
@@ -243,3 +244,5 @@ def end_day(m: Market, w: State, day: int) -> None:
     settle(m, w)
     clock(m, w)
     settle(m, w)
+    w.worth[d[ROW]] = rupees_of(equity(m, w))
+    w.held[d[ROW]] = rupees_of(d[GROSS])

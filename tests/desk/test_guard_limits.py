@@ -325,6 +325,28 @@ def test_the_gap_of_the_night_is_todays_loss_also_after_a_restart() -> None:
     assert world.told("Today's loss is ₹110.00")
 
 
+def test_what_is_bought_again_on_the_day_it_was_sold_counts_from_its_own_price() -> None:
+    """The night's mark was of the position that is gone."""
+    world = DeskWorld()
+    world.enter(1000.0, product="CNC", side="long", stop="10", target="0", quantity="10")
+    world.clock(310)
+    world.broker.new_day()
+    world.now = NEXT
+    world.restart(clean=True)
+    world.tick(990.0)
+    world.clock(2)
+    assert world.desk.view(world.now).pnl.unrealised == Decimal(-100)
+    world.bar(LEAVE)
+    world.clock(2)
+    assert world.held(product=Product.CNC) == 0
+    world.enter(990.0)
+    assert world.held(product=Product.CNC) == 10
+    assert world.desk.view(world.now).pnl.unrealised == 0
+    world.restart(clean=True)
+    world.tick(990.0)
+    assert world.desk.view(world.now).pnl.unrealised == 0
+
+
 def test_orders_of_yesterday_expire_in_the_records() -> None:
     world = DeskWorld()
     world.enter(1000.0, product="CNC", side="long")

@@ -277,6 +277,8 @@ class Desk:
         slot = slot_of(fill)
         held = booked.position.quantity
         fate = self._flow.fate(order.tag)
+        if held * fill.side.sign >= 0 and abs(held) <= fill.quantity:  # nothing of what was there is left
+            self._guard.drop_mark(turn, slot)
         if not held:
             self._exits.closed(turn, slot)
         elif order.purpose is Purpose.ENTRY:

@@ -246,6 +246,11 @@ class Guard:
         marks = {"|".join(slot): price for slot, price in sorted(state.opening_mark.items())}
         turn.write(Setting(_MARKS, json.dumps({"day": state.counters.day.isoformat(), "marks": marks})))
 
+    def drop_mark(self, turn: Turn, slot: Slot) -> None:
+        """What was carried over night is closed: what the slot holds from now on, if anything, was not."""
+        if self._state.opening_mark.pop(slot, None) is not None:
+            self._keep_marks(turn)
+
     def carry_mark(self, turn: Turn, old: Slot, new: Slot) -> None:
         """The position of ``old`` is about to join that of ``new``, and its gain of earlier days with it."""
         state = self._state

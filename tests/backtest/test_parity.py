@@ -8,16 +8,19 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.backtest.markets import (
     ABC,
     BUY,
+    NEXT,
     OPENING,
     ROOMY,
     Candle,
     Scripted,
     candles,
+    flat,
     leg,
     made_up,
     recorded,
@@ -27,9 +30,10 @@ from trader.backtest.kernel import FILL_AT_CLOSE, NO_CHARGES, TARGET_FIRST
 from trader.backtest.parity import Parity, parity
 from trader.backtest.spec import Spec
 from trader.desk.limits import RiskLimits
-from trader.domain.instrument import InstrumentKey
+from trader.domain.instrument import Exchange, Instrument, InstrumentKey, Segment
 from trader.domain.market import Interval
-from trader.strategy.bars import moment
+from trader.strategy.bars import Bars, moment
+from trader.strategy.catalogue import Catalogue
 
 FIVE = ("RELIANCE", "SBIN", "TCS", "INFY", "ITC")
 TEN = (*FIVE, "HDFCBANK", "AXISBANK", "LT", "MARUTI", "WIPRO")
@@ -204,6 +208,39 @@ def test_a_stop_reached_in_a_session_s_last_candle_is_dated_when_the_session_end
     found = parity(Spec((one,), limits=ROOMY), data, world())
     assert found.same, str(found.difference)
     assert [moment(trade.exit_at) for trade in found.desk] == [OPENING.replace(hour=15, minute=30)]
+
+
+@pytest.mark.parametrize(
+    ("trades", "ends"), [(75, (15, 15)), (40, (15, 30))], ids=["all day", "till noon: settled at the close"]
+)
+def test_a_contract_is_left_on_its_last_day_whatever_its_product(trades: int, ends: tuple[int, int]) -> None:
+    future = Instrument(
+        Exchange.NFO, "ABC24JUNFUT", 5, Decimal("0.05"), 10, Segment.FUTURES, underlying="ABC", expiry=NEXT
+    )
+    days = [
+        candles([*flat(100, 1, BUY), *flat(100, 74)], future.key),
+        candles(flat(100.5, trades), future.key, OPENING + timedelta(days=1)),
+    ]
+    start, table = np.concatenate([day.start for day in days]), np.hstack([day.table for day in days])
+    data = {future.key: Bars.of_arrays(future.key, Interval.M5, start, *table)}
+    one = leg(Scripted, [future.key], {"product": "NRML", "quantity": "10"})
+    found = parity(Spec((one,), limits=ROOMY), data, world([future]))
+    assert found.same, str(found.difference)
+    assert [moment(trade.exit_at) for trade in found.desk] == [
+        (OPENING + timedelta(days=1)).replace(hour=ends[0], minute=ends[1])
+    ]
+
+
+def test_what_two_strategies_hold_of_a_stock_the_broker_closes_at_once_in_orders_with_a_fee_each() -> None:
+    rows: list[Candle | None] = [*flat(20, 60), *flat(20, 1, BUY), *flat(20, 5), *[None] * 9]
+    limits = replace(ROOMY, capital=Decimal(10_000_000), max_order_value=Decimal(1_000_000))
+    quantities = {"one": "7", "two": "35000"}
+    kinds = {name: type(name, (Scripted,), {"name": name}) for name in quantities}
+    legs = tuple(leg(kinds[name], [ABC], {"quantity": q}) for name, q in quantities.items())
+    there = replace(world(), catalogue=Catalogue(kinds, {}))
+    found = parity(Spec(legs, limits=limits), {ABC: candles(rows)}, there)
+    assert found.same, str(found.difference)
+    assert [trade.reason for trade in found.desk] == ["squareoff", "squareoff"]
 
 
 @pytest.mark.parametrize(

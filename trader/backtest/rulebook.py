@@ -18,6 +18,7 @@ from trader.backtest.compiled import fields as f
 from trader.backtest.panel import Panel
 from trader.backtest.spec import Leg, Spec
 from trader.backtest.world import World
+from trader.broker.paper.settling import RMS_CHUNK
 from trader.desk.limits import RISK_PER_TRADE_CEILING_PCT, RiskLimits
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import Instrument, InstrumentKey, Segment, symbol_of
@@ -156,23 +157,25 @@ def _slot(
 
 def _symbol(instrument: Instrument, panel: Panel, world: World) -> Sequence[int]:
     banded = instrument.segment is Segment.EQUITY and instrument.derivatives
-    last_day = _NEVER
+    last_day = expired = _NEVER
     if instrument.expiry is not None:
         expiry = instrument.expiry
         calendar = world.calendar
         last = expiry if calendar.is_trading_day(expiry) else calendar.previous_trading_day(expiry)
         dates = panel.timetable.dates
-        last_day = next((n for n, day in enumerate(dates) if day >= last), _NEVER)
-        if last_day != _NEVER and dates[last_day] > last:
-            last_day -= 1
+        last_day = next((n for n, day in enumerate(dates) if day == last), _NEVER)
+        expired = next((n for n, day in enumerate(dates) if day > last), _NEVER)
+    lot, freeze = instrument.lot_size, instrument.freeze_quantity or RMS_CHUNK
     return (
         list(panel.timetable.venues).index(venue_of(instrument)),
         whole(instrument.tick_size, f.RUPEE, f"the tick of {instrument.symbol}"),
-        instrument.lot_size,
+        lot,
         instrument.freeze_quantity or 0,
         banded,
         instrument.segment is not Segment.INDEX,
         last_day,
+        expired,
+        shaping.lots(instrument, min(freeze, RMS_CHUNK)) or lot,
     )
 
 

@@ -25,12 +25,16 @@ from trader.backtest.compiled.fields import (
     MARK,
     N_ENTERING,
     N_OPEN,
+    P_EXTERNAL,
+    PAISA,
     R_GST,
     R_GST_OF,
     R_WIDTH,
+    S_LEG,
     S_LINE,
     S_WIDTH,
     SLM,
+    SYM,
     TIED,
     WIDTH,
     X_LIMIT,
@@ -38,11 +42,15 @@ from trader.backtest.compiled.fields import (
     X_OLD_TRIGGER,
     X_OLD_TYPE,
     X_PENDING,
+    X_PURPOSE,
     X_RESTS,
+    X_RMS,
     X_TRADED,
     X_TRIGGER,
     X_TYPE,
     XS,
+    Y_CHUNK,
+    Y_WIDTH,
     E,
     Market,
     Q,
@@ -56,6 +64,7 @@ from trader.backtest.compiled.memory import (
     row,
 )
 from trader.backtest.compiled.money import (
+    charge,
     margin,
     note_down,
     noted,
@@ -67,13 +76,12 @@ from trader.backtest.compiled.prices import (
 
 
 @part
-def book(m: Market, w: State, i: int, signed: int, price: int, by_broker: bool) -> None:
-    """The broker's own net position, the day's gain and its contract note."""
+def book(m: Market, w: State, i: int, signed: int, price: int) -> None:
+    """The broker's own net position and the day's gain."""
     apart()
     line = m.slots[i * S_WIDTH + S_LINE]
     net = row(w.net, line * 2)
     held = net[0]
-    sign = 1 if signed > 0 else -1
     if held * signed < 0:
         closed = min(abs(signed), abs(held))
         cost = net[1] if closed == abs(held) else net[1] * closed // abs(held)
@@ -83,8 +91,45 @@ def book(m: Market, w: State, i: int, signed: int, price: int, by_broker: bool) 
     else:
         net[1] += price * abs(signed)
     net[0] += signed
+
+
+@part
+def note(m: Market, w: State, line: int, signed: int, price: int, by_broker: bool) -> None:
+    """An order on the day's contract note."""
     chapter = m.lines[(line * m.limits[M_DAYS] + w.desk[DAY]) * L_WIDTH + L_CHAPTER]
+    sign = 1 if signed > 0 else -1
     note_down(m, line, w.desk[DAY], sign, price * abs(signed), by_broker, row(w.note, chapter * 8))
+
+
+@part
+def broker_cost(m: Market, w: State, i: int, price: int) -> int:
+    """A position's part of the charges of the broker's own orders. It closes what all strategies hold of a
+    line at once, in orders as large as they may be, with a fee for each; strategies bear them by name."""
+    apart()
+    x = row(w.slot, i * WIDTH)
+    line, leg = m.slots[i * S_WIDTH + S_LINE], m.slots[i * S_WIDTH + S_LEG]
+    before, total = 0, 0
+    for n in range(w.desk[N_OPEN]):
+        k = w.open[n]
+        y = row(w.slot, k * WIDTH)
+        leaves = y[X_PURPOSE] == P_EXTERNAL and (y[XS] == X_RMS or y[XS] == X_TRADED)
+        if m.slots[k * S_WIDTH + S_LINE] == line and leaves and y[Q] * x[Q] > 0:
+            total += abs(y[Q])
+            if m.slots[k * S_WIDTH + S_LEG] < leg:
+                before += abs(y[Q])
+    most = m.symbols[x[SYM] * Y_WIDTH + Y_CHUNK]
+    sign = -1 if x[Q] > 0 else 1
+    cost, begin = 0, 0
+    while begin < total:
+        units = min(total - begin, most)
+        share = min(begin + units, before + abs(x[Q])) - max(begin, before)
+        if share > 0:
+            whole = charge(m, line, w.desk[DAY], sign, price * units, True)
+            cost += (2 * whole * share + units * PAISA) // (2 * units * PAISA) * PAISA
+        if before == 0:
+            note(m, w, line, sign * units, price, True)
+        begin += units
+    return cost
 
 
 @part

@@ -103,6 +103,7 @@ from trader.backtest.compiled.memory import (
 )
 from trader.backtest.compiled.moments import (
     clock,
+    due_today,
 )
 from trader.backtest.compiled.money import (
     margin,
@@ -218,7 +219,7 @@ def begin_day(m: Market, w: State, day: int) -> None:
 @part
 def end_day(m: Market, w: State, day: int) -> None:
     """The exchange forgets the day's orders; an intraday position that found no price is closed by the broker
-    at the last one, for a fee."""
+    at the last one, for a fee; a contract on its last day is settled there without one."""
     d = w.desk
     if d[N_OPEN] == 0 and d[N_ENTERING] == 0 and d[N_DEFERRED] == 0:
         return
@@ -234,11 +235,15 @@ def end_day(m: Market, w: State, day: int) -> None:
         x = row(w.slot, (i) * WIDTH)
         x[XS] = X_NONE
         x[X_STOP] = 0
-        if m.slots[i * S_WIDTH + S_PRODUCT] == MIS:
-            refresh(m, w, i)
-            tick = m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_TICK]
+        if due_today(m, w, i):
             x[XS] = X_RMS
             x[X_PURPOSE] = P_EXTERNAL
+    for n in range(d[N_OPEN]):
+        i = w.open[n]
+        x = row(w.slot, (i) * WIDTH)
+        if x[XS] == X_RMS:
+            refresh(m, w, i)
+            tick = m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_TICK]
             execute_exit(m, w, i, max(nearest_tick_of(rupees_of(x[MARK]), tick), tick))
     hear(m, w)
     settle(m, w)

@@ -97,6 +97,7 @@ from trader.backtest.compiled.fields import (
     X_STOP,
     XS,
     Y_BANDED,
+    Y_EXPIRED,
     Y_FREEZE,
     Y_LAST_DAY,
     Y_LOT,
@@ -207,12 +208,10 @@ def barred(m: Market, w: State, i: int, side: int) -> int:
         return N_OVER
     if d[NOW] - x[MARK_AT] > limits[M_STALE]:
         return N_STALE
-    last_day = m.symbols[sym * Y_WIDTH + Y_LAST_DAY]
-    if d[DAY] >= last_day:
-        if d[DAY] > last_day:
-            return N_EXPIRED
-        if product != MIS:
-            return N_EXPIRES
+    if d[DAY] >= m.symbols[sym * Y_WIDTH + Y_EXPIRED]:
+        return N_EXPIRED
+    if d[DAY] == m.symbols[sym * Y_WIDTH + Y_LAST_DAY] and product != MIS:
+        return N_EXPIRES
     if d[N_OPEN] + d[N_ENTERING] >= limits[M_POSITIONS]:
         return N_POSITIONS
     if w.legs[m.slots[i * S_WIDTH + S_LEG]] >= m.slots[i * S_WIDTH + S_MAX]:

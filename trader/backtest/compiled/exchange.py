@@ -6,8 +6,10 @@ from __future__ import annotations
 from trader.backtest.compiled.account import (
     blocked,
     book,
+    broker_cost,
     covered,
     funded,
+    note,
     opens_more,
 )
 from trader.backtest.compiled.fields import (
@@ -37,12 +39,15 @@ from trader.backtest.compiled.fields import (
     M_SYMBOLS,
     MARK,
     MARKET,
+    MIS,
     N_ASKED,
     N_HEARD,
     NOW,
     OPENING_TICKS,
     RANGE_OF,
     ROW,
+    S_LINE,
+    S_PRODUCT,
     S_SYM,
     S_WIDTH,
     SERIAL,
@@ -51,6 +56,7 @@ from trader.backtest.compiled.fields import (
     VARIANT,
     WIDTH,
     X_ACTIVE,
+    X_COST,
     X_GONE,
     X_LIMIT,
     X_MET,
@@ -110,7 +116,8 @@ def execute_entry(m: Market, w: State, i: int, price: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     x[E] = X_TRADED
     x[FILL] = price
-    book(m, w, i, x[E_Q], price, False)
+    book(m, w, i, x[E_Q], price)
+    note(m, w, m.slots[i * S_WIDTH + S_LINE], x[E_Q], price, False)
     heard(w, ENTRY_FILLED, i)
 
 
@@ -118,10 +125,13 @@ def execute_entry(m: Market, w: State, i: int, price: int) -> None:
 def execute_exit(m: Market, w: State, i: int, price: int) -> None:
     apart()
     x = row(w.slot, (i) * WIDTH)
-    by_broker = x[XS] == X_RMS
+    if x[XS] != X_RMS:
+        note(m, w, m.slots[i * S_WIDTH + S_LINE], -x[Q], price, False)
+    elif m.slots[i * S_WIDTH + S_PRODUCT] == MIS:
+        x[X_COST] = broker_cost(m, w, i, price)
     x[XS] = X_TRADED
     x[FILL] = price
-    book(m, w, i, -x[Q], price, by_broker)
+    book(m, w, i, -x[Q], price)
     heard(w, EXIT_FILLED, i)
 
 

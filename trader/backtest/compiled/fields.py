@@ -32,8 +32,10 @@ ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT = 1, 2, 4, 8
  S_LENGTH, S_WIDTH) = range(12)  # fmt: skip
 SF_STOP, SF_TARGET, SF_TRAIL, SF_RISK, SF_WIDTH = range(5)
 
-# -- rows of ``symbols``
-(Y_VENUE, Y_TICK, Y_LOT, Y_FREEZE, Y_BANDED, Y_TRADED, Y_LAST_DAY, Y_WIDTH) = range(8)
+# -- rows of ``symbols``: Y_LAST_DAY a contract's last day, Y_EXPIRED the first one after it; Y_CHUNK the most
+# units of an order with which the broker itself closes
+(Y_VENUE, Y_TICK, Y_LOT, Y_FREEZE, Y_BANDED, Y_TRADED, Y_LAST_DAY, Y_EXPIRED, Y_CHUNK,
+ Y_WIDTH) = range(10)  # fmt: skip
 
 # -- rows of ``lines`` by line and day: margin in millionths for long and short, which rates, chapter
 # and, for delivery, the rates of what is bought and sold within a day
@@ -55,17 +57,18 @@ MF_CAPITAL, MF_DRAWDOWN, MF_WIDTH = range(3)
 D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
 
 # -- rows of ``state``: a slot as it now is. AWAKE: the last row in which something happened to it. ENTRY_ROW:
-# that of its entry; BEST and WORST are looked up from there on when it is left.
+# that of its entry; BEST and WORST are looked up from there on when it is left. X_COST: what an exit cost
+# that the broker itself made.
 (Q, AVG, MARK, MARK_AT, WAKE_LOW, WAKE_HIGH, AWAKE, SYM,
  ENTRY_ROW, BEST, WORST, XS, X_TYPE, X_STOP, X_TRIGGER, X_KNOWN, X_PENDING,
  X_PURPOSE, X_LIMIT, X_ACTIVE, X_MET, X_MODS, X_SERIAL, X_UPDATED, FILL,
  STOP, TARGET, TRAIL, TRAIL_BEST, FAILS, LEAVING, REVERSAL, REVERSAL_UNTIL,
- ENTRY_AT, ENTRY_CHARGES, TIED, OPENING,
+ ENTRY_AT, ENTRY_CHARGES, X_COST, TIED, OPENING,
  X_OLD_TYPE, X_OLD_TRIGGER, X_OLD_LIMIT, X_OLD_PURPOSE,
  L_SINCE, L_LIMIT, L_ATTEMPTS, L_AGAIN,
  E, E_Q, E_PRICE, E_SERIAL, E_TIED, E_WITHDRAWN, E_FATE, E_CANCEL, E_KNOWN,
  DEFERRED, DEFERRED_UNTIL, LAST_AT, LAST_Q,
- WIDTH) = range(59)  # fmt: skip
+ WIDTH) = range(60)  # fmt: skip
 NO_CALL = 1 << 60
 NEVER_STILL = 1 << 60  # as WAKE_LOW: whatever the price, the slot wakes
 

@@ -50,6 +50,7 @@ from trader.backtest.compiled.fields import (
     M_ROOM,
     M_SYMBOLS,
     MARK,
+    MIS,
     MTF,
     N_ASKED,
     N_AWAKE,
@@ -96,6 +97,7 @@ from trader.backtest.compiled.fields import (
     UNREALISED,
     WIDTH,
     WORST,
+    X_COST,
     X_GONE,
     X_KNOWN,
     X_NONE,
@@ -233,7 +235,7 @@ def entry_filled(m: Market, w: State, i: int) -> None:
     x[ENTRY_AT] = d[NOW]
     x[OPENING] = -1
     x[ENTRY_ROW] = d[ROW]
-    x[ENTRY_CHARGES] = cost_of(m, w, i, side, x[E_SERIAL], False)
+    x[ENTRY_CHARGES] = cost_of(m, w, i, side, x[E_SERIAL])
     d[BOOKED] -= x[ENTRY_CHARGES]
     d[BOOKED_TODAY] -= x[ENTRY_CHARGES]
     append(w, w.open, N_OPEN, i)
@@ -253,14 +255,14 @@ def entry_filled(m: Market, w: State, i: int) -> None:
 
 
 @part
-def cost_of(m: Market, w: State, i: int, sign: int, serial: int, by_broker: bool) -> int:
+def cost_of(m: Market, w: State, i: int, sign: int, serial: int) -> int:
     """What the slot's fill adds to the day's charges."""
     x = row(w.slot, i * WIDTH)
     line, day, units = m.slots[i * S_WIDTH + S_LINE], w.desk[DAY], abs(x[Q])
     product = m.slots[i * S_WIDTH + S_PRODUCT]
     if product == CNC or product == MTF:
         return charge_delivery(m, w, line, day, sign, units, x[FILL], serial, product == MTF)
-    return charge(m, line, day, sign, x[FILL] * units, by_broker)
+    return charge(m, line, day, sign, x[FILL] * units, False)
 
 
 @part
@@ -306,7 +308,10 @@ def exit_filled(m: Market, w: State, i: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     d = w.desk
     side = 1 if x[Q] > 0 else -1
-    cost = cost_of(m, w, i, -side, x[X_SERIAL], x[X_PURPOSE] == P_EXTERNAL)
+    if x[X_PURPOSE] == P_EXTERNAL and m.slots[i * S_WIDTH + S_PRODUCT] == MIS:
+        cost = x[X_COST]
+    else:
+        cost = cost_of(m, w, i, -side, x[X_SERIAL])
     gross = (x[FILL] - x[AVG]) * x[Q]
     d[BOOKED] += gross - cost
     d[BOOKED_TODAY] += gross - cost

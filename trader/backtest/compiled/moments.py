@@ -39,6 +39,7 @@ from trader.backtest.compiled.fields import (
     S_LONGS,
     S_PRODUCT,
     S_SHORTS,
+    S_SYM,
     S_WIDTH,
     SQUARE,
     STOP,
@@ -47,6 +48,8 @@ from trader.backtest.compiled.fields import (
     WIDTH,
     X_NONE,
     XS,
+    Y_LAST_DAY,
+    Y_WIDTH,
     E,
     Market,
     Q,
@@ -144,18 +147,25 @@ def clock(m: Market, w: State) -> None:
 
 
 @part
+def due_today(m: Market, w: State, i: int) -> bool:
+    """An intraday position, or one in a contract on its last day."""
+    last_day = m.symbols[m.slots[i * S_WIDTH + S_SYM] * Y_WIDTH + Y_LAST_DAY]
+    return m.slots[i * S_WIDTH + S_PRODUCT] == MIS or w.desk[DAY] == last_day
+
+
+@part
 def square_off(m: Market, w: State) -> None:
-    """Intraday positions are left, and entries into them taken back, from the day's own hour on."""
+    """What must not outlive the day is left, and entries into it taken back, from the day's own hour on."""
     apart()
     d = w.desk
     for n in range(d[N_ENTERING]):
         i = w.entering[n]
-        if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and allowed(m, w, i) & SQUARE:
+        if due_today(m, w, i) and allowed(m, w, i) & SQUARE:
             withdraw(w, i, P_SQUARE)
     for n in range(d[N_OPEN]):
         i = w.open[n]
         now = allowed(m, w, i)
-        if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and now & SQUARE and now & OPEN:
+        if due_today(m, w, i) and now & SQUARE and now & OPEN:
             if not w.slot[i * WIDTH + LEAVING]:
                 leave(m, w, i, P_SQUARE, 0)
 

@@ -243,6 +243,27 @@ def test_what_two_strategies_hold_of_a_stock_the_broker_closes_at_once_in_orders
     assert [trade.reason for trade in found.desk] == ["squareoff", "squareoff"]
 
 
+def test_a_stop_of_one_product_does_not_pass_over_the_limit_of_another() -> None:
+    """So many targets are reached at once that the last one's limit rests through a candle, in which the
+    delivery position of the same stock meets its stop."""
+    names = [*(f"S{n:02}" for n in range(17)), "ZZZ"]
+    rows: list[Candle] = [*flat(100, 1, BUY), *flat(100, 5), (100, 101.5, 100, 100), *flat(100, 1)]
+    rows += [(100, 101.5, 99, 100), *flat(100, 2)]
+    keys = [InstrumentKey(f"NSE:{name}") for name in names]
+    kinds = {name: type(name, (Scripted,), {"name": name}) for name in ("day", "keep")}
+    day = leg(kinds["day"], keys, {"quantity": "1", "stop": "5", "target": "1", "max_positions": "50"})
+    kept = {"product": "CNC", "side": "long", "quantity": "1", "stop": "0.6", "target": "50"}
+    instruments = [Instrument(Exchange.NSE, name, n, Decimal("0.05")) for n, name in enumerate(names)]
+    limits = replace(ROOMY, orders_per_second=100, max_open_positions=50)
+    found = parity(
+        Spec((day, leg(kinds["keep"], keys[-1:], kept)), limits=limits),
+        {key: candles(rows, key) for key in keys},
+        replace(world(instruments), catalogue=Catalogue(kinds, {})),
+    )
+    assert found.same, str(found.difference)
+    assert [t.exit_price for t in found.desk if t.symbol == "ZZZ"] == [101, Decimal("99.4")]
+
+
 @pytest.mark.parametrize(
     ("variant", "field"),
     [(FILL_AT_CLOSE, "entry_price"), (TARGET_FIRST, "reason"), (NO_CHARGES, "charges")],

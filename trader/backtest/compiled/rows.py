@@ -47,6 +47,7 @@ from trader.backtest.compiled.fields import (
     RANGE_OF,
     ROW,
     S_LENGTH,
+    S_PRODUCT,
     S_SYM,
     S_WIDTH,
     SHOWN,
@@ -268,12 +269,13 @@ def pass_range(m: Market, w: State, t: int, sym: int) -> None:
                     count = put_sorted(m, w, count, i, 1, x[X_SERIAL])
             for n in range(count):
                 i = w.sorted[n * 3]
-                side = 1 if w.slot[i * WIDTH + Q] > 0 else 2
-                if stops == 0 and stopped & side:
+                # The exchange knows a position by its product and side.
+                mine = 1 << (2 * m.slots[i * S_WIDTH + S_PRODUCT] + (w.slot[i * WIDTH + Q] > 0))
+                if stops == 0 and stopped & mine:
                     continue
                 live_through(m, w, i)
                 if stops and w.slot[i * WIDTH + XS] != X_RESTS:
-                    stopped |= side
+                    stopped |= mine
     hear(m, w)
     high, low = cell(m, t, sym, 1), cell(m, t, sym, 2)
     for n in range(d[N_AWAKE]):

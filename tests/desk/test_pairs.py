@@ -134,6 +134,16 @@ def test_history_is_shown_where_both_have_it_and_early_bars_are_not_lost(world):
     assert len(world.submits(Purpose.ENTRY)) == 2
 
 
+def test_bars_that_only_one_of_them_has_do_not_shorten_the_history(world):
+    world.held_back = []
+    world.start("couple", "RELIANCE", "TCS")
+    for effect in world.held_back:  # TCS trades in two minutes of three
+        traded = [minute for minute in range(60) if effect.key == REL or minute % 3]
+        bars = [candle(world, effect.key, minute) for minute in traded[-effect.count :]]
+        world.handle(HistoryLoaded(world.now, PAIR, effect.key, Interval.M1, bars))
+    assert len(world.state.instances[PAIR].joint) == Couple.warmup
+
+
 def test_a_desk_that_is_halted_does_not_ask_it_but_keeps_its_bars(world):
     world.start("couple", "RELIANCE", "TCS")
     world.kill(flatten=False)

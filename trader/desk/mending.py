@@ -80,7 +80,7 @@ class Mending:
             self._gaps.discard((running.name, key))
             self._mends[running.name, key] = _Mend(bar)
             running.awaiting.add(key)
-            turn.send(LoadHistory(running.name, key, bar.interval, running.warmup))
+            turn.send(LoadHistory(running.name, key, bar.interval, running.history))
         return True
 
     def mends(self, owner: Owner, key: InstrumentKey) -> bool:

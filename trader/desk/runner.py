@@ -85,6 +85,11 @@ class Running:
     def warmup(self) -> int:
         return max(s.bars_needed(self.instance.interval) for s in self.strategies.values())
 
+    @property
+    def history(self) -> int:
+        """Bars to ask for of each instrument. Of those decided on together only bars that all have count."""
+        return self.warmup * 2 if self.kind.together else self.warmup
+
     def slot(self, key: InstrumentKey) -> Slot:
         return Slot(self.instance.name, key, self.options.product)
 
@@ -149,7 +154,7 @@ class Runner:
                 running.windows[key] = BarWindow(key, instance.interval, capacity)
             running.awaiting.add(key)
             turn.send(Watch(key, instance.interval))
-            turn.send(LoadHistory(running.name, key, instance.interval, capacity))
+            turn.send(LoadHistory(running.name, key, instance.interval, running.history))
         self._index()
 
     def status(self, turn: Turn, running: Running, status: InstanceStatus, message: str = "") -> None:
@@ -250,7 +255,7 @@ class Runner:
                 del running.ask_again[key]
             elif turn.at >= at:
                 running.ask_again[key] = turn.at + HISTORY_LOST
-                turn.send(LoadHistory(instance.name, key, instance.interval, running.warmup))
+                turn.send(LoadHistory(instance.name, key, instance.interval, running.history))
 
     # -- the market moved ------------------------------------------------------------------------
 

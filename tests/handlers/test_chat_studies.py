@@ -111,6 +111,7 @@ async def test_a_running_job_is_listed_and_cancelled_by_its_button(room: Room) -
         ("/backtest ema_crossover RELIANCE fast=30", "expected less than slow"),
         ("/backtest ema_crossover RELIANCE capital=ten", "Expected capital"),
         ("/backtest ema_crossover RELIANCE data=/etc", "data= is for the shell"),
+        ("/backtest pair_reversion RELIANCE", "pair_reversion needs 2 symbols, was given 1"),
         ("/optimize ema_crossover RELIANCE fast=20:5:1", "fast"),
         ("/optimize ema_crossover RELIANCE trials=0", "Expected trials"),
         ("/cancel_job", "Expected a number"),

@@ -267,6 +267,9 @@ def test_no_password_is_shown(settings: Settings, data: str, storage: str) -> No
         ("backtest ema_crossover INFY trials=5", "trials= means nothing here"),
         (f"{HUNT} workers=0", "Expected workers from 1"),
         ("parity ema_crossover", "Expected symbols"),
+        ("backtest pair_reversion INFY", "pair_reversion needs 2 symbols, was given 1"),
+        ("backtest pair_reversion INFY,NSE:INFY", "pair_reversion needs 2 symbols, was given 1"),
+        ("portfolio pair_reversion:INFY supertrend:RELIANCE 5m", "pair_reversion needs 2 symbols"),
     ],
 )
 def test_what_cannot_be_meant_is_a_sentence(settings: Settings, data: str, line: str, says: str) -> None:
@@ -274,6 +277,14 @@ def test_what_cannot_be_meant_is_a_sentence(settings: Settings, data: str, line:
         line = f"{line} {data}"
     with pytest.raises(InvalidInput, match=re.escape(says)):
         typed(settings, line)
+
+
+def test_an_instrument_under_two_names_is_traded_once(settings: Settings, data: str) -> None:
+    for symbols in ("RELIANCE", "RELIANCE,NSE:RELIANCE"):
+        typed(settings, f"backtest ema_crossover {symbols} 5m {SPAN} {data} fast=5")
+    once, twice = (shelf(settings).load(entry.id) for entry in shelf(settings).list().entries)
+    assert twice.spec.legs[0].symbols == once.spec.legs[0].symbols
+    assert twice.trades.tolist() == once.trades.tolist()
 
 
 def test_symbols_without_candles_are_named(settings: Settings, data: str) -> None:

@@ -112,9 +112,11 @@ def spec_of(
     kind = catalogue.get(asked.strategy)
     settings = {} if ranged else asked.settings
     configured = parse_settings(kind, settings, defaults)
-    leg = Leg(
-        kind.name, kind.name, tuple(key_of(s) for s in asked.symbols), asked.interval, configured.settings
-    )
+    # RELIANCE and NSE:RELIANCE are one instrument, to be traded once.
+    keys = tuple(dict.fromkeys(key_of(symbol) for symbol in asked.symbols))
+    if kind.together not in (0, len(keys)):
+        raise InvalidInput(f"{kind.name} needs {kind.together} symbols, was given {len(keys)}")
+    leg = Leg(kind.name, kind.name, keys, asked.interval, configured.settings)
     own = asked.own
     if "capital" in own:
         limits = _with_capital(limits, own["capital"])

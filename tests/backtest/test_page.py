@@ -15,6 +15,7 @@ from made import SYMBOLS, curve, made_data, made_result, made_spec
 from trader.backtest.metrics import metrics
 from trader.backtest.page import page
 from trader.backtest.report.candles import charts, packed
+from trader.backtest.report.words import money
 from trader.backtest.result import Reason, Result
 from trader.backtest.spec import Leg
 from trader.domain.instrument import InstrumentKey
@@ -213,3 +214,5 @@ def test_a_browser_draws_it_without_a_fault(tmp_path: Path) -> None:
     assert dom.count('tabindex="0"') >= 25  # a page of the table
     assert re.search(r'id="which" class="faint">#4 (RELIANCE|INFY), (long|short)', dom)  # the row clicked
     assert re.search(r'<html lang="en" data-theme="(dark|light)">', dom)
+    made = round(sum(month.rupees for month in metrics(RESULT).months))
+    assert f"2024  {money(made)}</text>" in dom  # the year's sum, rounded as the figures are

@@ -8,6 +8,9 @@ const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 const grouped = new Intl.NumberFormat("en-IN", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const rupees = (value) => (value < 0 ? "-₹" : "₹") + grouped.format(Math.abs(value));
+// Whole rupees with their sign, rounded as the other figures of the page are.
+const whole = new Intl.NumberFormat("en-IN", { maximumFractionDigits: 0, signDisplay: "never" });
+const gained = (value) => (value <= -0.5 ? "-₹" : value >= 0.5 ? "+₹" : "₹") + whole.format(value);
 
 function short(seconds) {
   const text = clock(seconds);
@@ -73,7 +76,7 @@ function drawMonths() {
   if (!years.length) { nothing("months", "No months."); return; }
   const text = share.map((row) => row.map((v) => (v === null ? "" : (v > 0 ? "+" : "") + v.toFixed(1) + "%")));
   const told = made.map((row) => row.map((v) => (v === null ? "" : rupees(v))));
-  const year = years.map((y, n) => `${y}  ${rupees(made[n].reduce((sum, v) => sum + (v || 0), 0)).replace(/\.\d+$/, "")}`);
+  const year = years.map((y, n) => `${y}  ${gained(made[n].reduce((sum, v) => sum + (v || 0), 0))}`);
   const most = Math.max(...share.flat().map((v) => Math.abs(v || 0)), 0.1);
   byId("months").style.height = `${40 + 46 * years.length}px`;
   draw("months", [{

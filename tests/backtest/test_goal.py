@@ -63,3 +63,9 @@ def test_drawdown_is_better_when_smaller() -> None:
     assert not goal.higher
     assert goal.better(0.05, 0.1)
     assert figure_text("max_drawdown", 0.0525) == "5.25%"
+
+
+def test_rupees_are_written_as_rupees() -> None:
+    assert figure_text("net", -121_506.4) == "-₹1,21,506"
+    assert figure_text("expectancy", 4.257) == "₹4.26"
+    assert str(Constraint.parse("net>=-500")) == "net>=-₹500"

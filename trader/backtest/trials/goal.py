@@ -15,6 +15,7 @@ from trader.backtest.metrics import FEW_TRADES, NUMBERS, numbers
 from trader.backtest.report.daily import daily
 from trader.backtest.result import Result
 from trader.domain.errors import InvalidInput, UnknownName
+from trader.domain.money import rupees
 
 _STILL = 1e-12  # a deviation below this is rounding
 _LESS_IS_BETTER: Final = frozenset(
@@ -33,6 +34,9 @@ _SHARES: Final = frozenset(
         "in_market",
         "average_gross",
     }
+)
+_RUPEES: Final = frozenset(
+    {"net", "worst_day", "best_day", "expectancy", "charges", "best_trade", "worst_trade", "turnover"}
 )
 _ALSO: Final[Mapping[str, str]] = {"drawdown": "max_drawdown", "profit": "net", "pf": "profit_factor"}
 _BOUND = re.compile(r"\s*([a-z_]+)\s*(>=|<=|>|<)\s*(-?[0-9]*\.?[0-9]+)\s*%?\s*", re.ASCII | re.IGNORECASE)
@@ -138,9 +142,11 @@ def figure_name(typed: str) -> str:
 
 
 def figure_text(name: str, value: float) -> str:
-    """Shares as percents; figures above a thousand without decimals."""
+    """Shares as percents, rupees as rupees; figures above a thousand without decimals."""
     if not math.isfinite(value):
         return "–"
     if name in _SHARES:
         return f"{100 * value:.4g}%"
+    if name in _RUPEES:
+        return rupees(value, paise=abs(value) < 1000 and value != int(value))
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"

@@ -276,6 +276,13 @@ def test_the_quick_numbers_are_the_same_numbers() -> None:
     assert set(full) == set(NUMBERS)
 
 
+def test_a_result_without_charges_says_so() -> None:
+    result = made_result(1)
+    free = replace(result, spec=replace(result.spec, charges=False))
+    assert not any("Without charges" in note for note in metrics(result).notes)
+    assert metrics(free).notes[0].startswith("Without charges")
+
+
 def test_notes_say_what_the_figures_do_not_prove() -> None:
     few = metrics(made_result(1, days=5, trades_a_day=1)).notes
     assert "Only 5 trades: chance alone explains most results this small." in few

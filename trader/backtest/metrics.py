@@ -162,6 +162,8 @@ def _notes(result: Result, grown: Growth, bets: Trading, chance: float) -> tuple
     if result.halted:
         day = f" on {result.halted_on:%d %b %Y}" if result.halted_on else ""
         notes.append(f"The limit {result.halted} ended all trading{day}.")
+    if not result.spec.charges:
+        notes.append("Without charges, which every trade of the desk pays.")
     if not bets.trades:
         notes.append("No trade was made: nothing follows about the strategy.")
     elif bets.trades < FEW_TRADES:

@@ -19,7 +19,7 @@ from trader.service.research import Job, JobState
 from trader.service.studies import BACKTEST, OPTIMIZE
 
 _BAR = 20  # columns
-_NOTES = 5  # sentences below a result; the page has all
+_NOTES = 7  # sentences below a result; the page has all
 _LISTED = 8
 _LINE = 400
 
@@ -174,6 +174,8 @@ async def _result(desk: DeskPort, job: Job, *, terminal: bool) -> Reply:
         blocks.append(Pre("\n".join(ends(name, value) for name, value in found.best)))
     blocks.append(Pre("\n".join(ends(name, value) for name, value in found.rows)))
     blocks += [Line(note) for note in found.notes[:_NOTES]]
+    if (more := len(found.notes) - _NOTES) > 0:
+        blocks.append(Line(f"{more} more on the page."))
     if terminal:
         blocks.append(Line(f"Report: {found.folder}/page.html"))
     blocks.append(Line(f"Kept as {found.id}"))

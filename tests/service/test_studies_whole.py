@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 from tests.service.whole_house import SETTINGS, running
@@ -34,6 +35,7 @@ async def test_a_backtest_is_made_beside_the_market_and_kept(tmp_path: Path) -> 
         assert outcome.notes[0].startswith("Simulated candles")
         folder = tmp_path / SHELF / outcome.id
         assert {path.name for path in folder.iterdir()} >= {PAGE, PICTURE, TRADES_CSV}
+        assert "Simulated candles" in (folder / PAGE).read_text("utf-8")
         kept = Shelf(tmp_path / SHELF).load(outcome.id)
         assert len(kept.trades) == outcome.trades
         assert dict(kept.spec.legs[0].settings)["fast"] == "5"
@@ -56,4 +58,22 @@ async def test_a_search_goes_on_with_what_an_earlier_one_tried(tmp_path: Path) -
         outcome = Outcome.read(job.result)
         assert dict(outcome.best)["Tried"] == "12 of 12"
         assert [Path(path).name for path in outcome.pictures] == ["heatmap.png", PICTURE]
+        await studies.research.close()
+
+
+async def test_a_search_s_page_says_how_its_settings_were_chosen(tmp_path: Path) -> None:
+    async with running(settings=replace(SETTINGS, data_dir=tmp_path)) as desk:
+        studies = desk.house.front.studies()
+        line = ["ema_crossover", "RELIANCE", "5m", "25d", "fast=5:11:2", "where=trades>=1", "drawdown=60"]
+        job = await studies.optimize(line)
+        async with asyncio.timeout(PATIENCE):
+            async for _ in studies.follow(job):
+                pass
+        outcome = Outcome.read(job.result)
+        best = dict(outcome.best)
+        html = unescape((Path(outcome.folder) / PAGE).read_text("utf-8"))
+        assert all(note in html for note in outcome.notes)
+        (chosen,) = [note for note in outcome.notes if note.startswith("The best of 4 settings on ")]
+        assert f"sharpe {best['sharpe, held out']}, net {best['net, held out']}, " in chosen
+        assert Shelf(tmp_path / SHELF).list().entries[0].about.endswith(" · searched")
         await studies.research.close()

@@ -116,7 +116,8 @@ def keep(
     from trader.backtest.summary import about, summary, title
 
     tell(0, 0, "drawing the report")
-    result = replace(result, warnings=_sentences(bench.warnings, result.warnings))
+    # All of them are kept: whoever opens the page next year has not read the chat.
+    result = replace(result, warnings=_sentences(bench.wanted.source.notes, bench.warnings, result.warnings))
     found = metrics(result)
     kept = Shelf(shelf)
     html = page(result, found, bench.backtester.panel.bars)
@@ -129,7 +130,7 @@ def keep(
         title=title(result),
         about=about(result),
         rows=summary(found),
-        notes=_sentences(bench.wanted.source.notes, result.warnings, found.notes),
+        notes=_sentences(result.warnings, found.notes),
         folder=str(kept.path(number)),
         pictures=[str(kept.path(number, PICTURE))],
         trades=len(result.trades),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from trader.backtest.optimise import Optimised
     from trader.backtest.search import Plan, Progress
     from trader.backtest.space import Space
-    from trader.backtest.trials.evaluate import Evaluate
+    from trader.backtest.trials.evaluate import Evaluate, Span
     from trader.strategy.strategy import Strategy
 
 __all__ = [
@@ -267,14 +267,15 @@ def _search(bench: Bench, work: Work, hunt: Hunt, tell: Tell, cancel: Callable[[
     )
     tell(0, 0, "judging what was found")
     done = conclude(evaluate, found, unseen)
-    outcome = keep(bench, evaluate(found.settings(), whole), shelf, tell, work.line)
+    result = evaluate(found.settings(), whole)
+    warned = (_chosen(done, seen, unseen), *done.warnings, *result.warnings)
+    outcome = keep(bench, replace(result, warnings=warned), shelf, tell, work.line)
     drawn = Path(outcome.folder) / "heatmap.png"
     drawn.write_bytes(heatmap(done.found))
     return replace(
         outcome,
         title=f"{kind.name}: {goal.objective}",
         best=_best(done),
-        notes=[*done.warnings, *outcome.notes],
         pictures=[str(drawn), *outcome.pictures],
         stopped=done.found.stopped,
     )
@@ -282,6 +283,15 @@ def _search(bench: Bench, work: Work, hunt: Hunt, tell: Tell, cancel: Callable[[
 
 def _so_far(told: Progress, text: Callable[[float], str]) -> str:
     return f"best {text(told.best.value)}" if told.best is not None else "nothing kept the bounds yet"
+
+
+def _chosen(done: Optimised, seen: Span, unseen: Span | None) -> str:
+    """What must stand beside figures of all days: most of them are those the settings were chosen by."""
+    best = f"The best of {len(done.found.tried):,} settings on {seen}"
+    if unseen is None or done.held is None:
+        return f"{best}, of which none were held out: every figure is one it was chosen by."
+    figures = ", ".join(f"{name} {text}" for name, _, text in done.rows()[:_COMPARED])
+    return f"{best}. On the days held out, {unseen}: {figures}."
 
 
 def _best(done: Optimised) -> list[tuple[str, str]]:

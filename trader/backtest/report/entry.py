@@ -15,10 +15,13 @@ from trader.backtest.spec import Spec
 from trader.domain.errors import InvalidInput
 from trader.domain.times import ist
 
+_SEARCHED: Final = " · searched"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One result as lists show it. ``numbers`` are ``Metrics.numbers()``."""
+    """One result as lists show it; ``about`` says so of settings found by a search. ``numbers`` are
+    ``Metrics.numbers()``."""
 
     id: str
     made_at: datetime
@@ -48,7 +51,7 @@ def entry_of(folder: Path) -> Entry:
             id=folder.name,
             made_at=ist(datetime.fromisoformat(meta["made_at"])),
             title=str(meta["title"]),
-            about=str(meta["about"]),
+            about=f"{meta['about']}{_SEARCHED if _searched(meta) else ''}",
             numbers={name: number_from(value) for name, value in numbers.items()},
             spec=spec_from(meta["spec"]),
             code_hash=str(meta["code_hash"]),
@@ -56,6 +59,12 @@ def entry_of(folder: Path) -> Entry:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as e:
         raise InvalidInput(f"{folder.name}: {META} is damaged, {type(e).__name__}: {e}") from None
+
+
+def _searched(meta: Mapping[str, Any]) -> bool:
+    """Whether the settings were chosen on the very days shown, most of them."""
+    how = meta.get("how")
+    return isinstance(how, dict) and str(how.get("line", "")).startswith("optimize ")
 
 
 def comparison(entries: Sequence[Entry]) -> Comparison:

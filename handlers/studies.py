@@ -10,7 +10,7 @@ from handlers.days import day_words
 from handlers.message import Block, Button, Line, Pre, Reply, Style, say
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.table import ends, table
-from handlers.render.text import one_line
+from handlers.render.text import WIDTH, one_line, wrap
 from handlers.typed import no_more, plain_digits
 from trader.domain.errors import InvalidInput
 from trader.domain.times import clock_text
@@ -66,8 +66,10 @@ async def jobs(desk: DeskPort, call: Call) -> Reply:
     if not found:
         return say("Nothing was tested since the start. /backtests lists what was kept.")
     rows = [[str(job.number), job.title, job.state.value] for job in found[:_LISTED]]
+    why = [[job.trouble] if job.trouble else [] for job in found[:_LISTED]]
     buttons = [[_cancel(job)] for job in found if not job.state.over]
-    return Reply((Line("Jobs", bold=True), Pre(table(rows, ("Nr", "What", ""), "><<"))), buttons)
+    shown = table(rows, ("Nr", "What", ""), "><<", details=why)
+    return Reply((Line("Jobs", bold=True), Pre(shown)), buttons)
 
 
 @command(
@@ -97,10 +99,22 @@ async def backtests(desk: DeskPort, call: Call) -> Reply:
     studies = desk.studies()
     if call.args:
         compared = await studies.compare(call.args)
+        (_, *ids), *rows = compared.rows
         lines = [
-            row for name, *values in compared.rows for row in (name, *(f"  {value}" for value in values))
+            line
+            for name, *values in rows
+            for line in (name, *(part for value in values for part in _indented(value)))
         ]
-        return Reply((Line("Side by side", bold=True), Pre("\n".join(lines)), *map(Line, compared.notes)))
+        return Reply(
+            (
+                Line("Side by side", bold=True),
+                *map(Line, ids),  # as long as they are, to be copied
+                Pre("\n".join(lines)),
+                *map(Line, compared.notes),
+            )
+        )
+    from trader.backtest.report.words import percent
+
     listing = await studies.kept()
     if not listing.entries:
         return say("No result was kept yet. /backtest makes one.", *listing.damaged)
@@ -108,9 +122,14 @@ async def backtests(desk: DeskPort, call: Call) -> Reply:
     for entry in listing.entries[:_LISTED]:
         share = entry.numbers.get("return", float("nan"))
         made = f"{day_words(entry.made_at.date())} {clock_text(entry.made_at)}"
-        blocks.append(Pre("\n".join((ends(entry.title, f"{share:+.1%}"), f" {entry.about}", f" {made}"))))
+        lines = (ends(entry.title, percent(share, signed=True)), *_indented(entry.about), *_indented(made))
+        blocks.append(Pre("\n".join(lines)))
         blocks.append(Line(entry.id))
     return Reply((*blocks, *map(Line, listing.damaged)))
+
+
+def _indented(text: str) -> list[str]:
+    return [f" {line}" for line in wrap(text, WIDTH - 1)]
 
 
 def _words(raw: str) -> list[str]:

@@ -12,7 +12,7 @@ from chat_room import VIEWER, Room, nonce, seen
 from fake_desk import NOW, FakeDesk
 from test_telegram_chat import png
 
-from handlers.message import Outgoing
+from handlers.message import Outgoing, Pre, Reply
 from tests.backtest.made import made_result
 from trader.backtest.metrics import metrics
 from trader.backtest.shelf import Shelf
@@ -134,4 +134,35 @@ async def test_kept_results_are_listed_for_viewers_too(room: Room, tmp_path: Pat
     assert "Fri 20 Nov 2026 18:05:00" in shown
     side_by_side = await room.typed(f"/backtests {number} {number}") or ""
     assert side_by_side.count(number) == 2
+    for line in ("/backtests", f"/backtests {number} {number}"):
+        assert wide((await room.offered(line)).reply) <= 34
     assert "the owner's" in (await room.typed("/backtest ema_crossover RELIANCE", VIEWER) or "")
+
+
+def wide(reply: Reply) -> int:
+    """Columns of its tables."""
+    return max(
+        len(line) for block in reply.blocks if isinstance(block, Pre) for line in block.text.split("\n")
+    )
+
+
+async def test_a_job_that_failed_says_why_in_the_list(room: Room) -> None:
+    await course_of(await room.offered("/backtest ema_crossover SBIN 5m 30d"))
+    listed = await room.offered("/jobs")
+    assert "There are no candles of SBIN." in (seen(listed) or "")
+    assert wide(listed.reply) <= 34
+
+
+async def test_symbols_a_job_s_title_has_no_room_for_are_counted(room: Room) -> None:
+    begun = await room.offered("/backtest ema_crossover TCS,INFY,RELIANCE,SBIN 5m 30d")
+    assert (seen(begun) or "").startswith("1. ema_crossover TCS, INFY, RELIANCE and 1 more 5m\n")
+    await room.pressed(begun, "Cancel 1")
+
+
+async def test_what_a_phone_leaves_out_of_many_warnings_is_counted(room: Room, tmp_path: Path) -> None:
+    worker = tmp_path / "worker.py"
+    worker.write_text(
+        worker.read_text().replace('["Simulated candles."]', '[f"Note {n}." for n in range(9)]')
+    )
+    shown = seen((await course_of(await room.offered("/backtest ema_crossover RELIANCE 5m 9d")))[-1]) or ""
+    assert "Note 6.\n2 more on the page." in shown

@@ -28,6 +28,7 @@ BACKTEST = "/backtest NAME SYMBOLS [INTERVAL] [90d | DAY..DAY] [key=value …]"
 OPTIMIZE = "/optimize NAME SYMBOLS [INTERVAL] [90d] fast=5:20:1 … [goal=sharpe] [trials=100]"
 SHELF = "backtests"
 CANDLES = "candles"
+_NAMED = 3  # symbols in a job's title
 
 # Puts the candles of a spec, from a day on, into the cache, where a market can be asked for them.
 Fetch = Callable[["Spec", "date | None"], Awaitable[None]]
@@ -129,4 +130,6 @@ class Studies:
 
 
 def _title(wanted: Asked) -> str:
-    return f"{wanted.strategy} {', '.join(wanted.symbols[:3])} {wanted.interval}"
+    more = len(wanted.symbols) - _NAMED
+    named = ", ".join(wanted.symbols[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"{wanted.strategy} {named} {wanted.interval}"

@@ -50,6 +50,26 @@ def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
         load(tmp_path, [instrument_key("TCS")], Interval.M1)
 
 
+def test_days_and_candles_that_are_not_there_are_told_with_those_that_are(tmp_path: Path) -> None:
+    write(tmp_path, "RELIANCE", dict.fromkeys(DAYS, 1300.0))
+    with pytest.raises(FeedError, match="there are those of 2024-10-24 to 2024-10-29"):
+        load(tmp_path, [RELIANCE], Interval.M5, date(2019, 1, 1), date(2019, 6, 28))
+    with pytest.raises(FeedError, match=r"that make 5s ones in .*, only 1m\."):
+        load(tmp_path, [RELIANCE], Interval.S5)
+
+
+def test_of_several_intervals_the_one_with_the_days_asked_for_is_taken(tmp_path: Path) -> None:
+    write(tmp_path, "RELIANCE", dict.fromkeys(DAYS, 1300.0))
+    old = ["date,open,high,low,close,volume"]
+    old += [f"2020-03-02T{hour}:15:00+05:30,900,901,899,900,10" for hour in ("09", "10", "11")]
+    (tmp_path / "RELIANCE_60minute.csv").write_text("\n".join(old) + "\n")
+    new = load(tmp_path, [RELIANCE], Interval.H1, DAYS[0], DAYS[-1]).data[RELIANCE]
+    assert (len(new), new.close[0]) == (4 * 7, 1300.0)
+    assert (
+        len(load(tmp_path, [RELIANCE], Interval.H1, date(2020, 1, 1), date(2020, 12, 31)).data[RELIANCE]) == 3
+    )
+
+
 def test_prices_as_traded_are_brought_to_one_scale_over_a_bonus(tmp_path: Path) -> None:
     write(tmp_path, "RELIANCE", {DAYS[0]: 2700.0, DAYS[1]: 2656.0, DAYS[2]: 1340.0, DAYS[3]: 1338.0})
     found = load(tmp_path, [RELIANCE], Interval.M1)

@@ -23,7 +23,7 @@ from trader.backtest.parity import Difference, Parity, parity
 from trader.backtest.shelf import Shelf
 from trader.domain.errors import FeedError, InvalidInput
 from trader.service import shell, shell_parity
-from trader.service.settings import Settings
+from trader.service.settings import Settings, read_settings
 
 ROOT = STRATEGIES.parent
 TEST = f"ema_crossover RELIANCE,INFY 5m {SPAN} drawdown=90"
@@ -277,6 +277,22 @@ def test_what_cannot_be_meant_is_a_sentence(settings: Settings, data: str, line:
         line = f"{line} {data}"
     with pytest.raises(InvalidInput, match=re.escape(says)):
         typed(settings, line)
+
+
+def test_candles_may_be_a_pattern_and_are_found_again_from_another_folder(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candles(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    assert typed(settings, f"backtest ema_crossover RELIANCE 5m {SPAN} data=mine/REL*") == 0
+    monkeypatch.chdir(STRATEGIES)
+    assert typed(settings, "backtests again last") == 0
+
+
+def test_without_a_download_zerodha_s_candles_are_asked_for(tmp_path: Path) -> None:
+    keys = {"MARKET": "zerodha", "KITE_API_KEY": "key", "KITE_API_SECRET": "secret"}
+    with pytest.raises(InvalidInput, match=r"bot\.py download"):
+        typed(read_settings({**keys, "DATA_DIR": str(tmp_path)}), "backtest ema_crossover RELIANCE 5m 90d")
 
 
 def test_an_instrument_under_two_names_is_traded_once(settings: Settings, data: str) -> None:

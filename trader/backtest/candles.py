@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
-from trader.domain.errors import FeedError, InvalidInput
+from trader.domain.errors import InvalidInput
 from trader.domain.instrument import Instrument, InstrumentKey, symbol_of
 from trader.domain.market import Interval
 from trader.domain.times import IST
@@ -30,8 +29,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """``path``: a file or folder of candles, as replay reads them; "" for the simulated market, whose
-    candles up to ``until`` follow from ``seed``."""
+    """``path``: files, folders or patterns of candles, as replay takes them (which of their days it plays is
+    nothing to a test); "" for the simulated market, whose candles up to ``until`` follow from ``seed``."""
 
     path: str = ""
     seed: int = 1
@@ -55,7 +54,9 @@ class Source:
     ) -> Found:
         """FeedError, InvalidInput when there are none."""
         if self.path:
-            return _from_files(Path(self.path), keys, interval, first, last)
+            from trader.backtest.loading import load
+
+            return load(self.path, keys, interval, first, last)
         return self._simulated(keys, interval, first, last)
 
     def _simulated(
@@ -81,13 +82,3 @@ class Source:
             data[key] = Bars.of(bars)
         listed = {one.key: one for one in market.instruments()}
         return Found(data, [listed[key] for key in keys], market.calendar)
-
-
-def _from_files(
-    path: Path, keys: Sequence[InstrumentKey], interval: Interval, first: date | None, last: date | None
-) -> Found:
-    from trader.backtest.loading import load
-
-    if not path.exists():
-        raise FeedError(f"There are no candles at {path}.")
-    return load(path, keys, interval, first, last)

@@ -18,7 +18,7 @@ from trader.domain.market import Interval
 from trader.domain.times import IST
 from trader.feed import files
 from trader.feed.bars import divides
-from trader.feed.cleaning import Series, clean, in_session, micros, recorded_calendar
+from trader.feed.cleaning import Series, clean, in_session, micros, moment, recorded_calendar
 from trader.feed.selection import select
 from trader.market.calendar import Calendar
 from trader.market.phases import venue_of
@@ -38,16 +38,16 @@ def load(
     """``path`` as ``feed.selection`` understands it. FeedError names the symbols it has no candles of, or
     only too large ones."""
     flaws: Counter[str] = Counter()
-    rows = _rows(path, set(keys), interval, flaws)
-    if missing := [symbol_of(key) for key in keys if key not in rows]:
-        raise FeedError(f"There are no candles of {', '.join(missing)} that make {interval} ones in {path}.")
+    rows, too_large = _rows(path, set(keys), interval, flaws)
+    if missing := [key for key in keys if key not in rows]:
+        names = ", ".join(symbol_of(key) for key in missing)
+        others = sorted({kind for key in missing for kind in too_large.get(key, ())}, key=_seconds)
+        instead = f", only {', '.join(others)}" if others else ""
+        raise FeedError(f"There are no candles of {names} that make {interval} ones in {path}{instead}.")
     found: dict[InstrumentKey, tuple[Interval, Series]] = {}
     warnings: list[str] = []
-    for key, (base, parts) in rows.items():
-        series = clean(files.Rows.joined(parts), base, flaws)
-        kept = None if series is None else _between(series, first, last)
-        if kept is None:
-            raise FeedError(f"There are no candles of {symbol_of(key)} from {first or 'the first day'} on.")
+    for key, kinds in rows.items():
+        base, kept = _chosen(key, kinds, first, last, flaws)
         kept, said = adjusted(kept)
         warnings += said
         found[key] = base, kept
@@ -67,16 +67,23 @@ def load(
     return Found(data, instruments, calendar, warnings)
 
 
+_Kinds = dict[Interval, list[files.Rows]]
+
+
 def _rows(
     path: str | Path, wanted: set[InstrumentKey], interval: Interval, flaws: Counter[str]
-) -> dict[InstrumentKey, tuple[Interval, list[files.Rows]]]:
-    """Each instrument's rows of the largest candles that will do."""
-    found: dict[InstrumentKey, dict[Interval, list[files.Rows]]] = {}
+) -> tuple[dict[InstrumentKey, _Kinds], dict[InstrumentKey, set[Interval]]]:
+    """Each instrument's rows by the candles that will do, and which others there are by their names."""
+    found: dict[InstrumentKey, _Kinds] = {}
+    too_large: dict[InstrumentKey, set[Interval]] = {}
     for file in select(path).files:
         named, base = files.named(file)
         if named and _names_another(named, wanted):
             continue
         if base is not None and not _serves(base, interval):
+            for key in wanted:
+                if named == symbol_of(key):
+                    too_large.setdefault(key, set()).add(base)
             continue
         contents = files.read(file, flaws)
         if contents.interval is None or not _serves(contents.interval, interval):
@@ -85,8 +92,29 @@ def _rows(
             key = instrument_of(part.symbol).key
             if key in wanted:
                 found.setdefault(key, {}).setdefault(contents.interval, []).append(part)
-    best = {key: max(kinds, key=_seconds) for key, kinds in found.items()}
-    return {key: (best[key], kinds[best[key]]) for key, kinds in found.items()}
+    return found, too_large
+
+
+def _chosen(
+    key: InstrumentKey, kinds: _Kinds, first: date | None, last: date | None, flaws: Counter[str]
+) -> tuple[Interval, Series]:
+    """The candles that have most of the days, of those the largest. FeedError says which days there are."""
+    best: tuple[Interval, Series, Counter[str]] | None = None
+    there: list[date] = []
+    for base in sorted(kinds, key=_seconds, reverse=True):
+        own: Counter[str] = Counter()
+        series = clean(files.Rows.joined(kinds[base]), base, own)
+        if series is None:
+            continue
+        there += [moment(int(series.at[end])).date() for end in (0, -1)]
+        kept = _between(series, first, last)
+        if kept is not None and (best is None or len(kept.days) > len(best[1].days)):
+            best = base, kept, own
+    if best is None:
+        days = f": there are those of {min(there)} to {max(there)}" if there else ""
+        raise FeedError(f"There are no candles of {symbol_of(key)} on the days asked for{days}.")
+    flaws.update(best[2])
+    return best[0], best[1]
 
 
 def _names_another(name: str, wanted: set[InstrumentKey]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -35,6 +36,13 @@ def select(spec: str | Path) -> Selection:
         raise FeedError("Expected a Parquet or CSV file, a folder or a wildcard to replay, found nothing")
     first, last = _days(query)
     return Selection(tuple(dict.fromkeys(files)), first, last)
+
+
+def absolute(spec: str) -> str:
+    """The same files from whatever folder they are asked for, by a worker or another day's command."""
+    paths, mark, query = _split(spec)
+    parts = [os.path.abspath(Path(part.strip()).expanduser()) for part in paths.split(",") if part.strip()]  # noqa: PTH100 - resolve() would follow links
+    return ",".join(parts) + mark + query
 
 
 def _split(text: str) -> tuple[str, str, str]:

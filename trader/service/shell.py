@@ -87,23 +87,21 @@ def spec_for(settings: Settings, catalogue: Catalogue, wanted: Asked, *, ranged:
 def source_of(settings: Settings, data: str | None) -> Source:
     """``data=`` first, then what this desk's market has."""
     from trader.backtest.candles import Source
+    from trader.feed.selection import absolute
 
     if data is not None:
-        return Source(_absolute(data))
+        return Source(absolute(data))
     match settings.market:
         case Market.REPLAY:
-            return Source(_absolute(settings.replay_path))
+            return Source(absolute(settings.replay_path))
         case Market.ZERODHA:
-            return Source(_absolute(str(settings.data_dir / CANDLES)))
+            cached = settings.data_dir / CANDLES
+            if not cached.exists():
+                raise InvalidInput("No candles were fetched yet: bot.py download fetches them.")
+            return Source(absolute(str(cached)))
         case Market.SIMULATED:
             # To last midnight: the same line has the same candles all day.
             return Source(seed=settings.seed, until=datetime.combine(datetime.now(IST), time(), IST))
-
-
-def _absolute(path: str) -> str:
-    """Results remember where their candles were, whatever folder they are asked for from."""
-    found = Path(path).expanduser()
-    return str(found.resolve()) if found.exists() else path
 
 
 def shelf_of(settings: Settings) -> Path:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -61,6 +61,9 @@ class Studies:
         from trader.backtest.work import hunt_of, spec_of, warm_from, work_for
 
         wanted = asked(words, self.now().date(), usage)
+        if self.settings.market is Market.REPLAY and wanted.last is None:
+            # The recording goes on behind the desk's day: 90d would be all of that, too.
+            wanted = replace(wanted, last=max(wanted.first, self.now().date()))
         if "data" in wanted.own:
             raise InvalidInput("data= is for the shell; here the candles are this desk's market's.")
         if shell := [name for name in SHELL if name in wanted.own]:
@@ -88,12 +91,13 @@ class Studies:
 
     def _source(self) -> dict[str, object]:
         from trader.backtest.candles import Source
+        from trader.feed.selection import absolute
 
         match self.settings.market:
             case Market.REPLAY:
-                return Source(str(self.settings.replay_path)).written()
+                return Source(absolute(self.settings.replay_path)).written()
             case Market.ZERODHA:
-                return Source(str(self.settings.data_dir / CANDLES)).written()
+                return Source(absolute(str(self.settings.data_dir / CANDLES))).written()
             case Market.SIMULATED:
                 return Source(seed=self.settings.seed, until=self.now()).written()
 

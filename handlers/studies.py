@@ -122,8 +122,8 @@ async def backtests(desk: DeskPort, call: Call) -> Reply:
     for entry in listing.entries[:_LISTED]:
         share = entry.numbers.get("return", float("nan"))
         made = f"{day_words(entry.made_at.date())} {clock_text(entry.made_at)}"
-        lines = (ends(entry.title, percent(share, signed=True)), *_indented(entry.about), *_indented(made))
-        blocks.append(Pre("\n".join(lines)))
+        told = (ends(entry.title, percent(share, signed=True)), *_indented(entry.about), *_indented(made))
+        blocks.append(Pre("\n".join(told)))
         blocks.append(Line(entry.id))
     return Reply((*blocks, *map(Line, listing.damaged)))
 

@@ -83,8 +83,7 @@ def test_noise_on_the_candles_is_seeded_and_varies_the_end(settings: Settings, d
     assert typed(settings, "montecarlo last noise=30 runs=8") == 0
     said = capsys.readouterr().out
     assert "8 runs, candles with 30% noise" in said
-    (row,) = [line for line in said.splitlines() if line.startswith("Net")]
-    assert len(set(row.split()[1:])) > 3
+    assert len(set(re.findall(r"[+-]₹[\d,]+$", said, re.MULTILINE))) > 3
     assert shelf(settings).path(newest(settings), "fan-noise.png").exists()
     typed(settings, "montecarlo last noise=30 runs=8")
     assert capsys.readouterr().out == said

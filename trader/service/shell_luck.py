@@ -38,7 +38,10 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
             notes = ["Only what lasts a single candle is moved; trends and gaps are as they were."]
         else:
             bands, kind = _reordered(shelf, name, own), own.get("order", "bootstrap")
-            notes = ["Trades are drawn one by one: a portfolio that falls together falls further."]
+            notes = [
+                "Trades are drawn one by one: a portfolio that falls together falls further.",
+                "Drawdowns are looked at when trades close; while they were open they were deeper.",
+            ]
         picture = shelf.path(name, f"fan-{kind}.png")
         picture.write_bytes(fan(bands))
     _show(shelf, name, bands, notes)
@@ -114,10 +117,11 @@ def _show(shelf: Shelf, name: str, bands: Bands, notes: Sequence[str]) -> None:
     screen.print(entry.about)
     screen.print(f"{bands.runs:,} runs, {bands.what}")
     screen.print()
-    head = ("Of 100 runs", *(f"{level}th" for level in LEVELS), "Backtest")
-    falls = ("Drawdown", *map(percent, bands.drawdown), percent(bands.seen_drawdown))
-    ends = [money(value - bands.capital) for value in (*bands.final, bands.seen_final)]
-    table(screen, head, [falls, ("Net", *ends)], "<>>>>>>")
+    # A row for each band: rupees side by side would not fit eighty columns, and be folded.
+    names = (*(f"{level}th" for level in LEVELS), "Backtest")
+    falls = map(percent, (*bands.drawdown, bands.seen_drawdown))
+    ends = (money(value - bands.capital) for value in (*bands.final, bands.seen_final))
+    table(screen, ("Of 100 runs", "Drawdown", "Net"), list(zip(names, falls, ends, strict=True)), "<>>")
     screen.print(bands.sentence)
     for note in notes:
         bullet(screen, note)

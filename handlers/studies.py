@@ -155,9 +155,15 @@ def _cancel(job: Job) -> Button:
 
 
 async def _course(desk: DeskPort, job: Job, *, terminal: bool) -> AsyncIterator[Reply]:
+    step = _step(job)  # as the answer to the command has it
     async for at in desk.studies().follow(job):
         head = Line(f"{at.number}. {at.title}", bold=True)
-        if not at.state.over:
+        if not at.state.over and terminal:
+            # Here nothing is written over: a line for each step, not for each look.
+            if (now := _step(at)) != step:
+                step = now
+                yield Reply((Line(f"{at.number}. {at.title}: {now}"),))
+        elif not at.state.over:
             yield Reply((head, *_progress(at)), ((_cancel(at),),))
         elif at.state is JobState.DONE:
             if not terminal:
@@ -167,6 +173,13 @@ async def _course(desk: DeskPort, job: Job, *, terminal: bool) -> AsyncIterator[
             yield Reply((head, Line(at.trouble)))
         else:
             yield Reply((head, Line("Cancelled.")))
+
+
+def _step(job: Job) -> str:
+    """How far it is in tenths, or what it does."""
+    if not job.total:
+        return _how_far(job)
+    return f"{10 * (10 * min(job.done, job.total) // job.total)}% of {job.total:,}"
 
 
 def _progress(job: Job) -> list[Block]:

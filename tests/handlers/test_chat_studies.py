@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests.backtest.made import made_result
 from trader.backtest.metrics import metrics
 from trader.backtest.shelf import Shelf
 from trader.domain.times import IST
-from trader.service.research import Research
+from trader.service.research import Job, Research
 from trader.service.settings import read_settings
 from trader.service.studies import SHELF, Studies
 from trader.strategy.catalogue import Catalogue
@@ -157,6 +158,31 @@ async def test_symbols_a_job_s_title_has_no_room_for_are_counted(room: Room) -> 
     begun = await room.offered("/backtest ema_crossover TCS,INFY,RELIANCE,SBIN 5m 30d")
     assert (seen(begun) or "").startswith("1. ema_crossover TCS, INFY, RELIANCE and 1 more 5m\n")
     await room.pressed(begun, "Cancel 1")
+
+
+class Looking(Research):
+    """Looks often."""
+
+    def follow(self, job: Job, every: float = 0.01) -> AsyncIterator[Job]:
+        return super().follow(job, every)
+
+
+async def test_a_terminal_has_a_line_for_each_step_and_not_for_each_look(room: Room, tmp_path: Path) -> None:
+    worker = tmp_path / "worker.py"
+    slow = """
+for n in range(1, 41):
+    tell(done=n, total=40, text=f"best {n}")
+    time.sleep(0.05)
+"""
+    worker.write_text(worker.read_text().replace('tell(done=1, total=4, text="best 0.5")', slow))
+    research = Looking((sys.executable, str(worker)), tmp_path)
+    room.desk.the_studies = replace(room.desk.studies(), research=research)
+    begun = await room.dispatcher(room.from_terminal("/backtest ema_crossover RELIANCE 5m 9d"))
+    assert begun is not None
+    *steps, _result = [step.reply.headline for step in await course_of(begun)]
+    await research.close()
+    assert "1. ema_crossover RELIANCE 5m: 50% of 40" in steps
+    assert len(steps) == len(set(steps)) <= 12
 
 
 async def test_what_a_phone_leaves_out_of_many_warnings_is_counted(room: Room, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from trader.domain.errors import InvalidInput
-from trader.service.research import MOST_WAITING, JobState, Research
+from trader.service.research import HERE, MOST_WAITING, JobState, Research
 
 PATIENCE = 30.0
 
@@ -143,3 +143,23 @@ async def test_stopping_kills_what_runs(research: Research) -> None:
         await research.close()
     assert job.state is JobState.CANCELLED
     assert not lives(job.text)
+
+
+ALONE = """
+import subprocess, sys, time
+child = "from trader.backtest import worker; worker.end_with_the_desk(); print('at work', flush=True)"
+subprocess.Popen([sys.executable, "-c", child + "; import time; time.sleep(300)"])
+time.sleep(300)
+"""
+
+
+async def test_a_worker_does_not_outlive_a_desk_that_was_killed() -> None:
+    desk = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ALONE, cwd=HERE, stdout=asyncio.subprocess.PIPE
+    )
+    assert desk.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        assert await desk.stdout.readline() == b"at work\n"
+        desk.kill()
+        assert await desk.stdout.read() == b""  # the worker's end of the pipe is closed, too
+        await desk.wait()

@@ -122,7 +122,7 @@ class Console:
         """People see how it goes on, a script what it came to."""
         last: Outgoing | None = None
         async for last in course:
-            if self._screen.interactive:
+            if self._screen.interactive and len(last.reply.blocks) == 1:  # what says more is what it came to
                 self._screen.note(last.reply.headline)
         if last is not None:
             self._show(last)

@@ -24,6 +24,7 @@ from trader.backtest.shelf import Shelf
 from trader.domain.errors import FeedError, InvalidInput
 from trader.service import shell, shell_parity
 from trader.service.settings import Settings, read_settings
+from trader.strategy.catalogue import Catalogue
 
 ROOT = STRATEGIES.parent
 TEST = f"ema_crossover RELIANCE,INFY 5m {SPAN} drawdown=90"
@@ -292,6 +293,33 @@ def test_without_a_download_zerodha_s_candles_are_asked_for(tmp_path: Path) -> N
     keys = {"MARKET": "zerodha", "KITE_API_KEY": "key", "KITE_API_SECRET": "secret"}
     with pytest.raises(InvalidInput, match=r"bot\.py download"):
         typed(read_settings({**keys, "DATA_DIR": str(tmp_path)}), "backtest ema_crossover RELIANCE 5m 90d")
+
+
+AHEAD = '''
+import numpy as np
+from trader.strategy import Bars, Signals, Strategy
+
+
+class Tomorrow(Strategy):
+    """Knows what comes."""
+
+    def signals(self, bars: Bars) -> Signals:
+        later = np.roll(bars.close, -5)
+        return Signals(enter_long=later > bars.close * 1.002, exit_long=later < bars.close)
+'''
+
+
+def test_what_looks_ahead_is_not_to_be_believed_and_its_page_says_so(
+    settings: Settings, data: str, tmp_path: Path, capsys
+) -> None:
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "tomorrow.py").write_text(AHEAD)
+    line = f"tomorrow RELIANCE 5m {SPAN} {data}"
+    shell.backtest(settings, Catalogue.discover(tmp_path / "strategies"), line.split())
+    assert "• Not to be believed, the desk refuses tomorrow. Look-ahead:" in capsys.readouterr().out
+    assert "Not to be believed" in shelf(settings).path(newest(settings), "page.html").read_text("utf-8")
+    typed(settings, f"backtest {TEST} {data}")
+    assert "Not to be believed" not in capsys.readouterr().out
 
 
 def test_an_instrument_under_two_names_is_traded_once(settings: Settings, data: str) -> None:

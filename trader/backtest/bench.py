@@ -117,7 +117,10 @@ def keep(
 
     tell(0, 0, "drawing the report")
     # All of them are kept: whoever opens the page next year has not read the chat.
-    result = replace(result, warnings=_sentences(bench.wanted.source.notes, bench.warnings, result.warnings))
+    warnings = _sentences(
+        _refused(bench, result), bench.wanted.source.notes, bench.warnings, result.warnings
+    )  # fmt: skip
+    result = replace(result, warnings=warnings)
     found = metrics(result)
     kept = Shelf(shelf)
     html = page(result, found, bench.backtester.panel.bars)
@@ -137,6 +140,20 @@ def keep(
         bars=result.bars,
         seconds=result.seconds,
     )
+
+
+def _refused(bench: Bench, result: Result) -> list[str]:
+    """On strategies the desk would not start: who looks ahead has the best figures of all."""
+    from trader.backtest.lookahead import check
+    from trader.backtest.verdict import Grade
+
+    said = []
+    for leg in result.spec.legs:
+        kind = bench.backtester.world.catalogue.get(leg.strategy)
+        verdict = check(kind, dict(leg.settings), interval=leg.interval)
+        if verdict.grade is Grade.FAIL:
+            said.append(f"Not to be believed, the desk refuses {leg.strategy}. {verdict.sentence}")
+    return said
 
 
 def _sentences(*parts: Sequence[str]) -> tuple[str, ...]:

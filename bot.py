@@ -73,9 +73,15 @@ def main(argv: list[str] | None = None) -> int:
         choices=["run", "doctor", "rehearse", "download", *STUDIES],
         help="what to do (run)",
     )
-    parser.add_argument("words", nargs="*", help="what the command needs; without any it says what")
+    parser.add_argument("words", nargs="*", help="what the command needs; a test's --help tells")
     parser.add_argument("--version", action="version", version=f"Munim {VERSION}")
-    given = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] in STUDIES and {"-h", "--help"} & set(words[1:]):
+        from trader.service.shell import help_of
+
+        print(help_of(words[0]))  # noqa: T201 - the command line's own answer
+        return 0
+    given = parser.parse_args(words)
     try:
         settings = read_settings(_environment())
         work: Callable[[Settings], Coroutine[Any, Any, int]] = run

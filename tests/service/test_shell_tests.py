@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.shells import SPAN, STRATEGIES, candles, catalogue, settings_at, typed
-from trader.backtest.asked import RULES
+from trader.backtest.asked import OWN, RULES
 from trader.backtest.bench import Wanted, begin
 from trader.backtest.parity import Difference, Parity, parity
 from trader.backtest.shelf import Shelf
@@ -405,6 +405,25 @@ def test_a_search_that_is_stopped_says_how_to_go_on_and_does(tmp_path: Path, dat
     done = bot(tmp_path, *words, f"trials={count + 1}", "holdout=25")
     assert re.search(rf"^Tried +{count + 1} of {count + 1}$", done.stdout, re.MULTILINE), done.stderr
     assert tried(tmp_path / "optuna.db") == count + 1  # the others were not tried again
+
+
+@pytest.mark.parametrize("command", shell.COMMANDS)
+def test_help_tells_each_command_s_words_and_settings(command: str, settings: Settings) -> None:
+    said = shell.help_of(command)
+    assert said.startswith(f"Usage: bot.py {command} ")
+    told = set(re.findall(r"^  ([a-z_]+)=", said, re.MULTILINE))
+    assert "data" in told
+    for name in sorted(OWN.keys() - told):
+        if command not in ("montecarlo", "backtests"):  # they read their words otherwise
+            symbols = "ema_crossover:INFY" if command == "portfolio" else "ema_crossover INFY"
+            with pytest.raises(InvalidInput, match=f"{name}= means nothing here"):
+                typed(settings, f"{command} {symbols} 5m {name}=1")
+
+
+def test_the_program_helps_with_one_command(tmp_path: Path) -> None:
+    done = bot(tmp_path, "backtest", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "daily_loss=" in done.stdout
 
 
 @pytest.mark.parametrize("words", [("check", "nosuch"), ("parity",), ("backtests", "x"), ("portfolio", "x")])

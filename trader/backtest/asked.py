@@ -26,7 +26,7 @@ OWN: Final[Mapping[str, str]] = {
     "daily_loss": "% of capital a day may lose; the desk's own unless given",
     "slippage": "% lost by every market order; the paper desk's own unless given",
     "charges": "off: without brokerage and taxes, to compare with others",
-    "data": "a folder or file of candles",
+    "data": "a folder, a file or a pattern of candles",
     "goal": "the figure to search by: net, sharpe, calmar, sqn …",
     "where": "bounds to keep, as in trades>=30;drawdown<=10",
     "trials": "how many settings to try at most",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, time
 from importlib import import_module
@@ -34,6 +34,7 @@ FINE: Final = 0
 FOUND: Final = 1  # what it looks for: a fault, a difference
 STOPPED: Final = 130  # by Ctrl-C, as shells have it
 _WIDE = 34
+_TOGETHER = "[workers=2] [storage=postgresql://user@host/name]"
 
 
 def backtest(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
@@ -46,13 +47,37 @@ def backtest(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> 
 def optimize(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
     from trader.backtest.asked import OPTIMIZING
 
-    said = f"{usage(OPTIMIZE)} [workers=2] [storage=postgresql://user@host/name]"
-    return _study(settings, catalogue, words, said, OPTIMIZING, search=True)
+    return _study(settings, catalogue, words, f"{usage(OPTIMIZE)} {_TOGETHER}", OPTIMIZING, search=True)
 
 
 def usage(chat: str) -> str:
     """Chat's, as the command line has it."""
     return f"bot.py {chat.removeprefix('/')} [data=FOLDER]"
+
+
+def help_of(command: str) -> str:
+    """How a command is typed, and what each setting of its own means."""
+    from trader.backtest.asked import OPTIMIZING, OWN, RULES, SEARCHING
+
+    names: Mapping[str, Sequence[str]] = {
+        "backtest": RULES,
+        "optimize": OPTIMIZING,
+        "walkforward": (*RULES, *SEARCHING, "train", "test", "anchored"),
+        "montecarlo": ("runs", "order", "seed", "noise", "data"),
+        "portfolio": (*RULES, "weigh", "holdout", "cap"),
+        "check": ("data", "seed"),
+        "parity": RULES,
+        "backtests": ("data",),
+    }
+    lines = [f"Usage: {_usage_of(command)}", ""]
+    lines += [f"  {name + '=':<12}{OWN[name]}" for name in names[command]]
+    return "\n".join(lines)
+
+
+def _usage_of(command: str) -> str:
+    if command in _MODULES:
+        return str(import_module(f"trader.service.shell_{_MODULES[command]}").USAGE)
+    return usage(BACKTEST) if command == "backtest" else f"{usage(OPTIMIZE)} {_TOGETHER}"
 
 
 def asked_and_spec(
@@ -249,13 +274,16 @@ def _late(module: str) -> Command:
     return run
 
 
+_MODULES = {
+    "walkforward": "walk",
+    "montecarlo": "luck",
+    "portfolio": "portfolio",
+    "check": "check",
+    "parity": "parity",
+    "backtests": "kept",
+}
 COMMANDS: dict[str, Command] = {
     "backtest": backtest,
     "optimize": optimize,
-    "walkforward": _late("walk"),
-    "montecarlo": _late("luck"),
-    "portfolio": _late("portfolio"),
-    "check": _late("check"),
-    "parity": _late("parity"),
-    "backtests": _late("kept"),
+    **{command: _late(module) for command, module in _MODULES.items()},
 }

@@ -13,6 +13,7 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from select import select
 
 import pytest
 
@@ -405,6 +406,27 @@ def test_a_search_that_is_stopped_says_how_to_go_on_and_does(tmp_path: Path, dat
     done = bot(tmp_path, *words, f"trials={count + 1}", "holdout=25")
     assert re.search(rf"^Tried +{count + 1} of {count + 1}$", done.stdout, re.MULTILINE), done.stderr
     assert tried(tmp_path / "optuna.db") == count + 1  # the others were not tried again
+
+
+def test_workers_do_not_go_on_without_the_process_that_was_killed(tmp_path: Path, data: str) -> None:
+    many = ["fast=5:20:1", "slow=30:100:1", "stop=0.5:2:0.1", "sampler=grid"]
+    line = [*TEST.split(), *many, "where=trades>=1", "workers=2", data]
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "bot.py"), "optimize", *line],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path,
+        env={"DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+    ) as searching:  # fmt: skip
+        try:
+            until = time.monotonic() + 120
+            while tried(tmp_path / "optuna.db") < 5 and searching.poll() is None:
+                assert time.monotonic() < until
+                time.sleep(0.05)
+        finally:
+            searching.kill()
+        assert searching.stdout is not None
+        ready, _, _ = select([searching.stdout], [], [], 30)
+        assert ready, "somebody still holds the pipe"
+        assert searching.stdout.read() == b""  # the workers' end of it is closed, too
 
 
 @pytest.mark.parametrize("command", shell.COMMANDS)

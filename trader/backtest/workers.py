@@ -78,9 +78,15 @@ def _work(
 
     # Ctrl-C reaches every process of the terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    first = multiprocessing.parent_process()
+
+    def over() -> bool:
+        """Asked to end, or left behind by a first process that was killed and could not ask."""
+        return stop.is_set() or first is None or not first.is_alive()
+
     # What stops this one (a database that is gone, settings that all fail) stops the first, and that says so.
     with contextlib.suppress(MunimError):
-        search(make(), space, goal, span=span, plan=plan, storage=storage, cancel=stop.is_set)
+        search(make(), space, goal, span=span, plan=plan, storage=storage, cancel=over)
 
 
 def _end(processes: list[BaseProcess]) -> None:

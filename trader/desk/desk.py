@@ -47,6 +47,7 @@ from trader.desk.funding import Purse
 from trader.desk.guard import Guard
 from trader.desk.judging import Judging
 from trader.desk.kill import Kill
+from trader.desk.lookout import Lookout
 from trader.desk.orderflow import OrderFlow
 from trader.desk.orders import describe
 from trader.desk.overnight import Overnight
@@ -117,6 +118,7 @@ class Desk:
         self._flow = OrderFlow(self._state, gate)
         self._overnight = Overnight(self._state, gate)
         self._exits = Exits(self._state, self._flow, self._overnight)
+        self._lookout = Lookout(self._state, self._exits)
         self._guard = Guard(self._state, self._flow, self._exits)
         self._squareoff = Squareoff(self._state, self._flow, self._exits, self._overnight)
         self._runner = Runner(self._state, self._flow, self._exits)
@@ -265,6 +267,7 @@ class Desk:
         self._flow.on_clock(turn)
         self._judging.on_clock(turn)
         self._overnight.on_clock(turn)
+        self._lookout.on_clock(turn)
         self._exits.on_clock(turn)
         self._runner.on_clock(turn)
         self._books.on_clock(turn)

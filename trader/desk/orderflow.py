@@ -19,7 +19,7 @@ from trader.desk.portfolio import Booked, Slot
 from trader.desk.risk import RiskGate
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import InstrumentKey
-from trader.domain.money import decimal_of
+from trader.domain.money import decimal_of, rupees
 from trader.domain.order import (
     EXTERNAL,
     BrokerStatus,
@@ -241,7 +241,7 @@ class OrderFlow:
                 "order",
                 f"Outcome unknown: {machine.describe(after)}",
                 "It may or may not be at the broker. It will not be sent again;"
-                f" the order book is searched for its tag {tag}.",
+                f" the order book is searched for its tag {tag}.{_bare(after)}",
             )
 
     def not_placed(self, turn: Turn, order: Order, proof: str) -> None:
@@ -472,6 +472,17 @@ class OrderFlow:
 def seen_in_positions_only(order: Order) -> bool:
     """Whether the order is ``taken_away``'s own: the broker never had it."""
     return order.purpose is Purpose.EXTERNAL and (order.order_id or "").startswith(_TAKEN)
+
+
+def _bare(order: Order) -> str:
+    """What it means while nobody knows whether a stop rests (lookout.py)."""
+    if order.purpose is not Purpose.STOP or order.trigger_price is None:
+        return ""
+    past = "below" if order.side is Side.SELL else "above"
+    return (
+        f"\nUntil then no stop may rest: at or {past} {rupees(order.trigger_price)} the desk, while it runs,"
+        " leaves at the market."
+    )
 
 
 def _ignore_fill(turn: Turn, order: Order, fill: Fill, booked: Booked) -> None:

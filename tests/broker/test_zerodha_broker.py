@@ -153,6 +153,16 @@ async def test_a_book_is_proven_by_what_was_learned_another_way(desk: KiteDesk) 
     assert desk.broker.book_proven_at == MONDAY + timedelta(seconds=5)
 
 
+async def test_a_book_is_proven_by_what_it_dates_itself_when_nothing_is_told(desk: KiteDesk) -> None:
+    """The stream is deaf; the owner trades in the app, and the clocks may differ."""
+    await desk.broker.place(limit(90))
+    desk.wait(300)
+    desk.server.app.order(KEY, "BUY", 1)
+    desk.wait(60)
+    await desk.broker.book()
+    assert desk.broker.book_proven_at == MONDAY + timedelta(seconds=270)
+
+
 async def test_yesterdays_orders_are_not_missed_in_todays_book(desk: KiteDesk) -> None:
     await desk.broker.place(limit(90, "T1"))
     await desk.broker.book()

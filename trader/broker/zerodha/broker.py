@@ -150,8 +150,9 @@ class ZerodhaBroker:
             if _fills(before) != _fills(rows):
                 why = "orders were filled while it was read"
                 continue
-            updates, positions = self._updates(rows, trades or ()), self._positions(answer)
-            why = self._memory.contradiction(updates, told, self._time.now()) or ""
+            now = self._time.now()
+            updates, positions = self._updates(rows, trades or (), now), self._positions(answer)
+            why = self._memory.contradiction(updates, told, now) or ""
             if not why:
                 self._rest.budgets.placed_already(len(rows))
                 proven_at, traded = self.book_proven_at or _NEVER, self._traded(trades)
@@ -282,12 +283,14 @@ class ZerodhaBroker:
             log.warning("The trades are not compared with the orders: %s", error)
             return None
 
-    def _updates(self, rows: Sequence[dict[str, Any]], trades: Sequence[dict[str, Any]]) -> list[OrderUpdate]:
+    def _updates(
+        self, rows: Sequence[dict[str, Any]], trades: Sequence[dict[str, Any]], now: datetime
+    ) -> list[OrderUpdate]:
         try:
             of_order: dict[str, list[dict[str, Any]]] = defaultdict(list)
             for trade in trades:
                 of_order[str(trade.get("order_id"))].append(trade)
-            now, ours = self._time.now(), [row for row in rows if self._ours(row)]
+            ours = [row for row in rows if self._ours(row)]
             return [mapping.order_update(row, now, of_order[str(row.get("order_id"))]) for row in ours]
         except UnreadableRow as error:
             raise BrokerUnavailable(f"Zerodha's order book cannot be read: {error}.") from error

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from trader.domain.order import OrderId, OrderUpdate, Tag
 from trader.domain.times import ist
+
+AHEAD = timedelta(seconds=30)  # Zerodha's clock, that dates the rows, may be so far ahead of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,11 @@ class Memory:
         today = ist(now).date()
         for order_id, row in shown.items():
             self._known[order_id] = self._grown(row, today)
-        self.proven_at = told.at
+        # What it dates itself proves as much: while the stream is deaf nothing else may (one without a date
+        # has ``now``).
+        dated = [row.at - AHEAD for row in shown.values() if row.at < now]
+        proofs = [at for at in (self.proven_at, told.at, *dated) if at is not None]
+        self.proven_at = max(proofs, default=None)
         return None
 
     def _grown(self, update: OrderUpdate, today: date) -> _Known:

@@ -54,6 +54,7 @@ class Books:
         self._asked: dict[str, datetime] = {}  # /reconcile by source id, until its result is told
         self._first = True
         self._read_at: datetime | None = None
+        self._asked_at: datetime | None = None  # for the newest reading
         # Rows of the last reading that tell of ended orders of ours what is known: nearly all of a book.
         self._ended: dict[OrderId, OrderUpdate] = {}
         self._lost_at: datetime | None = None  # the session; what was asked before tells of before
@@ -85,7 +86,7 @@ class Books:
         if not self._state.reconciled or self._waiting:
             return True
         for order in self._state.working.values():
-            if order.state is OrderState.UNKNOWN:
+            if order.state is OrderState.UNKNOWN or self._flow.refusals.since(order.tag, self._asked_at):
                 return True
             moving = order.state in _MOVING or order.order_type is OrderType.MARKET
             if order.state is not OrderState.INTENT and moving and at - order.updated_at > SETTLES_WITHIN:
@@ -122,6 +123,7 @@ class Books:
 
     def on_book(self, turn: Turn, book: BookRead) -> None:
         self._read_at = turn.at
+        self._asked_at = book.asked_at
         state = self._state
         shown = {update.order_id for update in book.orders}
         behind = self._behind(turn, book, shown)

@@ -16,6 +16,7 @@ from trader.desk.limits import (
     MODIFICATIONS_PER_ORDER,
 )
 from trader.desk.portfolio import Booked, Slot
+from trader.desk.refusals import Refusals
 from trader.desk.risk import RiskGate
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import InstrumentKey
@@ -80,6 +81,7 @@ class OrderFlow:
         # Entries nobody wants any more, and what is to become of what they fill all the same.
         self._withdrawn: dict[Tag, tuple[str, Purpose | None]] = {}
         self._lost_answers: set[Tag] = set()  # changes and cancels whose outcome is unknown
+        self.refusals = Refusals()
         # The last update that told nothing new of an order, and that order: the book shows it every minute.
         self._idle: dict[Tag, tuple[Order, OrderUpdate]] = {}
 
@@ -121,6 +123,10 @@ class OrderFlow:
         state = self._state
         if order.state not in _CHANGEABLE or order.order_id is None or not self._room(turn, spare=1):
             return False
+        terms = (quantity, order_type, price, trigger_price)
+        # Whoever leaves has pauses of his own.
+        if purpose is Purpose.STOP and self.refusals.hold(order.tag, terms, turn.at):
+            return False
         instrument = state.instrument(order.key)
         assert instrument is not None  # noqa: S101 - it rests at the broker, so it was known
         change = OrderChange(
@@ -131,6 +137,7 @@ class OrderFlow:
         if isinstance(verdict, Denied):
             return False
         state.pace.count(turn.at, placed=False)
+        self.refusals.sent(order.tag, terms)
         self._before_change[order.tag] = order
         quote = state.quotes.get(order.key)
         if order_type is OrderType.MARKET and quote is not None:
@@ -145,11 +152,12 @@ class OrderFlow:
     def cancel(self, turn: Turn, order: Order, why: str) -> None:
         """Ask the broker to cancel. Nothing happens while the order has no id, while an answer to an earlier
         request is due (an answer names the order, not the request) or while the second is used up: whoever
-        wants it gone asks again with the next second."""
+        wants it gone asks again with the next second. Refused, it is asked for ever less often."""
         if order.state.terminal or order.state in _ANSWERING or order.order_id is None:
             return
-        if not self._room(turn):
+        if not self._room(turn) or self.refusals.hold(order.tag, None, turn.at):
             return
+        self.refusals.sent(order.tag, None)
         self._keep(turn, machine.cancelling(order, turn.at), order, why)
         self._state.pace.count(turn.at, placed=False)
         turn.send(Cancel(order.tag, order.order_id))
@@ -273,6 +281,8 @@ class OrderFlow:
             if order.state in _ANSWERING:
                 self._lost_answers.add(tag)  # what it came to shows in the book
             return
+        if error and order.state in _ANSWERING:
+            self.refusals.refused(tag, turn.at)
         after = machine.change_answered(order, self._before_change.pop(tag, None), error, turn.at)
         if used_up:  # it was changed elsewhere too
             after = replaced(after, modifications=max(after.modifications, MODIFICATIONS_PER_ORDER))
@@ -323,6 +333,7 @@ class OrderFlow:
         if same and merged.execution is None:
             self._idle[order.tag] = (order, update)
             return
+        self.refusals.moved(order.tag)
         self._keep(turn, after, order, update.message)
         if merged.execution is not None:
             self._book(turn, order, after, merged.execution)
@@ -429,6 +440,7 @@ class OrderFlow:
             self._before_change.pop(tag, None)
             self._decided_at.pop(tag, None)
             self._idle.pop(tag, None)
+            self.refusals.forget(tag)
         if after.state not in _ANSWERING:
             self._lost_answers.discard(tag)
         sequence = state.sequences.get(tag, 0) + 1

@@ -56,6 +56,18 @@ def test_what_stays_open_is_told_with_its_stop() -> None:
     assert world.working(Purpose.STOP)
 
 
+def test_an_entry_still_on_its_way_is_told_too() -> None:
+    """What it fills while nobody is logged in has no stop."""
+    world = DeskWorld()
+    world.broker.fills = False
+    world.start()
+    world.tick(1000.0)
+    world.bar(BUY)
+    world.handle(BrokerLost(world.now))
+    (told,) = (alert for alert in world.alerts() if alert.title == TITLE)
+    assert "without a stop if it fills: BUY" in told.body
+
+
 def test_with_nothing_open_nothing_is_told() -> None:
     world = DeskWorld()
     world.handle(BrokerLost(world.now))

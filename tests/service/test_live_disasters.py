@@ -38,3 +38,36 @@ async def test_a_stop_nobody_answered_for_is_made_good_where_it_is_missing(
         assert [o.filled for o in sold] == [10]
         assert (sold[0].tag == stop.tag) is accepted
         live.nothing_is_lost_or_doubled()
+
+
+@pytest.mark.parametrize("fault", ["stale", "down"])
+@brisk
+async def test_while_the_book_cannot_be_read_nothing_is_entered_and_the_owner_hears_of_it(
+    fault: str, tmp_path: Path
+) -> None:
+    """Row 27: the reads stand still, or do not answer, while orders are taken and the stream tells."""
+    async with live_house(tmp_path) as live:
+        if fault == "stale":
+            live.kite.faults.add("stale", times=None)
+        else:
+            for route in ("orders", "positions", "holdings", "trades"):
+                live.kite.faults.add("down", route, times=None)
+        await live.touches()
+        await live.until(live.protected, "protected")
+        told = await live.hears("The broker cannot be read since", within=300)
+        assert "No entries until it can." in told.body
+        assert live.mode == "ACTIVE"
+        live.quotes(1460)  # the stop works by itself
+        await live.until(lambda: not live.held(), "stopped out")
+        await live.falls_back()
+        await live.touches()
+        assert len(live.entries()) == 1
+        assert live.told("[book_unread]")
+        assert live.sent("orders") <= 60, "asked with patience"
+        live.kite.faults.clear()
+        await live.hears("The broker can be read again", within=60)
+        await live.falls_back()
+        await live.touches()
+        await live.until(live.protected, "entered again")
+        assert live.times_told("The broker cannot be read since") == 1
+        live.nothing_is_lost_or_doubled()

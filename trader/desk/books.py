@@ -15,6 +15,7 @@ from trader.desk.guard import Guard
 from trader.desk.locks import Held
 from trader.desk.orderflow import OrderFlow, seen_in_positions_only
 from trader.desk.state import DeskState, Turn
+from trader.desk.unread import Unread
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.order import Order, OrderId, OrderState, OrderType, OrderUpdate, Product, Tag
 from trader.domain.records import DeskMode, Priority, Setting
@@ -45,6 +46,7 @@ class Books:
         self._guard = guard
         self._differences = differences
         self._executions = Executions(state, flow)
+        self._unread = Unread(state)
         self._absent: dict[Tag, int] = {}  # complete readings without a trace
         self._reads = 0
         self._next_read: datetime | None = None
@@ -83,7 +85,7 @@ class Books:
             turn.send(ReadBook(BookPurpose.RECONCILE if first else BookPurpose.RESOLVE))
 
     def _unsettled(self, at: datetime) -> bool:
-        if not self._state.reconciled or self._waiting:
+        if not self._state.reconciled or self._waiting or self._unread.failing:
             return True
         for order in self._state.working.values():
             if order.state is OrderState.UNKNOWN or self._flow.refusals.since(order.tag, self._asked_at):
@@ -124,6 +126,7 @@ class Books:
     def on_book(self, turn: Turn, book: BookRead) -> None:
         self._read_at = turn.at
         self._asked_at = book.asked_at
+        self._unread.read(turn)
         state = self._state
         shown = {update.order_id for update in book.orders}
         behind = self._behind(turn, book, shown)
@@ -296,6 +299,8 @@ class Books:
         return "Reading the broker's book; the result follows."
 
     def on_book_failed(self, turn: Turn, reason: str) -> None:
+        severed = self._lost_at is not None and not self._state.reconciled
+        self._unread.failed(turn, reason, severed=severed)
         if not self._asked:
             return
         for source_id in self._asked:

@@ -186,7 +186,9 @@ def armed(case: Case) -> Denied | None:
 def book_read(case: Case) -> Denied | None:
     if case.reconciled:
         return None
-    return Denied("book_unread", "The broker's book must be read first, as after every start and login.")
+    return Denied(
+        "book_unread", "The broker's book must be read first, as after a start, a login, an outage."
+    )
 
 
 def strategy_state(case: Case) -> Denied | None:

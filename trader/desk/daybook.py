@@ -66,7 +66,7 @@ class Daybook:
         self._tell(turn, Job.CHECKLIST, day, priority, title, [*lines, *day_plan(self._state.calendar, day)])
 
     def _desk(self) -> Sequence[CheckLine]:
-        latch, reconciled = self._state.latch, self._state.reconciled
+        latch, reconciled = self._state.latch, self._state.reconciled and not self._state.unread
         active = latch.mode is DeskMode.ACTIVE
         mode = str(latch.mode) if active else f"{latch.mode}, {latch.reason.rstrip('.')}"
         book = "read, in order" if reconciled else "not read yet: no entries"

@@ -55,7 +55,7 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
         armed=state.armed,
         paused=running is not None and running.instance.status is not _RUNNING,
         phase=moment.phase,
-        reconciled=state.reconciled,
+        reconciled=state.reconciled and not state.unread,
         session_text=moment.text,
         entries_until=moment.deadlines.entries_until,
         instrument=instrument,

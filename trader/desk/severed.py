@@ -8,7 +8,7 @@ from trader.desk.portfolio import slot_of
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import symbol_of
 from trader.domain.money import rupees
-from trader.domain.order import OrderState
+from trader.domain.order import OrderState, Purpose
 from trader.domain.position import Position
 from trader.domain.records import Priority
 
@@ -18,9 +18,15 @@ def tell_what_stays_open(turn: Turn, state: DeskState, exits: Exits) -> None:
     every session ends in one."""
     held = [p for p in state.portfolio.open_positions() if state.trades_now(p.key, turn.at)]
     unknown = [order for order in state.working.values() if order.state is OrderState.UNKNOWN]
-    if not held and not unknown:
+    entering = [
+        order
+        for order in state.working.values()
+        if order.purpose is Purpose.ENTRY and order not in unknown and state.trades_now(order.key, turn.at)
+    ]
+    if not held and not unknown and not entering:
         return
     lines = [_line(state, exits, position) for position in held]
+    lines += [f"On its way in, without a stop if it fills: {describe(order)}" for order in entering]
     lines += [f"Outcome unknown: {describe(order)}" for order in unknown]
     turn.alert(
         f"severed:{turn.at:%Y%m%d%H%M%S}",

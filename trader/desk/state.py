@@ -82,6 +82,7 @@ class DeskState:
     moved_at: dict[tuple[InstrumentKey, Product], datetime] = field(default_factory=dict)  # last fill
     # False from a restore until the broker's book was read: what is held is hearsay until then.
     reconciled: bool = True
+    unread: bool = False  # the book could not be read for a while (unread.py)
     opening_mark: dict[Slot, float] = field(default_factory=dict)  # see guard.py: carried positions
     armed: bool = True
     locks: dict[InstrumentKey, Lock] = field(default_factory=dict)  # no entries; see differences.py

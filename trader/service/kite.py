@@ -290,7 +290,7 @@ class KiteHouse:
         self._stale_told = True
         self._say(
             "Market data has stopped",
-            f"Since {clock_text(since)}. No entries on old prices; stops rest at the broker.",
+            f"Since {clock_text(since)}. No entries on old prices; stops that rest at the broker work.",
         )
 
     # -- what the owner asks ---------------------------------------------------------------------

@@ -97,11 +97,22 @@ class Leaving:
         if self._overnight.blocks(turn, slot) and turn.at - leaving.since < PATIENCE:
             return  # both could sell; but what must be left does not wait for ever
         resting = resting_exit(self._state, slot)
-        if resting is not None and self._convert(turn, resting, position, leaving):
-            return
-        for order in self._state.working_in(slot):
-            if order.purpose in CLOSING and order.tag != (resting.tag if resting else None):
-                self._press(turn, order, order.quantity, order.purpose, leaving)
+        others = [
+            order
+            for order in self._state.working_in(slot)
+            if order.purpose in CLOSING and order.tag != (resting.tag if resting else None)
+        ]
+        if resting is not None:
+            beside = sum(order.pending_quantity for order in others if self._counts(turn, order))
+            if beside >= abs(position.quantity):
+                # It was given up for lost and turned up: another order sells already. That one may yet have
+                # to be found, too; until then the stop rests where it is.
+                if all(order.order_id is not None for order in others):
+                    self._flow.cancel(turn, resting, "an exit is on its way already")
+            elif self._convert(turn, resting, position, beside, leaving):
+                return
+        for order in others:
+            self._press(turn, order, order.quantity, order.purpose, leaving)
         rest = abs(position.quantity) - closing_quantity(self._state, slot)
         if leaving.purpose is not Purpose.KILL:
             rest -= self._closed_by_broker(turn, slot, position)
@@ -157,13 +168,18 @@ class Leaving:
             note=f"leave: {leaving.purpose}",
         )
 
-    def _convert(self, turn: Turn, order: Order, position: Position, leaving: _Exit) -> bool:
-        """Turn the resting stop into the exit. True when the exit is in its hands."""
+    def _counts(self, turn: Turn, order: Order) -> bool:
+        """Whether an exit beside the stop sells, or may still be found to."""
+        return order.order_id is not None or turn.at - order.updated_at < PATIENCE
+
+    def _convert(self, turn: Turn, order: Order, position: Position, beside: int, leaving: _Exit) -> bool:
+        """Turn the resting stop into the exit of all that others ``beside`` it do not sell. True when the
+        exit is in its hands."""
         if order.order_id is None:
             # Nothing can be asked of it before the broker names it or the book proves it absent. Should it
             # turn up after the exit has gone its own way, it is cancelled (``_sweep``).
             return turn.at - leaving.since < PATIENCE
-        quantity = abs(position.quantity) + order.filled_quantity
+        quantity = abs(position.quantity) - beside + order.filled_quantity
         if order.order_type is OrderType.MARKET and order.quantity == quantity:
             self._press(turn, order, quantity, order.purpose, leaving)
             return order.purpose in CLOSING

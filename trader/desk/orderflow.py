@@ -9,7 +9,7 @@ from decimal import Decimal
 from trader.desk import orders as machine
 from trader.desk.booking import Booking
 from trader.desk.effects import Cancel, Change, Submit
-from trader.desk.exposure import case_of
+from trader.desk.exposure import CLOSING, case_of
 from trader.desk.limits import (
     BROKER_ORDERS_PER_MINUTE,
     BROKER_ORDERS_PER_SECOND,
@@ -487,7 +487,12 @@ def seen_in_positions_only(order: Order) -> bool:
 
 
 def _bare(order: Order) -> str:
-    """What it means while nobody knows whether a stop rests (lookout.py)."""
+    """What it means while nobody knows whether a stop rests (lookout.py), or an exit is on its way."""
+    if order.purpose in CLOSING:
+        return (
+            "\nUntil then the desk sends no other exit, which could close twice. If it cannot wait, look into"
+            " the broker's own app."
+        )
     if order.purpose is not Purpose.STOP or order.trigger_price is None:
         return ""
     past = "below" if order.side is Side.SELL else "above"

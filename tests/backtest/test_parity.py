@@ -264,6 +264,18 @@ def test_a_stop_of_one_product_does_not_pass_over_the_limit_of_another() -> None
     assert [t.exit_price for t in found.desk if t.symbol == "ZZZ"] == [101, Decimal("99.4")]
 
 
+def test_no_stop_is_moved_in_a_candle_that_begins_in_a_day_s_break() -> None:
+    """On 2 March 2024 the exchange traded to 10:00 and again from 11:30."""
+    rows: list[Candle | None] = [*flat(100, 1, BUY), *flat(100, 1), None, None]
+    rows += [(100, 102, 100, 101), *flat(101, 2)]
+    morning = OPENING.replace(month=3, day=2)
+    one = leg(Scripted, [ABC], {"quantity": "10", "trail": "0.5", "target": "0"}, Interval.M30)
+    data = {ABC: candles(rows, first=morning, interval=Interval.M30)}
+    found = parity(Spec((one,), limits=ROOMY), data, world())
+    assert len(found.desk) == 1
+    assert found.same, str(found.difference)
+
+
 @pytest.mark.parametrize(
     ("variant", "field"),
     [(FILL_AT_CLOSE, "entry_price"), (TARGET_FIRST, "reason"), (NO_CHARGES, "charges")],

@@ -43,6 +43,7 @@ from trader.backtest.compiled.fields import (
     N_ASKED,
     N_HEARD,
     NOW,
+    OPEN,
     OPENING_TICKS,
     RANGE_OF,
     ROW,
@@ -89,6 +90,7 @@ from trader.backtest.compiled.money import (
 )
 from trader.backtest.compiled.prices import (
     cell,
+    flags_of,
     refresh,
 )
 from trader.strategy import rules
@@ -271,13 +273,15 @@ def take_change(m: Market, w: State, i: int) -> None:
     before = blocked(m, w, -1) if opens_more(m, w, i) else -1
     x[X_PENDING] = C_TAKEN
     fires = x[X_TYPE] == SLM and fires_now(m, w, i, x[X_TRIGGER], sym)
-    if fires or (before >= 0 and not covered(m, w, before)):
+    inside = w.desk[STAGE] == INSIDE and w.desk[RANGE_OF] == sym
+    closed = inside and not flags_of(m, w.desk[ROW], sym, 0) & OPEN  # a candle that begins in a day's break
+    if fires or closed or (before >= 0 and not covered(m, w, before)):
         x[X_PENDING] = C_REFUSED
         heard(w, EXIT_CHANGED, i)
         return
     x[X_ACTIVE] = w.desk[NOW]
     x[X_MET] = 0
-    if w.desk[STAGE] == INSIDE and w.desk[RANGE_OF] == sym:
+    if inside:
         if x[X_TYPE] == LIMIT:
             low, high = cell(m, w.desk[ROW], sym, 2), cell(m, w.desk[ROW], sym, 1)
             if low <= x[X_LIMIT] <= high:

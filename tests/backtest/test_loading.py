@@ -58,6 +58,14 @@ def test_days_and_candles_that_are_not_there_are_told_with_those_that_are(tmp_pa
         load(tmp_path, [RELIANCE], Interval.S5)
 
 
+def test_a_symbol_without_many_of_the_others_days_is_named(tmp_path: Path) -> None:
+    write(tmp_path, "RELIANCE", dict.fromkeys(DAYS, 1300.0))
+    write(tmp_path, "SBIN", dict.fromkeys(DAYS[:2], 800.0))
+    found = load(tmp_path, [RELIANCE, SBIN], Interval.M5)
+    assert found.warnings == ["SBIN has candles on 2 of 4 days only."]
+    assert load(tmp_path, [SBIN], Interval.M5).warnings == []
+
+
 def test_of_several_intervals_the_one_with_the_days_asked_for_is_taken(tmp_path: Path) -> None:
     write(tmp_path, "RELIANCE", dict.fromkeys(DAYS, 1300.0))
     old = ["date,open,high,low,close,volume"]

@@ -27,6 +27,8 @@ from trader.strategy.bars import Bars
 
 _TOLD = ("bad_price", "implausible", "ohlc")  # repairs worth a sentence
 
+_COMPLETE = 0.95  # of the days of the others
+
 
 def load(
     path: str | Path,
@@ -61,10 +63,21 @@ def load(
             raise FeedError(f"No candle of {symbol_of(key)} lies in a trading session.")
         data[key] = _bars(inside[0], base, interval, calendar)
         instruments.append(inside[0].instrument)
+    warnings += _short({key: len(series.days) for key, (_, series) in found.items()})
     repaired = ", ".join(f"{flaws[name]} {name.replace('_', ' ')}" for name in _TOLD if flaws[name])
     if repaired:
         warnings.append(f"Candles repaired or left out: {repaired}.")
     return Found(data, instruments, calendar, warnings)
+
+
+def _short(days: dict[InstrumentKey, int]) -> list[str]:
+    """On symbols that lack many of the days the others have: they were not there to be traded."""
+    most = max(days.values(), default=0)
+    return [
+        f"{symbol_of(key)} has candles on {count:,} of {most:,} days only."
+        for key, count in days.items()
+        if count < _COMPLETE * most
+    ]
 
 
 _Kinds = dict[Interval, list[files.Rows]]

@@ -58,6 +58,18 @@ def test_days_and_candles_that_are_not_there_are_told_with_those_that_are(tmp_pa
         load(tmp_path, [RELIANCE], Interval.S5)
 
 
+def test_repairs_are_told_in_words(tmp_path: Path) -> None:
+    write(tmp_path, "RELIANCE", dict.fromkeys(DAYS, 1300.0))
+    file = tmp_path / "RELIANCE_minute.csv"
+    lines = file.read_text().splitlines()
+    time, *_ = lines[5].split(",")
+    lines[5], lines[6] = f"{time},1300,1299,1298,1300,5", lines[6].replace(",1300.0,", ",0,", 1)
+    file.write_text("\n".join(lines))
+    assert load(tmp_path, [RELIANCE], Interval.M5).warnings == [
+        "Of the candles: 1 left out without a possible price, 1 widened to hold its own open and close."
+    ]
+
+
 def test_a_symbol_without_many_of_the_others_days_is_named(tmp_path: Path) -> None:
     write(tmp_path, "RELIANCE", dict.fromkeys(DAYS, 1300.0))
     write(tmp_path, "SBIN", dict.fromkeys(DAYS[:2], 800.0))

@@ -25,7 +25,12 @@ from trader.market.phases import venue_of
 from trader.market.symbols import instrument_of
 from trader.strategy.bars import Bars
 
-_TOLD = ("bad_price", "implausible", "ohlc")  # repairs worth a sentence
+# Repairs worth a sentence.
+_TOLD = {
+    "bad_price": "{} left out without a possible price",
+    "implausible": "{} left out far from the day's other prices",
+    "ohlc": "{} widened to hold its own open and close",
+}
 
 _COMPLETE = 0.95  # of the days of the others
 
@@ -64,9 +69,8 @@ def load(
         data[key] = _bars(inside[0], base, interval, calendar)
         instruments.append(inside[0].instrument)
     warnings += _short({key: len(series.days) for key, (_, series) in found.items()})
-    repaired = ", ".join(f"{flaws[name]} {name.replace('_', ' ')}" for name in _TOLD if flaws[name])
-    if repaired:
-        warnings.append(f"Candles repaired or left out: {repaired}.")
+    if repaired := [text.format(f"{flaws[name]:,}") for name, text in _TOLD.items() if flaws[name]]:
+        warnings.append(f"Of the candles: {', '.join(repaired)}.")
     return Found(data, instruments, calendar, warnings)
 
 

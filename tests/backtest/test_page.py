@@ -58,7 +58,15 @@ def plotlys_script() -> str:
 
 def test_the_page_holds_every_part() -> None:
     html = page(RESULT, metrics(RESULT), DATA)
-    for part in ("ema_crossover", "Sharpe", "By weekday", "By symbol", "Deepest drawdowns", "fast=9 slow=21"):
+    for part in (
+        "ema_crossover",
+        "Sharpe",
+        "By weekday",
+        "By symbol",
+        "Deepest drawdowns",
+        "drawdown 10%, a day&#39;s loss",
+        "fast=9 slow=21",
+    ):
         assert part in html
     read = contents(html)
     assert len(read["trades"]["n"]) == len(RESULT.trades)

@@ -161,7 +161,10 @@ def _notes(result: Result, grown: Growth, bets: Trading, chance: float) -> tuple
     notes = []
     if result.halted:
         day = f" on {result.halted_on:%d %b %Y}" if result.halted_on else ""
-        notes.append(f"The limit {result.halted} ended all trading{day}.")
+        notes.append(
+            f"The limit {result.halted} ended all trading{day}: the days after it are without trades. "
+            f"{result.halted}=20 would set it to 20% for this test."
+        )
     if not result.spec.charges:
         notes.append("Without charges, which every trade of the desk pays.")
     if not bets.trades:

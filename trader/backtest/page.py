@@ -19,6 +19,7 @@ from trader.backtest.report.thinning import kept
 from trader.backtest.report.words import moment_text, money, percent
 from trader.backtest.result import Reason, Result
 from trader.backtest.summary import SLICE_HEAD, about, sections, settings, slice_cells, summary, title
+from trader.desk.limits import RiskLimits
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.strategy.bars import Bars
 
@@ -170,7 +171,18 @@ def _made_of(result: Result) -> list[tuple[str, str]]:
         ("Charges", "Zerodha's, by date" if spec.charges else "none"),
         ("Slippage", f"{spec.slippage_bps:g} basis points a market execution"),
         ("Capital", money(float(limits.capital), signed=False)),
+        ("Limits", _limited(limits)),
         ("Entries refused by the risk rules", denied),
         ("Code", result.code_hash or "not recorded"),
         ("Data", result.data_hash or "not recorded"),
     ]
+
+
+def _limited(limits: RiskLimits) -> str:
+    loss, order = (
+        money(float(rupees), signed=False) for rupees in (limits.daily_loss, limits.max_order_value)
+    )
+    drawdown = f"{limits.max_drawdown_pct:f}%"
+    return (
+        f"drawdown {drawdown}, a day's loss {loss}, {limits.max_open_positions} positions, orders to {order}"
+    )

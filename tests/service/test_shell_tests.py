@@ -258,7 +258,10 @@ def test_no_password_is_shown(settings: Settings, data: str, storage: str) -> No
         (f"{WALK.replace('train=15', 'train=many')}", "Expected train from 1"),
         (f"{WALK} holdout=20", "holdout= means nothing here"),
         (f"{WALK} anchored=perhaps", "Expected anchored=yes or anchored=no"),
-        (f"{WALK.replace('train=15', 'train=90')}", "more than 90 days to walk forward, were 40"),
+        (
+            f"{WALK.replace('train=15', 'train=90')}",
+            "more than 90 days to walk forward, were 40: take a longer span",
+        ),
         ("portfolio", "Expected strategies with their symbols"),
         ("portfolio ema_crossover", "Expected strategies with their symbols"),
         ("portfolio ema_crosover:INFY 5m", "Did you mean ema_crossover"),

@@ -57,7 +57,10 @@ def windows(days: Sequence[date], train: int, test: int, *, anchored: bool = Fal
     if train < 1 or test < 1:
         raise InvalidInput(f"Expected at least one day to search and one to test, were {train} and {test}")
     if len(days) <= train:
-        raise InvalidInput(f"Expected more than {train} days to walk forward, were {len(days)}")
+        raise InvalidInput(
+            f"Expected more than {train} days to walk forward, were {len(days)}: take a longer span, or fewer "
+            "days in train="
+        )
     made = []
     for cut in range(train, len(days), test):
         begin = 0 if anchored else cut - train

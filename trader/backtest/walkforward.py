@@ -58,8 +58,8 @@ def windows(days: Sequence[date], train: int, test: int, *, anchored: bool = Fal
         raise InvalidInput(f"Expected at least one day to search and one to test, were {train} and {test}")
     if len(days) <= train:
         raise InvalidInput(
-            f"Expected more than {train} days to walk forward, were {len(days)}: take a longer span, or fewer "
-            "days in train="
+            f"Expected more than {train} days to walk forward, were {len(days)}: take a longer span, or "
+            "fewer days in train="
         )
     made = []
     for cut in range(train, len(days), test):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from trader.domain.errors import (
     OrderRefused,
     OutcomeUnknown,
 )
-from trader.domain.order import Approved, BrokerStatus, OrderId, OrderType
+from trader.domain.order import Approved, BrokerStatus, OrderId, OrderType, Purpose
 
 TIMED_OUT = "Order request timed out. Please check the order book and confirm before placing again."
 BAD_TOKEN = "Incorrect `api_key` or `access_token`."  # noqa: S105 - Kite's words
@@ -156,10 +157,23 @@ async def test_a_refusal_at_the_door_is_checked_against_the_book_once(desk: Kite
     assert len(desk.server.called("place")) == 1
 
 
-async def test_a_refusal_at_the_door_stays_one_when_the_book_cannot_be_read(desk: KiteDesk) -> None:
+async def test_a_refused_entry_is_unknown_while_the_book_that_would_prove_it_cannot_be_read(
+    desk: KiteDesk,
+) -> None:
+    desk.server.faults.add(Kind.TOO_MANY, times=2)
+    with pytest.raises(OutcomeUnknown, match=r"^Too many requests, and the book that would prove it"):
+        await desk.broker.place(resting())
+    assert len(desk.server.called("orders")) == 1
+
+
+@pytest.mark.parametrize("purpose", [Purpose.STOP, Purpose.EXIT, Purpose.KILL])
+async def test_what_leaves_or_protects_stays_refused_and_is_tried_again(
+    desk: KiteDesk, purpose: Purpose
+) -> None:
+    order = resting()
     desk.server.faults.add(Kind.TOO_MANY, times=2)
     with pytest.raises(OrderRefused, match=r"^Too many requests$"):
-        await desk.broker.place(resting())
+        await desk.broker.place(replace(order, request=replace(order.request, purpose=purpose)))
     assert len(desk.server.called("orders")) == 1
 
 

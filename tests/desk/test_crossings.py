@@ -301,3 +301,40 @@ def test_what_the_last_reading_of_a_kill_is_the_first_to_show_is_left_too() -> N
     world.broker.fills = True
     world.clock(15)
     assert world.account() == world.broker.net() == {}
+
+
+def test_an_order_elsewhere_is_known_at_once_though_one_of_ours_waits_for_its_name() -> None:
+    """An entry in another instrument has no id yet. It cannot be that one: what it closed is booked now, and no
+    second exit follows."""
+    world = DeskWorld()
+    world.start("scripted", "RELIANCE", "TCS")
+    world.tick(1000.0)
+    world.tick(500.0, TCS)
+    world.bar(BUY)
+    world.tick(1000.0)
+    assert world.held() == 100
+    world.broker.replies.append(Reply.GONE)
+    world.bar(BUY, TCS)
+    (waiting,) = world.working(Purpose.ENTRY)
+    assert waiting.order_id is None
+    world.broker.elsewhere(REL, Side.SELL, 100, "1003")
+    world._drain()
+    assert world.held() == 0
+    world.bar(LEAVE)
+    world.clock(3)
+    assert world.submits(Purpose.EXIT) == []
+    assert not world.told("Closed twice")
+
+
+def test_an_order_elsewhere_that_could_be_ours_waits_for_its_name() -> None:
+    world = DeskWorld()
+    world.start()
+    world.tick(1000.0)
+    world.broker.replies.append(Reply.GONE)
+    world.bar(BUY)
+    (waiting,) = world.working(Purpose.ENTRY)
+    side, product = waiting.side, waiting.request.product
+    world.broker.elsewhere(REL, side, waiting.quantity, "1000", product=product)
+    world._drain()
+    assert len(world.state.parked) == 1
+    assert world.fills() == []

@@ -311,7 +311,7 @@ class OrderFlow:
             if known in (None, update.order_id):  # two orders with one tag are told apart by their ids
                 tag = update.tag
         if tag is None:
-            if not book and any(o.order_id is None for o in state.working.values()):
+            if not book and self._unnamed(update):
                 state.parked.setdefault(update.order_id, []).append(update)
                 return
             tag = self._adopt(turn, update)
@@ -347,18 +347,24 @@ class OrderFlow:
 
     def _unpark(self, turn: Turn, order_id: OrderId | None = None) -> None:
         """Look again at updates that came before anybody knew whose they were: those of ``order_id``, and
-        all of them once no order of ours is without an id, for then they are from elsewhere."""
+        those that no order of ours without an id could be any more, for they are from elsewhere."""
         parked = self._state.parked
         if not parked:
             return
         if order_id is not None:
             for update in parked.pop(order_id, ()):
                 self.updated(turn, update)
-        if any(o.order_id is None for o in self._state.working.values()):
-            return
-        for order_id in list(parked):
+        for order_id in [one for one, updates in parked.items() if not self._unnamed(updates[0])]:
             for update in parked.pop(order_id, ()):
                 self.updated(turn, update)
+
+    def _unnamed(self, update: OrderUpdate) -> bool:
+        """Whether an order of ours that the broker has not named yet could be the one it tells of."""
+        terms = update.key, update.side, update.product
+        return any(
+            order.order_id is None and (order.key, order.side, order.product) == terms
+            for order in self._state.working.values()
+        )
 
     def _adopt(self, turn: Turn, update: OrderUpdate) -> Tag:
         """An order from elsewhere (the broker's app, its own square-off): counted, never ours to manage; but

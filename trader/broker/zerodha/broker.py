@@ -19,7 +19,14 @@ from trader.broker.zerodha.gate import Priority
 from trader.broker.zerodha.mapping import UnreadableRow
 from trader.broker.zerodha.rest import KiteRest, price_text
 from trader.broker.zerodha.stream.pacing import StreamTime
-from trader.domain.errors import BrokerError, BrokerUnavailable, ChangesUsedUp, OrderRefused
+from trader.domain.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    ChangesUsedUp,
+    OrderRefused,
+    OrdersBarred,
+    OutcomeUnknown,
+)
 from trader.domain.funds import Funds, Holding
 from trader.domain.gtt import GttId, GttRow
 from trader.domain.order import (
@@ -32,6 +39,7 @@ from trader.domain.order import (
     OrderId,
     OrderType,
     OrderUpdate,
+    Purpose,
     Tag,
 )
 from trader.domain.position import Traded
@@ -104,8 +112,14 @@ class ZerodhaBroker:
                     market_protection=_protection(request.order_type),
                 )
             )
-        except RefusedAtTheDoor:
-            found = await self._look_once(request.tag)
+        except RefusedAtTheDoor as refusal:
+            try:
+                found = await self._look_once(request.tag)
+            except BrokerError as error:
+                log.warning("The book could not be looked at after a refusal: %s", error)
+                if request.purpose is not Purpose.ENTRY or isinstance(refusal, OrdersBarred):
+                    raise refusal from None  # what leaves or protects is tried again rather than waited for
+                raise OutcomeUnknown(f"{refusal}, and the book that would prove it cannot be read") from None
             if found is None:
                 raise
             order_id = found
@@ -257,11 +271,7 @@ class ZerodhaBroker:
     # -- within -----------------------------------------------------------------------------------------
 
     async def _look_once(self, tag: Tag) -> OrderId | None:
-        try:
-            rows = await self._rest.orders()
-        except BrokerError as error:
-            log.warning("The book could not be looked at after a refusal: %s", error)
-            return None
+        rows = await self._rest.orders()
         return next((OrderId(str(row["order_id"])) for row in rows if row.get("tag") == tag), None)
 
     async def _trades(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]] | None:

@@ -304,8 +304,8 @@ def test_what_the_last_reading_of_a_kill_is_the_first_to_show_is_left_too() -> N
 
 
 def test_an_order_elsewhere_is_known_at_once_though_one_of_ours_waits_for_its_name() -> None:
-    """An entry in another instrument has no id yet. It cannot be that one: what it closed is booked now, and no
-    second exit follows."""
+    """An entry in another instrument has no id yet. It cannot be that one: what it closed is booked now, and
+    no second exit follows."""
     world = DeskWorld()
     world.start("scripted", "RELIANCE", "TCS")
     world.tick(1000.0)

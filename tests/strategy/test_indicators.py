@@ -244,7 +244,7 @@ theirs = pandas.Series(values)
 whole = talib.EMA(theirs, 9)
 assert isinstance(whole, pandas.Series) and whole.iloc[-1] == firsts[0]
 assert ema(values, 9)[-1] == firsts[0]
-assert [type(finder).__name__ for finder in sys.meta_path].count("_Without") == 0
+assert [type(finder).__name__ for finder in sys.meta_path].count("Without") == 0
 print("whole")
 """
     )
@@ -254,8 +254,8 @@ print("whole")
 def test_another_thread_finds_pandas_while_talib_is_imported():
     program = """
 import sys, threading
-from trader.strategy import ta
-finder = ta._Without()
+from trader.strategy.sparing import Without
+finder = Without(["pandas"])
 sys.meta_path.insert(0, finder)
 found = []
 thread = threading.Thread(target=lambda: found.append(__import__("pandas").__name__))
@@ -273,3 +273,16 @@ def simple(rows, volume=None):
     columns = np.array(rows, dtype=float).T
     start = np.arange(len(rows), dtype=np.int64) * 60_000_000
     return Bars.of_arrays("NSE:X", Interval.M1, start, *columns, volume or [1] * len(rows))
+
+
+def test_numba_starts_without_scipy_and_finds_it_when_matrices_are_multiplied():
+    program = """
+import sys
+import numpy as np
+from trader.strategy.sparing import numba
+compiled = numba()
+early = "scipy" in sys.modules
+product = compiled.njit(lambda a, b: np.dot(a, b))(np.eye(3), np.full((3, 3), 2.0))
+print(early, product.sum(), "scipy.linalg.cython_blas" in sys.modules)
+"""
+    assert said_by(program) == "False 18.0 True"

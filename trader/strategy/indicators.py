@@ -6,7 +6,6 @@ The classic ones are TA-Lib's (https://ta-lib.org/functions), imported at first 
 from __future__ import annotations
 
 import contextlib
-import importlib
 from functools import cache
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from trader.strategy.bars import Bars
 from trader.strategy.signals import BoolArray, FloatArray
+from trader.strategy.sparing import numba
 from trader.strategy.ta import talib
 
 Values = npt.NDArray[np.floating[Any]] | npt.NDArray[np.integer[Any]]
@@ -175,7 +175,7 @@ def _supertrend(lower: Any, upper: Any, close: Any, line: Any, direction: Any) -
 
 @cache
 def _supertrend_compiled() -> Any:
-    return importlib.import_module("numba").njit(cache=True)(_supertrend)
+    return numba().njit(cache=True)(_supertrend)
 
 
 # -- channels and crossings -----------------------------------------------------------------------------
@@ -235,8 +235,7 @@ def _crossings(a: Any, b: Any, same: float, found: Any) -> None:
 
 @cache
 def _crossings_compiled() -> Any:
-    numba = importlib.import_module("numba")
-    compiled = numba.njit(nogil=True)(_crossings)
+    compiled = numba().njit(nogil=True)(_crossings)
     with contextlib.suppress(RuntimeError):  # no folder that Numba may write to: compiled in every process
         compiled.enable_caching()
     return compiled

@@ -10,42 +10,20 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
 from functools import cache
-from importlib.machinery import ModuleSpec
-from threading import get_ident
-from types import ModuleType
 from typing import Any
 
+from trader.strategy.sparing import imported
+
 _NAME = "talib"
-_UNWANTED = ("pandas", "polars")
-
-
-class _Without:
-    """Finds no pandas for the thread that made it; other threads import it as always."""
-
-    def __init__(self) -> None:
-        self._thread = get_ident()
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if name in _UNWANTED and get_ident() == self._thread:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return None
 
 
 @cache
 def talib() -> Any:
     """The module; the one that is imported already, if it is."""
-    if _NAME in sys.modules or _UNWANTED[0] in sys.modules:
+    if _NAME in sys.modules or "pandas" in sys.modules:
         return importlib.import_module(_NAME)
-    finder = _Without()
-    sys.meta_path.insert(0, finder)
-    try:
-        found = importlib.import_module(_NAME)
-    finally:
-        sys.meta_path.remove(finder)
+    found = imported(_NAME, without=("pandas", "polars"))
     for name in (_NAME, f"{_NAME}.stream"):  # not the extension, which is made once in a process
         sys.modules.pop(name, None)
     return found

@@ -43,13 +43,19 @@ def loop(function: _F) -> _F:
     compiles."""
     compiled = numba.njit(**_PLAIN, nogil=True)(function)
     if not numba.config.DISABLE_JIT:
-        compile_one = compiled.compile
+        given, make = compiled.compile, compiled._compiler.compile
 
         def compile_together(signature: Any) -> Any:
-            with together(function.__qualname__), scalars_only(), uncollected():
-                return compile_one(signature)
+            with together(function.__qualname__), uncollected():
+                return given(signature)
+
+        def make_plainly(*types: Any) -> Any:
+            """Where the cache has nothing."""
+            with scalars_only():
+                return make(*types)
 
         compiled.compile = compile_together
+        compiled._compiler.compile = make_plainly
     return _cached(compiled)
 
 

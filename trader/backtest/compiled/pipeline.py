@@ -56,7 +56,7 @@ def scalars_only() -> Iterator[None]:
 
 
 def _of_arrays(rule: Any) -> bool:
-    return isinstance(rule, type) and issubclass(rule, Numpy_rules_ufunc)
+    return Numpy_rules_ufunc in getattr(rule, "__mro__", ())
 
 
 def _unheard(event: Any) -> None:

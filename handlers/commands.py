@@ -25,6 +25,7 @@ from handlers.start import start_strategy
 from handlers.status import status
 from handlers.strategies import stop_strategy, strategies
 from handlers.studies import backtest, backtests, cancel_job, jobs, optimize
+from handlers.unknown import not_there
 from handlers.verdicts import adopt, flatten, ignore, reconcile
 
 
@@ -41,7 +42,7 @@ def build_registry(house: House, more: Sequence[Command] = ()) -> Registry:
             "Tests": (backtest, optimize, backtests, jobs, cancel_job),
             "Brakes": (kill, pause, resume),
             "Account": (login, logout, live, paper),
-            "The broker's book": (reconcile, locks, adopt, ignore, flatten),
+            "The broker's book": (reconcile, locks, adopt, ignore, flatten, not_there),
             "Market": (quote, find, chain, calendar, closed, reopened),
             "House": (*help_commands(itself), mute_command(house), version_command(house), wait),
             **({"Rehearsal": more} if more else {}),

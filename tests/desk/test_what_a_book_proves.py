@@ -9,9 +9,10 @@ import pytest
 from broker_book import Reply
 from world import BUY, REL, DeskWorld
 
+from trader.desk.commands import NotThere
 from trader.desk.events import BookPurpose, BookRead
 from trader.domain.funds import Holding
-from trader.domain.order import EXTERNAL, OrderState, Product, Purpose
+from trader.domain.order import EXTERNAL, OrderState, Product, Purpose, Tag
 from trader.domain.records import DeskMode
 from trader.domain.times import IST
 
@@ -64,3 +65,69 @@ def test_absence_counts_only_in_a_reading_proven_newer_than_the_order(proven: bo
         world.handle(BookRead(world.now, world.now, BookPurpose.RESOLVE, [], [], (), at))
     state = world.state.orders[order.tag].state
     assert state is (OrderState.NOT_PLACED if proven else OrderState.UNKNOWN)
+
+
+def unproven(purpose: Purpose = Purpose.ENTRY) -> tuple[DeskWorld, Tag]:
+    """An order whose outcome nobody knows, in an account in which nothing else happens: no reading of the
+    book is known to be newer."""
+    world = DeskWorld()
+    world.broker.announces = False
+    world.broker.replies.extend([Reply.LOST] if purpose is Purpose.ENTRY else [Reply.OK, Reply.LOST])
+    world.start()
+    world.tick(1000.0)
+    world.bar(BUY)
+    (order,) = world.working(purpose)
+    assert order.state is OrderState.UNKNOWN
+    world.broker.readable = False
+    return world, order.tag
+
+
+def read(world: DeskWorld, tag: Tag, times: int) -> None:
+    """Readings that show everything but this order, and prove nothing."""
+    for _ in range(times):
+        world.clock(30)
+        before = world.state.orders[tag].request.at
+        shown, positions = world.broker.orders(), world.broker.positions()
+        world.handle(BookRead(world.now, world.now, BookPurpose.RESOLVE, shown, positions, (), before))
+
+
+def test_the_owner_is_asked_once_about_an_order_that_no_reading_can_prove_absent() -> None:
+    world, tag = unproven()
+    read(world, tag, 2)
+    assert not world.told("Still unknown")
+    read(world, tag, 6)
+    assert world.told("Look into the broker's own app")
+    assert len([alert for alert in world.alerts() if alert.title.startswith("Still unknown")]) == 1
+
+
+def test_the_owners_word_ends_it_and_the_next_entry_is_made() -> None:
+    world, tag = unproven()
+    read(world, tag, 5)
+    answer = world.command(NotThere(tag))
+    assert answer.ok
+    assert "counts as not placed" in answer.text
+    assert world.state.orders[tag].state is OrderState.NOT_PLACED
+    assert "says the owner" in world.state.orders[tag].message
+    again = world.command(NotThere(tag))
+    assert not again.ok
+    assert "not unknown any more" in again.text
+
+
+def test_the_owners_word_is_not_taken_before_the_book_had_its_time() -> None:
+    world, tag = unproven()
+    read(world, tag, 2)
+    answer = world.command(NotThere(tag))
+    assert not answer.ok
+    assert "(2 so far)" in answer.text
+    assert world.state.orders[tag].state is OrderState.UNKNOWN
+    assert not world.command(NotThere("MTST000000000000")).ok
+
+
+def test_a_position_whose_stop_the_owner_did_not_find_gets_another() -> None:
+    world, tag = unproven(Purpose.STOP)
+    read(world, tag, 5)
+    assert world.command(NotThere(tag)).ok
+    world.clock(2)
+    (stop,) = world.working(Purpose.STOP)
+    assert stop.tag != tag
+    assert stop.state is OrderState.TRIGGER_PENDING or stop.order_id is not None

@@ -18,6 +18,7 @@ from trader.desk.commands import (
     Disarm,
     Judge,
     Kill,
+    NotThere,
     Pause,
     Reconcile,
     ReopenDay,
@@ -360,6 +361,10 @@ class FakeDesk:
                 return "Disarmed: no live entries from now on. Positions keep their stops; /kill closes them."
             case Reconcile():
                 return "Reading the broker's book."
+            case NotThere(tag):
+                orders = tuple(order for order in self.the_view.orders if order.tag != tag)
+                self.the_view = replace(self.the_view, orders=orders)
+                return "It counts as not placed."
             case Judge(symbol, verdict):
                 locks = tuple(lock for lock in self.the_view.locks if lock.key != symbol)
                 self.the_view = replace(self.the_view, locks=locks)

@@ -16,15 +16,12 @@ from trader.desk.locks import Held
 from trader.desk.orderflow import OrderFlow, seen_in_positions_only
 from trader.desk.state import DeskState, Turn
 from trader.desk.unread import Unread
+from trader.desk.unseen import PROOF_AFTER, PROOF_READS, Unseen
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.order import Order, OrderId, OrderState, OrderType, OrderUpdate, Product, Tag
 from trader.domain.records import DeskMode, Priority, Setting
 from trader.market.phases import Phase
 
-# faults.md 2: an accepted order was invisible for 83 s. Only after more than that, and several complete
-# readings that began later, is an order proven absent.
-PROOF_AFTER = timedelta(seconds=120)
-PROOF_READS = 3
 # What should have moved on by now (an accepted order, a change, a market order) is looked up after this long:
 # updates are sent once and some are lost (kite.md 11.1).
 SETTLES_WITHIN = timedelta(seconds=5)
@@ -47,7 +44,8 @@ class Books:
         self._differences = differences
         self._executions = Executions(state, flow)
         self._unread = Unread(state)
-        self._absent: dict[Tag, int] = {}  # complete readings without a trace
+        self._absent: dict[Tag, int] = {}  # complete and fresh readings without a trace
+        self._unseen = Unseen(state, flow)
         self._reads = 0
         self._next_read: datetime | None = None
         # Differences seen once: how large, and when. And those that the last reading proved.
@@ -226,8 +224,11 @@ class Books:
                 # Found in the ledger at start: the process died between the commit and the answer.
                 self._flow.outcome_unknown(turn, order.tag, "the process ended before an answer came")
                 return
+            self._unseen.read(order)
             if book.proven_at is not None and book.proven_at <= order.request.at:
-                return  # the reading may be older than the order: its absence says nothing (faults.md 27)
+                # The reading may be older than the order: its absence says nothing (faults.md 27).
+                self._unseen.unproven(turn, order)
+                return
             count = self._absent[order.tag] = self._absent.get(order.tag, 0) + 1
             waited = turn.at - order.request.at
             if order.state is OrderState.UNKNOWN and count >= PROOF_READS and waited >= PROOF_AFTER:
@@ -240,6 +241,9 @@ class Books:
         elif order.order_id is not None and book.asked_at - order.request.at > BEHIND_AFTER:
             # We hold an acknowledgement for it, so the reading is stale (faults.md 27).
             self._stale(turn, order, f"Order {order.order_id} was accepted but is not shown.")
+
+    def not_there(self, turn: Turn, tag: str) -> str:
+        return self._unseen.not_there(turn, tag)
 
     def _compare(self, turn: Turn, book: BookRead) -> None:
         """A difference counts when two readings, one begun after the other was seen, show it, or at start,

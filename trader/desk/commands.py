@@ -89,6 +89,13 @@ class Judge:
     verdict: Verdict
 
 
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """An order of unknown outcome: the owner has looked in the broker's own app, and it is not there."""
+
+    tag: str
+
+
 Command = (
     StartStrategy
     | StopStrategy
@@ -101,4 +108,5 @@ Command = (
     | Disarm
     | Reconcile
     | Judge
+    | NotThere
 )

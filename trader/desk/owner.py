@@ -14,6 +14,7 @@ from trader.desk.commands import (
     Disarm,
     Judge,
     Kill,
+    NotThere,
     Pause,
     Reconcile,
     ReopenDay,
@@ -93,6 +94,8 @@ class OwnerDesk:
                 return self._books.ask(turn, event.source_id)
             case Judge():
                 return self._judging.judge(turn, command)
+            case NotThere(tag=tag):
+                return self._books.not_there(turn, tag)
             case CloseDay():
                 return self._closures.close(turn, command)
             case ReopenDay():

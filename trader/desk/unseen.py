@@ -55,8 +55,8 @@ class Unseen:
         if not self._long(turn, order):
             since = clock_text(order.request.at + PROOF_AFTER)
             raise InvalidInput(
-                f"The book may still show it. Your word is taken from {since} on, after {PROOF_READS} readings"
-                f" without it ({count} so far). Nothing was done."
+                f"The book may still show it. Your word is taken from {since} on, after {PROOF_READS}"
+                f" readings without it ({count} so far). Nothing was done."
             )
         proof = f"Not in {count} readings of the order book, and not in the broker's app, says the owner."
         self._flow.not_placed(turn, order, proof)

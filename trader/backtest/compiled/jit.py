@@ -14,7 +14,7 @@ from numba.core import types
 from numba.extending import register_jitable
 
 from trader.backtest.compiled.linking import together
-from trader.backtest.compiled.pipeline import Lean, scalars_only
+from trader.backtest.compiled.pipeline import Lean, briefly
 from trader.strategy import rules
 
 _PLAIN: Any = {"_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": Lean}
@@ -51,7 +51,7 @@ def loop(function: _F) -> _F:
 
         def make_plainly(*types: Any) -> Any:
             """Where the cache has nothing."""
-            with scalars_only():
+            with briefly():
                 return make(*types)
 
         compiled.compile = compile_together

@@ -15,6 +15,7 @@ from made import CAPITAL, SYMBOLS, curve, made_result
 
 from trader.backtest.metrics import NUMBERS, metrics, numbers
 from trader.backtest.report.growth import _worst_mean, annual
+from trader.backtest.report.trading import luck, win_rate_band
 from trader.backtest.result import TRADE, Reason
 from trader.backtest.summary import sections, summary, text
 
@@ -178,6 +179,22 @@ def test_luck_is_the_students_t_of_the_mean_trade() -> None:
     m = metrics(made_result(5, days=60, edge=0.001))
     assert m.luck == pytest.approx(stats.t.sf(m.trading.sqn, m.trading.trades - 1))
     assert m.win_rate_band[0] < m.trading.win_rate < m.win_rate_band[1]
+
+
+@pytest.mark.parametrize(("wins", "trades"), [(0, 1), (1, 1), (0, 40), (40, 40), (13, 40), (3_000, 7_919)])
+def test_the_band_of_the_win_rate_is_wilsons(wins: int, trades: int) -> None:
+    from scipy import stats
+
+    band = stats.binomtest(wins, trades).proportion_ci(0.95, method="wilson")
+    assert win_rate_band(wins, trades) == pytest.approx((band.low, band.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("trades", [2, 3, 30, 5_000])
+def test_luck_is_scipys_t_test(trades: int) -> None:
+    from scipy import stats
+
+    net = np.random.default_rng(trades).normal(5.0, 100.0, trades)
+    assert luck(net) == pytest.approx(stats.ttest_1samp(net, 0.0, alternative="greater").pvalue)
 
 
 def test_turnover_leaves_out_what_was_never_sold() -> None:

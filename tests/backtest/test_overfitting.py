@@ -17,6 +17,7 @@ from trader.backtest.overfitting import (
     expected_best,
     independent,
     judge,
+    moments,
     overfitting_probability,
     plateau,
 )
@@ -43,6 +44,14 @@ def test_the_best_of_noise_is_as_good_as_expected() -> None:
     random = np.random.default_rng(1)
     best = random.normal(0.0, 0.3, (4000, 50)).max(axis=1).mean()
     assert expected_best(50, 0.09) == pytest.approx(best, rel=0.03)
+
+
+def test_moments_are_scipys() -> None:
+    from scipy import stats
+
+    returns = np.random.default_rng(3).gamma(2.0, 0.01, 250)
+    assert moments(returns) == pytest.approx((stats.skew(returns), stats.kurtosis(returns, fisher=False)))
+    assert moments(np.zeros(250)) == (0.0, 3.0)
 
 
 def test_copies_of_one_trial_are_one_trial() -> None:

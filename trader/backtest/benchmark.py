@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import correlation, linear_regression
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,5 @@ def _against(own: NDArray[np.float64], held: NDArray[np.float64]) -> tuple[float
     own, held = own[both], held[both]
     if len(own) < 3 or not own.std() > _STILL or not held.std() > _STILL:
         return NAN, NAN, NAN
-    from scipy import stats  # late: three seconds
-
-    line = stats.linregress(held, own)
-    return float(line.slope), float(line.intercept) * TRADING_DAYS, float(line.rvalue)
+    line = linear_regression(held.tolist(), own.tolist())
+    return line.slope, line.intercept * TRADING_DAYS, correlation(held.tolist(), own.tolist())

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -28,18 +29,18 @@ _BLOCKS = 10  # of the days, for the combinatorial halves: 252 of them
 _LEAST_DAYS = 40
 _RISING = 0.25  # deviations of all values, between the border and two steps inside
 
+_NORMAL = NormalDist()
+
 Matrix = NDArray[np.float64]
 
 
 def expected_best(trials: float, variance: float) -> float:
     """The Sharpe ratio that the best of ``trials`` independent ones without any edge is expected to have;
     ``variance`` is that of the trials' ratios. Same units as the ratios (Bailey & López de Prado 2014)."""
-    from scipy.stats import norm
-
     if trials <= 1.0:
         return 0.0
-    one, two = norm.ppf(1.0 - 1.0 / trials), norm.ppf(1.0 - 1.0 / (trials * math.e))
-    return math.sqrt(variance) * float((1.0 - EULER) * one + EULER * two)
+    one, two = _NORMAL.inv_cdf(1.0 - 1.0 / trials), _NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
+    return math.sqrt(variance) * ((1.0 - EULER) * one + EULER * two)
 
 
 def deflated_sharpe(
@@ -49,13 +50,11 @@ def deflated_sharpe(
 
     Bailey & López de Prado, The Deflated Sharpe Ratio, Journal of Portfolio Management 40 (2014). ``sharpe``
     and ``variance`` are not annualised, ``kurtosis`` is 3 for the normal distribution. NaN when undefined."""
-    from scipy.stats import norm
-
     spread = 1.0 - skew * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2
     if days < 2 or not spread > 0 or not math.isfinite(sharpe):
         return math.nan
     above = sharpe - expected_best(trials, variance)
-    return float(norm.cdf(above * math.sqrt(days - 1) / math.sqrt(spread)))
+    return _NORMAL.cdf(above * math.sqrt(days - 1) / math.sqrt(spread))
 
 
 def independent(returns: Matrix) -> float:
@@ -162,7 +161,7 @@ def judge(found: Found, evaluate: Evaluate, *, seed: int = 1, value_unseen: floa
     ratios = ratios[np.isfinite(ratios)]
     variance = float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0
     sharpe = sharpe_daily(own)
-    skew, kurtosis = _moments(own)
+    skew, kurtosis = moments(own)
     deflated = deflated_sharpe(sharpe, len(own), skew=skew, kurtosis=kurtosis, trials=many, variance=variance)
     flat = plateau(found)
     overfitted = overfitting_probability(returns)
@@ -194,12 +193,12 @@ def _returns(found: Found, evaluate: Evaluate, sampled: Sequence[Tried]) -> Matr
     return np.column_stack([column[:shortest] for column in columns])
 
 
-def _moments(returns: Matrix) -> tuple[float, float]:
-    from scipy.stats import kurtosis, skew
-
+def moments(returns: Matrix) -> tuple[float, float]:
+    """Skew and kurtosis (of the normal distribution: 0 and 3)."""
     if len(returns) < 2 or returns.std() < 1e-12:
         return 0.0, 3.0
-    return float(skew(returns)), float(kurtosis(returns, fisher=False))
+    scores = (returns - returns.mean()) / returns.std()
+    return float((scores**3).mean()), float((scores**4).mean())
 
 
 def _loss_words(best: Tried) -> list[str]:

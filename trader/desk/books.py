@@ -7,16 +7,17 @@ import json
 from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
 
+from trader.desk.answers import Answers
 from trader.desk.differences import Differences
 from trader.desk.effects import ReadBook
 from trader.desk.events import BookPurpose, BookRead
 from trader.desk.executions import Executions
 from trader.desk.guard import Guard
 from trader.desk.locks import Held
-from trader.desk.orderflow import OrderFlow, seen_in_positions_only
 from trader.desk.state import DeskState, Turn
 from trader.desk.unread import Unread
 from trader.desk.unseen import PROOF_AFTER, PROOF_READS, Unseen
+from trader.desk.updates import Updates, seen_in_positions_only
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.order import Order, OrderId, OrderState, OrderType, OrderUpdate, Product, Tag
 from trader.domain.records import DeskMode, Priority, Setting
@@ -37,15 +38,24 @@ _MOVING = (OrderState.ACKED, OrderState.PENDING_CANCEL, OrderState.PENDING_MODIF
 
 
 class Books:
-    def __init__(self, state: DeskState, flow: OrderFlow, guard: Guard, differences: Differences) -> None:
+    def __init__(
+        self,
+        state: DeskState,
+        updates: Updates,
+        answers: Answers,
+        guard: Guard,
+        differences: Differences,
+        executions: Executions,
+    ) -> None:
         self._state = state
-        self._flow = flow
+        self._updates = updates
+        self._answers = answers
         self._guard = guard
         self._differences = differences
-        self._executions = Executions(state, flow)
+        self._executions = executions
         self._unread = Unread(state)
         self._absent: dict[Tag, int] = {}  # complete and fresh readings without a trace
-        self._unseen = Unseen(state, flow)
+        self._unseen = Unseen(state, answers)
         self._reads = 0
         self._next_read: datetime | None = None
         # Differences seen once: how large, and when. And those that the last reading proved.
@@ -69,7 +79,7 @@ class Books:
         """While anything is unsettled, read the book: soon at first, then every half minute."""
         for order in list(self._state.working.values()):
             if order.state is OrderState.INTENT and turn.at - order.updated_at > ANSWER_WITHIN:
-                self._flow.outcome_unknown(turn, order.tag, "no answer from the broker")
+                self._answers.outcome_unknown(turn, order.tag, "no answer from the broker")
         if not self._unsettled(turn.at):
             self._reads, self._next_read = 0, None
             self._look_in(turn)
@@ -86,7 +96,7 @@ class Books:
         if not self._state.reconciled or self._waiting or self._unread.failing:
             return True
         for order in self._state.working.values():
-            if order.state is OrderState.UNKNOWN or self._flow.refusals.since(order.tag, self._asked_at):
+            if order.state is OrderState.UNKNOWN or self._answers.refused_since(order, self._asked_at):
                 return True
             moving = order.state in _MOVING or order.order_type is OrderType.MARKET
             if order.state is not OrderState.INTENT and moving and at - order.updated_at > SETTLES_WITHIN:
@@ -144,9 +154,9 @@ class Books:
                 if ended is not None and ended.filled_quantity == update.filled_quantity:
                     self._ended[update.order_id] = update
                 continue
-            lost = order.updated_at <= book.asked_at and self._flow.answer_lost(order, turn.at, ANSWER_WITHIN)
-            if lost or not state.reconciled:
-                self._flow.settle(turn, order, update)
+            older = order.updated_at <= book.asked_at
+            if (older and self._answers.lost(order, turn.at, ANSWER_WITHIN)) or not state.reconciled:
+                self._answers.settle(turn, order, update)
         unseen = [order for order in state.working.values() if order.order_id not in shown]
         if unseen:  # under another id, perhaps
             tags = {update.tag for update in book.orders}
@@ -166,7 +176,7 @@ class Books:
     def _merge(self, turn: Turn, update: OrderUpdate, book: BookRead) -> None:
         tag = self._state.tags_by_id.get(update.order_id)
         before = self._state.orders.get(tag) if tag is not None else None
-        self._flow.updated(turn, update, book=True)
+        self._updates.merge(turn, update, book=True)
         if before is not None and before.filled_quantity < update.filled_quantity:
             self._differences.missed(turn, before, update, book.asked_at)
 
@@ -222,7 +232,7 @@ class Books:
         if order.state in (OrderState.INTENT, OrderState.UNKNOWN):
             if order.state is OrderState.INTENT and self._first:
                 # Found in the ledger at start: the process died between the commit and the answer.
-                self._flow.outcome_unknown(turn, order.tag, "the process ended before an answer came")
+                self._answers.outcome_unknown(turn, order.tag, "the process ended before an answer came")
                 return
             self._unseen.read(order)
             if book.proven_at is not None and book.proven_at <= order.request.at:
@@ -232,7 +242,7 @@ class Books:
             count = self._absent[order.tag] = self._absent.get(order.tag, 0) + 1
             waited = turn.at - order.request.at
             if order.state is OrderState.UNKNOWN and count >= PROOF_READS and waited >= PROOF_AFTER:
-                self._flow.not_placed(
+                self._answers.not_placed(
                     turn,
                     order,
                     f"Absent from {count} complete readings of the order book over"

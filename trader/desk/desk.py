@@ -8,6 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from trader.desk import restoring, viewing
+from trader.desk.answers import Answers
 from trader.desk.books import Books
 from trader.desk.daybook import Daybook
 from trader.desk.differences import Differences
@@ -42,24 +43,27 @@ from trader.desk.events import (
     RangePassed,
     TicksArrived,
 )
+from trader.desk.executions import Executions
 from trader.desk.exits import Exits
 from trader.desk.funding import Purse
 from trader.desk.guard import Guard
 from trader.desk.judging import Judging
 from trader.desk.kill import Kill
 from trader.desk.lookout import Lookout
-from trader.desk.orderflow import OrderFlow
 from trader.desk.orders import describe
 from trader.desk.overnight import Overnight
 from trader.desk.owner import OwnerDesk
 from trader.desk.plans import plan_text
 from trader.desk.portfolio import Booked, Slot, slot_of
+from trader.desk.register import Register
 from trader.desk.risk import RiskGate
 from trader.desk.runner import Runner
+from trader.desk.sending import Sending
 from trader.desk.severed import tell_what_stays_open
 from trader.desk.squareoff import Squareoff
 from trader.desk.state import DeskConfig, DeskState, Turn
 from trader.desk.still import Stillness, stillness
+from trader.desk.updates import Updates
 from trader.desk.view import DeskView, QuoteView
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.market import Tick
@@ -115,26 +119,36 @@ class Desk:
             armed=not config.live,
         )
         gate = RiskGate()
-        self._flow = OrderFlow(self._state, gate)
+        self._register = Register(self._state)
+        self._sending = Sending(self._state, gate, self._register)
+        self._updates = Updates(self._state, self._register, self._sending)
+        self._answers = Answers(self._state, self._register, self._sending, self._updates)
         self._overnight = Overnight(self._state, gate)
-        self._exits = Exits(self._state, self._flow, self._overnight)
+        self._exits = Exits(self._state, self._sending, self._overnight)
         self._lookout = Lookout(self._state, self._exits)
-        self._guard = Guard(self._state, self._flow, self._exits)
-        self._squareoff = Squareoff(self._state, self._flow, self._exits, self._overnight)
-        self._runner = Runner(self._state, self._flow, self._exits)
-        self._kill = Kill(self._state, self._flow, self._exits, self._guard)
-        self._differences = Differences(self._state, self._flow, self._exits)
-        self._judging = Judging(self._state, self._flow, self._exits, self._guard)
-        self._books = Books(self._state, self._flow, self._guard, self._differences)
+        self._guard = Guard(self._state, self._register, self._sending, self._exits)
+        self._squareoff = Squareoff(self._state, self._sending, self._exits, self._overnight)
+        self._runner = Runner(self._state, self._sending, self._exits)
+        self._kill = Kill(self._state, self._sending, self._exits, self._guard)
+        self._differences = Differences(self._state, self._sending, self._updates, self._exits)
+        self._judging = Judging(self._state, self._sending, self._exits, self._guard)
+        self._books = Books(
+            self._state,
+            self._updates,
+            self._answers,
+            self._guard,
+            self._differences,
+            Executions(self._state, self._sending),
+        )
         self._purse = Purse(self._state)
         self._daybook = Daybook(self._state)
         self._owner = OwnerDesk(
             self._state, self._runner, self._guard, self._kill, self._books, self._judging
         )
-        self._flow.on_fill = self._filled
-        self._flow.on_end = self._exits.order_ended
-        self._flow.on_stranger = self._differences.stranger
-        self._flow.claim = self._overnight.claim
+        self._updates.on_fill = self._filled
+        self._register.on_end = self._exits.order_ended
+        self._updates.on_stranger = self._differences.stranger
+        self._updates.claim = self._overnight.claim
         self._guard.on_breach = self._kill.follow
         self._exits.on_flat = self._went_flat
         self._flats: list[Slot] = []
@@ -180,15 +194,15 @@ class Desk:
             case ClockTicked():
                 self._clock(turn)
             case OrderUpdated(update=update):
-                self._flow.updated(turn, update)
+                self._updates.merge(turn, update)
             case OrderAcked(tag=tag, order_id=order_id):
-                self._flow.acked(turn, tag, order_id)
+                self._answers.acked(turn, tag, order_id)
             case OrderRefusedByBroker(tag=tag, reason=reason):
-                self._flow.refused(turn, tag, reason)
+                self._answers.refused(turn, tag, reason)
             case OrderOutcomeUnknown(tag=tag, reason=reason):
-                self._flow.outcome_unknown(turn, tag, reason)
+                self._answers.outcome_unknown(turn, tag, reason)
             case ChangeAnswered(tag=tag, error=error, unknown=unknown, used_up=used_up):
-                self._flow.change_answered(turn, tag, error, outcome_unknown=unknown, used_up=used_up)
+                self._answers.change_answered(turn, tag, error, outcome_unknown=unknown, used_up=used_up)
             case BookRead():
                 self._books.on_book(turn, event)
                 self._kill.on_reconciled(turn)
@@ -264,7 +278,7 @@ class Desk:
     def _clock(self, turn: Turn) -> None:
         self._guard.on_clock(turn)
         self._squareoff.on_clock(turn)
-        self._flow.on_clock(turn)
+        self._sending.on_clock(turn)
         self._judging.on_clock(turn)
         self._overnight.on_clock(turn)
         self._lookout.on_clock(turn)
@@ -279,7 +293,7 @@ class Desk:
         """After every booked fill: protect or close, count, tell."""
         slot = slot_of(fill)
         held = booked.position.quantity
-        fate = self._flow.fate(order.tag)
+        fate = self._sending.fate(order.tag)
         if held * fill.side.sign >= 0 and abs(held) <= fill.quantity:  # nothing of what was there is left
             self._guard.drop_mark(turn, slot)
         if not held:
@@ -361,7 +375,7 @@ class Desk:
     def still(self, at: datetime) -> Stillness | None:
         """What would make the desk act next, once everything at ``at`` has settled; None while something is
         under way. What strategies decide is not in it."""
-        settled = self._flow.settled and self._kill.finished and self._runner.settled()
+        settled = self._sending.settled and self._kill.finished and self._runner.settled()
         if not settled or self._exits.leaving_any:
             return None
         until = self._squareoff.next_moment(at)

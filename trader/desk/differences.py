@@ -16,10 +16,11 @@ from trader.desk.events import BookRead
 from trader.desk.exits import Exits
 from trader.desk.locks import LOCKS, MANUAL, NOTHING_LOCKED, STANDING, Difference, Held, Lock, dumped, loaded
 from trader.desk.notes import UNEXPLAINED, Note, held_words, order_words, story, title_of
-from trader.desk.orderflow import OrderFlow
 from trader.desk.orders import describe
-from trader.desk.portfolio import Booked, Slot
+from trader.desk.portfolio import Booked, Slot, slot_of
+from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
+from trader.desk.updates import Updates
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.market import Interval
 from trader.domain.money import ZERO, decimal_of, rupees
@@ -46,9 +47,10 @@ class Differences:
     """Notes that wait for their order to end, and what was told of, are not recorded: after a restart the
     owner may be told twice, never not at all."""
 
-    def __init__(self, state: DeskState, flow: OrderFlow, exits: Exits) -> None:
+    def __init__(self, state: DeskState, sending: Sending, updates: Updates, exits: Exits) -> None:
         self._state = state
-        self._flow = flow
+        self._sending = sending
+        self._updates = updates
         self._exits = exits
         self._notes: dict[Held, list[Note]] = {}
         self._drift: Difference | None = None  # while a drift is being booked: its kind
@@ -71,7 +73,7 @@ class Differences:
         if update.filled_quantity or update.status.final:
             return
         if self._ours(update) and order.order_type in _STOPS and not self._closes(order):
-            self._flow.withdraw(turn, order, "it has nothing to close", None)
+            self._sending.withdraw(turn, order, "it has nothing to close", None)
             self._tell_orphan(turn, order, f"The ledger does not know its tag {update.tag}.")
             return
         closes = self._closes(order)
@@ -127,11 +129,11 @@ class Differences:
             order = state.working.get(tag) if tag is not None else None
             if order is None or order.purpose in (Purpose.ENTRY, Purpose.EXTERNAL):
                 continue
-            slot = Slot(order.owner, order.key, order.product)
+            slot = slot_of(order)
             asked = order.state is OrderState.PENDING_CANCEL and order.updated_at < turn.at
             if asked or state.portfolio.position(slot).quantity * order.side.sign < 0:
                 continue
-            self._flow.cancel(turn, order, "nothing is left to close")
+            self._sending.cancel(turn, order, "nothing is left to close")
             self._tell_orphan(turn, order, "The position it was to close is gone.")
 
     def _tell_orphan(self, turn: Turn, order: Order, why: str) -> None:
@@ -174,7 +176,7 @@ class Differences:
             quote = self._state.quotes.get(key)
             average = averages.get(at, ZERO)
             price = decimal_of(quote.last) if quote is not None else average
-            left = self._flow.taken_away(turn, key, product, quantity, price)
+            left = self._updates.taken_away(turn, key, product, quantity, price)
             if left:
                 self._take_in(turn, at, left, average)
             self._drift = None
@@ -285,7 +287,7 @@ class Differences:
         self._asked_of.update(note.tag for note in notes if note.tag is not None)
         for order in list(self._state.working.values()):
             if order.purpose is Purpose.ENTRY and order.key == key:
-                self._flow.withdraw(turn, order, f"{symbol} is locked", None)
+                self._sending.withdraw(turn, order, f"{symbol} is locked", None)
         self._watch(turn, key)
         verdicts = f"/adopt, /ignore or /flatten {symbol}." if quantity else f"/ignore {symbol} unlocks it."
         self._tell(

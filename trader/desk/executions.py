@@ -9,7 +9,7 @@ from trader.desk.differences import TOPIC
 from trader.desk.events import BookRead
 from trader.desk.locks import Difference, Lock
 from trader.desk.notes import order_words
-from trader.desk.orderflow import OrderFlow
+from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.money import PAISA, ZERO, rupees
@@ -24,9 +24,9 @@ class Executions:
     """What two readings in a row show is told once. How many trades made it up is not compared: one update
     may bring several. After a restart the owner may be told twice, never not at all."""
 
-    def __init__(self, state: DeskState, flow: OrderFlow) -> None:
+    def __init__(self, state: DeskState, sending: Sending) -> None:
         self._state = state
-        self._flow = flow
+        self._sending = sending
         self._waiting: dict[OrderId, tuple[Sums, datetime]] = {}  # seen once, and when
         self._told: dict[OrderId, Sums] = {}
 
@@ -85,7 +85,7 @@ class Executions:
             self._state.locks[key] = Lock(Difference.QUANTITY, text, turn.at, order.product)
         for entry in list(self._state.working.values()):
             if entry.purpose is Purpose.ENTRY and entry.key == key:
-                self._flow.withdraw(turn, entry, f"{symbol} is locked", None)
+                self._sending.withdraw(turn, entry, f"{symbol} is locked", None)
         return f"no entries in {symbol} until they agree, or /ignore {symbol}."
 
     def _agreed(self, turn: Turn, order_id: OrderId, order: Order) -> None:

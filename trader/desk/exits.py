@@ -11,10 +11,10 @@ from decimal import Decimal
 
 from trader.desk.exposure import CLOSING
 from trader.desk.leaving import Leaving
-from trader.desk.orderflow import OrderFlow
 from trader.desk.overnight import Overnight
 from trader.desk.plans import keep_plan, planned, reached, resting_exit, stop_on_tick
-from trader.desk.portfolio import Slot
+from trader.desk.portfolio import Slot, slot_of
+from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.desk.stops import Stops
 from trader.domain.instrument import InstrumentKey
@@ -34,11 +34,11 @@ FlatHook = Callable[[Turn, Slot], None]
 
 
 class Exits:
-    def __init__(self, state: DeskState, flow: OrderFlow, overnight: Overnight) -> None:
+    def __init__(self, state: DeskState, sending: Sending, overnight: Overnight) -> None:
         self._state = state
-        self._flow = flow
-        self._leaving = Leaving(state, flow, overnight)
-        self._stops = Stops(state, flow, self._leaving, overnight)
+        self._sending = sending
+        self._leaving = Leaving(state, sending, overnight)
+        self._stops = Stops(state, sending, self._leaving, overnight)
         self.on_flat: FlatHook = _ignore
 
     # -- the plan --------------------------------------------------------------------------------
@@ -62,9 +62,9 @@ class Exits:
             turn.write(replaced(plan, closed=True))
         for order in self._state.working_in(slot):
             if order.purpose is Purpose.ENTRY:
-                self._flow.withdraw(turn, order, "the position is flat", Purpose.EXIT)
+                self._sending.withdraw(turn, order, "the position is flat", Purpose.EXIT)
             else:
-                self._flow.cancel(turn, order, "the position is flat")
+                self._sending.cancel(turn, order, "the position is flat")
         self.on_flat(turn, slot)
 
     def flipped(self, turn: Turn, slot: Slot) -> None:
@@ -73,7 +73,7 @@ class Exits:
         if plan is not None:
             turn.write(replaced(plan, closed=True))
         for order in self._state.working_in(slot):
-            self._flow.cancel(turn, order, "the position is closed")
+            self._sending.cancel(turn, order, "the position is closed")
 
     def reduced(self, turn: Turn, slot: Slot) -> None:
         """Part of the position was closed; the resting stop must not be larger than what is left."""
@@ -86,7 +86,7 @@ class Exits:
         """A reducing order ended. A stop that ended unfilled while the position is open was refused,
         or cancelled by somebody: it is placed again, a few times, on the next clock tick."""
         if order.state is OrderState.REJECTED and order.purpose is Purpose.STOP:
-            self._stops.refused(Slot(order.owner, order.key, order.product))
+            self._stops.refused(slot_of(order))
         self._stops.ended(turn, order)
 
     def protected(self, slot: Slot) -> bool:
@@ -173,12 +173,12 @@ class Exits:
         for order in list(self._state.working.values()):
             if order.purpose in (Purpose.ENTRY, Purpose.EXTERNAL):
                 continue
-            slot = Slot(order.owner, order.key, order.product)
+            slot = slot_of(order)
             plan = self._state.plans.get(slot)
             if self._state.portfolio.position(slot).quantity * order.side.sign >= 0:
-                self._flow.cancel(turn, order, "nothing is left to close")
+                self._sending.cancel(turn, order, "nothing is left to close")
             elif order.purpose is Purpose.STOP and plan is not None and plan.stop_tag != order.tag:
-                self._flow.cancel(turn, order, "another stop protects the position")
+                self._sending.cancel(turn, order, "another stop protects the position")
             elif order.purpose in CLOSING and slot not in self._leaving:
                 self._resume_leaving(turn, slot, order)
 
@@ -187,7 +187,7 @@ class Exits:
         was meant for an earlier position, and given up for lost, is not."""
         opened = self._state.portfolio.position(slot).opened_at
         if opened is not None and order.request.at < opened:
-            self._flow.cancel(turn, order, "it was for an earlier position")
+            self._sending.cancel(turn, order, "it was for an earlier position")
         else:
             self.leave(turn, slot, order.purpose)
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from trader.desk.case import Case, price_of
 from trader.desk.costs import margin
-from trader.desk.portfolio import Slot
+from trader.desk.portfolio import Slot, slot_of
 from trader.desk.state import Band, DeskState
 from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.money import ZERO, decimal_of
@@ -39,7 +39,7 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
     portfolio, working = state.portfolio, state.working
     entries = _entries(state) if working else ()
     occupied = set(portfolio.open_slots())
-    occupied.update([Slot(o.owner, o.key, o.product) for o in entries])
+    occupied.update([slot_of(o) for o in entries])
     unrealised = portfolio.unrealised(state.quotes)
     worth = equity(state, unrealised)
     instrument, quote = state.instrument(key), state.quotes.get(key)

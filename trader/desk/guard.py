@@ -9,8 +9,9 @@ from decimal import Decimal
 
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl, drawdown_pct, equity
-from trader.desk.orderflow import OrderFlow
 from trader.desk.portfolio import Slot
+from trader.desk.register import Register
+from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import InstrumentKey
 from trader.domain.money import ZERO, rupees
@@ -30,9 +31,10 @@ MARK_EVERY = timedelta(minutes=5)
 
 
 class Guard:
-    def __init__(self, state: DeskState, flow: OrderFlow, exits: Exits) -> None:
+    def __init__(self, state: DeskState, register: Register, sending: Sending, exits: Exits) -> None:
         self._state = state
-        self._flow = flow
+        self._register = register
+        self._sending = sending
         self._exits = exits
         self.on_breach: Callable[[Turn], None] = lambda turn: None
         self._marked_at: datetime | None = None
@@ -58,7 +60,7 @@ class Guard:
     def withdraw_entries(self, turn: Turn, why: str, fate: Purpose | None) -> None:
         for order in list(self._state.working.values()):
             if order.purpose is Purpose.ENTRY:
-                self._flow.withdraw(turn, order, why, fate)
+                self._sending.withdraw(turn, order, why, fate)
 
     def release(self, turn: Turn, by: str) -> None:
         self._told.clear()
@@ -269,7 +271,7 @@ class Guard:
             return
         for order in list(state.working.values()):
             if state.trading_day(order.request.at) < day:
-                self._flow.expire(turn, order)
+                self._register.expire(turn, order)
         state.opening_mark = {}
         state.counters = replaced(
             state.counters,

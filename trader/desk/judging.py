@@ -10,9 +10,9 @@ from trader.desk.exits import Exits
 from trader.desk.guard import Guard
 from trader.desk.leaving import PATIENCE
 from trader.desk.locks import MANUAL, Difference, Lock
-from trader.desk.orderflow import OrderFlow
 from trader.desk.plans import closing_side, keep_plan, planned
 from trader.desk.portfolio import Slot
+from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import InstrumentKey, symbol_of
@@ -24,9 +24,9 @@ from trader.strategy.options import Options
 
 
 class Judging:
-    def __init__(self, state: DeskState, flow: OrderFlow, exits: Exits, guard: Guard) -> None:
+    def __init__(self, state: DeskState, sending: Sending, exits: Exits, guard: Guard) -> None:
         self._state = state
-        self._flow = flow
+        self._sending = sending
         self._exits = exits
         self._guard = guard
         self._since: dict[InstrumentKey, datetime] = {}  # when a flatten began, in this process
@@ -195,7 +195,7 @@ class Judging:
                 continue
             rivals = self._closing_elsewhere(slot)
             for order in rivals:
-                self._flow.withdraw(turn, order, "/flatten", None)
+                self._sending.withdraw(turn, order, "/flatten", None)
             if not rivals or turn.at - since >= PATIENCE:
                 self._exits.leave(turn, slot, Purpose.EXIT)
 

@@ -17,7 +17,7 @@ from trader.desk.events import BookPurpose, BookRead
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl
 from trader.desk.guard import Guard
-from trader.desk.orderflow import OrderFlow
+from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import symbol_of
 from trader.domain.money import rupees
@@ -45,9 +45,9 @@ class _Run:
 
 
 class Kill:
-    def __init__(self, state: DeskState, flow: OrderFlow, exits: Exits, guard: Guard) -> None:
+    def __init__(self, state: DeskState, sending: Sending, exits: Exits, guard: Guard) -> None:
         self._state = state
-        self._flow = flow
+        self._sending = sending
         self._exits = exits
         self._guard = guard
         self._run: _Run | None = None
@@ -99,7 +99,7 @@ class Kill:
     def _flatten(self, turn: Turn) -> None:
         for order in list(self._state.working.values()):
             if order.purpose in (Purpose.ENTRY, Purpose.EXTERNAL):
-                self._flow.withdraw(turn, order, "/kill", Purpose.KILL)
+                self._sending.withdraw(turn, order, "/kill", Purpose.KILL)
         self._exits.leave_all(turn, self._state.portfolio.open_slots(), Purpose.KILL)
 
     def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
@@ -116,7 +116,7 @@ class Kill:
         self._run = run
         for order in list(self._state.working.values()):
             if order.purpose in (Purpose.ENTRY, Purpose.EXTERNAL):
-                self._flow.withdraw(turn, order, "/kill", Purpose.KILL)
+                self._sending.withdraw(turn, order, "/kill", Purpose.KILL)
 
     def on_reconciled(self, turn: Turn) -> None:
         """The first book after a restart was read."""

@@ -12,10 +12,10 @@ from decimal import Decimal
 
 from trader.desk.exposure import CLOSING, closing_quantity
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
-from trader.desk.orderflow import OrderFlow
 from trader.desk.overnight import Overnight
 from trader.desk.plans import closing_side, resting_exit
 from trader.desk.portfolio import Slot
+from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.money import decimal_of
 from trader.domain.order import Denied, Order, OrderRequest, OrderType, Product, Purpose
@@ -47,9 +47,9 @@ class _Exit:
 
 
 class Leaving:
-    def __init__(self, state: DeskState, flow: OrderFlow, overnight: Overnight) -> None:
+    def __init__(self, state: DeskState, sending: Sending, overnight: Overnight) -> None:
         self._state = state
-        self._flow = flow
+        self._sending = sending
         self._overnight = overnight
         self._slots: dict[Slot, _Exit] = {}
 
@@ -93,7 +93,7 @@ class Leaving:
             return  # it may have been closed while nobody was here; the book is being read
         for order in self._state.working_in(slot):
             if order.purpose is Purpose.ENTRY:
-                self._flow.withdraw(turn, order, "the position is being closed", leaving.purpose)
+                self._sending.withdraw(turn, order, "the position is being closed", leaving.purpose)
         if self._overnight.blocks(turn, slot) and turn.at - leaving.since < PATIENCE:
             return  # both could sell; but what must be left does not wait for ever
         resting = resting_exit(self._state, slot)
@@ -108,7 +108,7 @@ class Leaving:
                 # It was given up for lost and turned up: another order sells already. That one may yet have
                 # to be found, too; until then the stop rests where it is.
                 if all(order.order_id is not None for order in others):
-                    self._flow.cancel(turn, resting, "an exit is on its way already")
+                    self._sending.cancel(turn, resting, "an exit is on its way already")
             elif self._convert(turn, resting, position, beside, leaving):
                 return
         for order in others:
@@ -120,7 +120,7 @@ class Leaving:
             return
         leaving.tried(turn.at)
         for quantity in self._slices(slot, rest):
-            if isinstance(self._flow.submit(turn, self._order(turn, slot, quantity, leaving)), Denied):
+            if isinstance(self._sending.submit(turn, self._order(turn, slot, quantity, leaving)), Denied):
                 break  # what the second has no room for follows in the next
 
     def _takes_exits(self, turn: Turn, slot: Slot, purpose: Purpose) -> bool:
@@ -206,10 +206,10 @@ class Leaving:
         if leaving.again_at is not None and turn.at < leaving.again_at:
             return
         if order.modifications >= MODIFICATIONS_PER_ORDER:
-            self._flow.cancel(turn, order, "its changes are used up")
+            self._sending.cancel(turn, order, "its changes are used up")
             leaving.tried(turn.at)  # refused, it would be asked for every second
             return
-        changed = self._flow.change(
+        changed = self._sending.change(
             turn,
             order,
             quantity=quantity,

@@ -40,6 +40,8 @@ _RANK = {
     OrderState.OPEN: 3,
     OrderState.PARTIAL: 4,
 }
+# A change or cancel is on its way: its answer names the order, not the request.
+ANSWER_DUE = (OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY)
 # States that say the broker has nothing. They give way to whatever its book shows later.
 _ABSENT = (OrderState.DENIED, OrderState.NOT_PLACED)
 _STOP_TYPES = (OrderType.SL, OrderType.SL_M)
@@ -150,7 +152,7 @@ def modifying(order: Order, change: OrderChange) -> Order:
 
 def change_answered(order: Order, before: Order | None, error: str, at: datetime) -> Order:
     """A modify or cancel came back. ``before`` is the order with its old terms, for a failed modify."""
-    if order.state not in (OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY):
+    if order.state not in ANSWER_DUE:
         return order
     if order.state is OrderState.PENDING_CANCEL and not error:
         return replaced(order, updated_at=at)  # accepted is not done: CANCELLED comes as an update
@@ -172,7 +174,7 @@ def settled(order: Order, update: OrderUpdate, at: datetime) -> Order:
     """A modify or cancel whose answer was lost, decided by a reading of the book that began after it: the
     order has the terms the book shows. A market order may be shown as the limit order it was turned into
     (market protection, kite.md 4)."""
-    if order.state not in (OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY) or update.status.final:
+    if order.state not in ANSWER_DUE or update.status.final:
         return order
     resting = update.order_type in _STOP_TYPES
     as_asked = order.order_type is OrderType.MARKET and update.order_type is OrderType.LIMIT
@@ -247,7 +249,7 @@ def _next_state(order: Order, status: BrokerStatus, filled: int) -> tuple[OrderS
         return (OrderState.FILLED if filled >= order.quantity else now), None
     if reported.terminal or absent:
         return reported, None
-    if now in (OrderState.PENDING_CANCEL, OrderState.PENDING_MODIFY):
+    if now in ANSWER_DUE:
         return now, _later(order.prior_state or OrderState.ACKED, reported)
     return _later(now, reported), order.prior_state
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Tick
 from trader.domain.money import ZERO, decimal_of
-from trader.domain.order import Owner, Product, Side
+from trader.domain.order import Order, Owner, Product, Side
 from trader.domain.position import DayResult, Fill, Position, Trade
 from trader.domain.values import replaced
 
@@ -29,7 +29,7 @@ class Slot(NamedTuple):
     product: Product
 
 
-def slot_of(item: Fill | Position) -> Slot:
+def slot_of(item: Order | Fill | Position) -> Slot:
     return Slot(item.owner, item.key, item.product)
 
 

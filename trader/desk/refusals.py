@@ -50,8 +50,7 @@ class Refusals:
         self._refused[tag] = _Refused(asked, before, at)
 
     def since(self, tag: Tag, at: datetime | None) -> bool:
-        """Whether anything about this order was refused after ``at``: it may have ended, and nobody told
-        (faults.md 19)."""
+        """Whether anything about this order was refused after ``at``."""
         known = self._refused.get(tag)
         return known is not None and (at is None or known.at > at)
 

@@ -14,8 +14,8 @@ from trader.desk.exits import Exits
 from trader.desk.exposure import equity, exposure, margin_used
 from trader.desk.limits import RISK_PER_TRADE_CEILING_PCT
 from trader.desk.mending import Mending
-from trader.desk.orderflow import OrderFlow
 from trader.desk.portfolio import Slot
+from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput, StrategyFault
 from trader.domain.instrument import Instrument, InstrumentKey, symbol_of
@@ -132,9 +132,9 @@ def _guarded(kind: type[Strategy], make: Callable[[], _Made]) -> _Made:
 class Runner:
     """Asks strategies and acts on their answers. A strategy that raises is stopped alone."""
 
-    def __init__(self, state: DeskState, flow: OrderFlow, exits: Exits) -> None:
+    def __init__(self, state: DeskState, sending: Sending, exits: Exits) -> None:
         self._state = state
-        self._flow = flow
+        self._sending = sending
         self._exits = exits
         self._by_bar: dict[tuple[InstrumentKey, Interval], list[Running]] = {}
         self._on_tick: dict[InstrumentKey, list[Running]] = {}
@@ -335,7 +335,7 @@ class Runner:
         """Take a strategy's entries out of the market, and its positions if ``close``."""
         for order in list(self._state.working.values()):
             if order.owner == owner and order.purpose is Purpose.ENTRY:
-                self._flow.withdraw(turn, order, f"{owner} was stopped", Purpose.EXIT if close else None)
+                self._sending.withdraw(turn, order, f"{owner} was stopped", Purpose.EXIT if close else None)
         if close:
             slots = [s for s in self._state.portfolio.open_slots() if s.owner == owner]
             self._exits.leave_all(turn, slots, Purpose.EXIT)
@@ -372,7 +372,7 @@ class Runner:
             if wanted == -order.side.sign or (
                 signal.exit_long if order.side is Side.BUY else signal.exit_short
             ):
-                self._flow.withdraw(turn, order, "the signal has changed", Purpose.EXIT)
+                self._sending.withdraw(turn, order, "the signal has changed", Purpose.EXIT)
         if wanted and not entering:
             self._enter(turn, running, key, _side(wanted))
 
@@ -409,7 +409,7 @@ class Runner:
                 quantity = min(
                     quantity, instrument.freeze_quantity // instrument.lot_size * instrument.lot_size
                 )
-        outcome = self._flow.submit(
+        outcome = self._sending.submit(
             turn,
             _request(
                 tag=state.next_tag(turn.at),

@@ -14,9 +14,9 @@ from datetime import date, datetime, time, timedelta
 
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl, last_day
-from trader.desk.orderflow import OrderFlow
 from trader.desk.overnight import Overnight
-from trader.desk.portfolio import Slot
+from trader.desk.portfolio import Slot, slot_of
+from trader.desk.sending import Sending
 from trader.desk.standing import gtt_words
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import InstrumentKey, symbol_of
@@ -44,9 +44,9 @@ class _Round:
 
 
 class Squareoff:
-    def __init__(self, state: DeskState, flow: OrderFlow, exits: Exits, overnight: Overnight) -> None:
+    def __init__(self, state: DeskState, sending: Sending, exits: Exits, overnight: Overnight) -> None:
         self._state = state
-        self._flow = flow
+        self._sending = sending
         self._exits = exits
         self._overnight = overnight
         self._day = date.min
@@ -110,9 +110,9 @@ class Squareoff:
     def _leave(self, turn: Turn, venue: Venue, deadlines: Deadlines) -> None:
         state = self._state
         for order in list(state.working.values()):
-            slot = Slot(order.owner, order.key, order.product)
+            slot = slot_of(order)
             if order.purpose is Purpose.ENTRY and self._due(slot, venue):
-                self._flow.withdraw(turn, order, "intraday entries are over", Purpose.SQUAREOFF)
+                self._sending.withdraw(turn, order, "intraday entries are over", Purpose.SQUAREOFF)
         held = [slot for slot in state.portfolio.open_slots() if self._due(slot, venue)]
         known = self._rounds.get(venue)
         if known is None and not held:

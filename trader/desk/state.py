@@ -1,6 +1,6 @@
 """What the desk knows, and the turn in which it changes its mind.
 
-The parts of the desk (order flow, exits, strategies, guard, kill, books) share one DeskState and write to
+The parts of the desk (sending, exits, strategies, guard, kill, books) share one DeskState and write to
 one Turn; nothing else is shared and nothing is hidden in them that a restart could lose, except where a
 comment says so.
 """

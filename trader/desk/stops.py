@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from trader.desk.leaving import Leaving
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
-from trader.desk.orderflow import OrderFlow
 from trader.desk.overnight import Overnight
 from trader.desk.plans import closing_side, keep_plan, resting_exit
-from trader.desk.portfolio import Slot
+from trader.desk.portfolio import Slot, slot_of
+from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import symbol_of
 from trader.domain.money import decimal_of
@@ -30,9 +30,9 @@ _FIRE = (OrderType.SL, OrderType.SL_M, OrderType.LIMIT)  # the last is what a GT
 
 
 class Stops:
-    def __init__(self, state: DeskState, flow: OrderFlow, leaving: Leaving, overnight: Overnight) -> None:
+    def __init__(self, state: DeskState, sending: Sending, leaving: Leaving, overnight: Overnight) -> None:
         self._state = state
-        self._flow = flow
+        self._sending = sending
         self._overnight = overnight
         self._leaving = leaving
         self._failures: dict[Slot, int] = {}
@@ -49,7 +49,7 @@ class Stops:
         """One that had used up its changes is gone: the new one follows in the same moment."""
         if order.tag in self._renewed:
             self._renewed.discard(order.tag)
-            self.protect(turn, Slot(order.owner, order.key, order.product))
+            self.protect(turn, slot_of(order))
 
     def protected(self, slot: Slot) -> bool:
         if self._overnight.protects(slot):
@@ -96,9 +96,9 @@ class Stops:
         if order.modifications >= MODIFICATIONS_PER_ORDER - kept:
             # Never two that could both sell: the new one is not sent before this one is known to be gone.
             self._renewed.add(order.tag)
-            self._flow.cancel(turn, order, "its changes are used up; a new one follows")
+            self._sending.cancel(turn, order, "its changes are used up; a new one follows")
         else:
-            self._flow.change(
+            self._sending.change(
                 turn,
                 order,
                 quantity=wanted,
@@ -148,7 +148,7 @@ class Stops:
             trigger_price=plan.stop,
             note="protective stop",
         )
-        outcome = self._flow.submit(turn, request)
+        outcome = self._sending.submit(turn, request)
         if not isinstance(outcome, Denied):
             keep_plan(self._state, turn, replaced(plan, stop_tag=outcome.tag))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from trader.desk.orderflow import OrderFlow
+from trader.desk.answers import Answers
 from trader.desk.orders import describe
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput
@@ -22,9 +22,9 @@ PROOF_READS = 3
 class Unseen:
     """Not recorded: after a restart the readings are counted anew."""
 
-    def __init__(self, state: DeskState, flow: OrderFlow) -> None:
+    def __init__(self, state: DeskState, answers: Answers) -> None:
         self._state = state
-        self._flow = flow
+        self._answers = answers
         self._readings: dict[Tag, int] = {}  # complete ones without a trace, fresh or not
         self._asked: set[Tag] = set()
 
@@ -59,7 +59,7 @@ class Unseen:
                 f" readings without it ({count} so far). Nothing was done."
             )
         proof = f"Not in {count} readings of the order book, and not in the broker's app, says the owner."
-        self._flow.not_placed(turn, order, proof)
+        self._answers.not_placed(turn, order, proof)
         return f"{describe(order)} counts as not placed. Should it turn up after all, you are told."
 
     def _long(self, turn: Turn, order: Order) -> bool:

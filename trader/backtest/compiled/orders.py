@@ -1,5 +1,5 @@
 """The desk's orders on their way out: the pace, the stop that protects, leaving. As ``trader.desk.leaving``,
-``stops``, ``exits`` and ``orderflow`` do it."""
+``stops``, ``exits`` and ``sending`` do it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,126 @@
+"""What the broker answers to a request of ours, and what becomes of an order that it does not answer for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from trader.desk import orders as machine
+from trader.desk.exposure import CLOSING
+from trader.desk.limits import MODIFICATIONS_PER_ORDER
+from trader.desk.register import Register
+from trader.desk.sending import Sending
+from trader.desk.state import DeskState, Turn
+from trader.desk.updates import Updates
+from trader.domain.money import rupees
+from trader.domain.order import Order, OrderId, OrderUpdate, Purpose, Side, Tag
+from trader.domain.records import Priority
+from trader.domain.values import replaced
+
+
+class Answers:
+    def __init__(self, state: DeskState, register: Register, sending: Sending, updates: Updates) -> None:
+        self._state = state
+        self._register = register
+        self._sending = sending
+        self._updates = updates
+
+    def acked(self, turn: Turn, tag: Tag, order_id: OrderId) -> None:
+        order = self._state.orders.get(tag)
+        if order is None:
+            return
+        if order.order_id is None:
+            self._register.keep(turn, machine.acked(order, order_id, turn.at), order, f"broker id {order_id}")
+            self._sending.withdraw_again(turn, tag)
+        self._updates.unpark(turn, order_id)
+
+    def refused(self, turn: Turn, tag: Tag, reason: str) -> None:
+        order = self._state.orders.get(tag)
+        if order is None:
+            return
+        after = machine.refused(order, reason, turn.at)
+        if after is not order:
+            self._register.keep(turn, after, order, reason)
+            self._register.ended(turn, after)
+            self._updates.unpark(turn)
+
+    def outcome_unknown(self, turn: Turn, tag: Tag, reason: str) -> None:
+        order = self._state.orders.get(tag)
+        if order is None:
+            return
+        after = machine.unknown(order, reason, turn.at)
+        if after is not order:
+            self._register.keep(turn, after, order, reason)
+            turn.alert(
+                f"unknown:{tag}",
+                Priority.CRITICAL,
+                "order",
+                f"Outcome unknown: {machine.describe(after)}",
+                "It may or may not be at the broker. It will not be sent again;"
+                f" the order book is searched for its tag {tag}.{_bare(after)}",
+            )
+
+    def not_placed(self, turn: Turn, order: Order, proof: str) -> None:
+        after = machine.not_placed(order, proof, turn.at)
+        if after is not order:
+            self._register.keep(turn, after, order, proof)
+            turn.alert(
+                f"notplaced:{order.tag}",
+                Priority.STRATEGY,
+                "order",
+                f"Not placed: {machine.describe(order)}",
+                proof,
+            )
+            self._register.ended(turn, after)
+            self._updates.unpark(turn)
+
+    def change_answered(
+        self, turn: Turn, tag: Tag, error: str, *, outcome_unknown: bool, used_up: bool = False
+    ) -> None:
+        order = self._state.orders.get(tag)
+        if order is None:
+            return
+        if outcome_unknown:
+            if order.state in machine.ANSWER_DUE:
+                self._register.lost_answers.add(tag)  # what it came to shows in the book
+            return
+        if error and order.state in machine.ANSWER_DUE:
+            self._register.refusals.refused(tag, turn.at)
+        after = machine.change_answered(order, self._register.before_change.pop(tag, None), error, turn.at)
+        if used_up:  # it was changed elsewhere too
+            after = replaced(after, modifications=max(after.modifications, MODIFICATIONS_PER_ORDER))
+        if after is not order:
+            self._register.keep(turn, after, order, error or "change accepted")
+
+    def lost(self, order: Order, at: datetime, patience: timedelta) -> bool:
+        """Whether a change or cancel of this order will not be answered any more."""
+        return order.state in machine.ANSWER_DUE and (
+            order.tag in self._register.lost_answers or at - order.updated_at > patience
+        )
+
+    def refused_since(self, order: Order, at: datetime | None) -> bool:
+        """Whether a change or cancel of this order was refused after ``at``: it may have ended, and nobody
+        told (faults.md 19)."""
+        return self._register.refusals.since(order.tag, at)
+
+    def settle(self, turn: Turn, order: Order, update: OrderUpdate) -> None:
+        """A change or cancel whose answer was lost, by a reading that began after it."""
+        after = machine.settled(order, update, turn.at)
+        if after is not order:
+            shown = f"as the book shows it: {after.order_type} {after.quantity}"
+            self._register.keep(turn, after, order, shown)
+
+
+def _bare(order: Order) -> str:
+    """What it means while nobody knows whether a stop rests (lookout.py), or an exit is on its way."""
+    if order.purpose in CLOSING:
+        return (
+            "\nUntil then the desk sends no other exit, which could close twice. If it cannot wait, look into"
+            " the broker's own app."
+        )
+    if order.purpose is not Purpose.STOP or order.trigger_price is None:
+        return ""
+    past = "below" if order.side is Side.SELL else "above"
+    return (
+        f"\nUntil then no stop may rest: at or {past} {rupees(order.trigger_price)} the desk, while it runs,"
+        " leaves at the market."
+    )

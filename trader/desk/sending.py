@@ -1,0 +1,173 @@
+"""Orders on their way out: through the gate, into the ledger, to the broker; changed there, taken back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from trader.desk import orders as machine
+from trader.desk.denials import Denials
+from trader.desk.effects import Cancel, Change, Submit
+from trader.desk.exposure import case_of
+from trader.desk.limits import BROKER_ORDERS_PER_MINUTE, BROKER_ORDERS_PER_SECOND
+from trader.desk.portfolio import slot_of
+from trader.desk.register import Register
+from trader.desk.risk import RiskGate
+from trader.desk.state import DeskState, Turn
+from trader.domain.money import decimal_of
+from trader.domain.order import (
+    Denied,
+    Order,
+    OrderChange,
+    OrderRequest,
+    OrderState,
+    OrderType,
+    Purpose,
+    Tag,
+)
+from trader.domain.values import quick, replaced
+
+REST_PATIENCE = timedelta(seconds=5)  # how long the rest of a market entry may look for somebody
+# ACKED too: Kite tells nothing of an order that comes to rest (kite.md 11.1), so waiting to hear of it could
+# last for ever. The broker refuses what comes too early, and it is asked again.
+_CHANGEABLE = (OrderState.ACKED, OrderState.OPEN, OrderState.TRIGGER_PENDING, OrderState.PARTIAL)
+
+_ENTRY = Purpose.ENTRY
+_submit = quick(Submit)
+
+
+class Sending:
+    def __init__(self, state: DeskState, gate: RiskGate, register: Register) -> None:
+        self._state = state
+        self._gate = gate
+        self._register = register
+        self._denials = Denials(state, register)
+        # Entries nobody wants any more, and what is to become of what they fill all the same.
+        self._withdrawn: dict[Tag, tuple[str, Purpose | None]] = {}
+
+    def submit(self, turn: Turn, request: OrderRequest) -> Order | Denied:
+        """Gate, record, send. The intent is in the ledger before the broker hears of it."""
+        state = self._state
+        verdict = self._gate.approve(case_of(state, turn.at, request))
+        if isinstance(verdict, Denied):
+            self._denials.record(turn, request, verdict)
+            return verdict
+        order = machine.intent(request)
+        state.serial += 1
+        state.pace.count(turn.at)
+        entered = request.purpose is _ENTRY
+        state.counters = replaced(
+            state.counters,
+            orders=state.counters.orders + 1,
+            entries=state.counters.entries + entered,
+        )
+        self._register.keep(turn, order, None, request.note)
+        turn.write(state.counters)
+        turn.send(_submit(verdict))
+        return order
+
+    def change(
+        self,
+        turn: Turn,
+        order: Order,
+        *,
+        quantity: int,
+        order_type: OrderType,
+        price: Decimal | None,
+        trigger_price: Decimal | None,
+        purpose: Purpose,
+    ) -> bool:
+        """Change a resting order in place. False when it can't be changed just now."""
+        state = self._state
+        if order.state not in _CHANGEABLE or order.order_id is None or not self._room(turn, spare=1):
+            return False
+        terms = (quantity, order_type, price, trigger_price)
+        # Whoever leaves has pauses of his own.
+        if purpose is Purpose.STOP and self._register.refusals.hold(order.tag, terms, turn.at):
+            return False
+        instrument = state.instrument(order.key)
+        assert instrument is not None  # noqa: S101 - it rests at the broker, so it was known
+        change = OrderChange(
+            order.tag, order.order_id, quantity, order_type, price, trigger_price, purpose, turn.at
+        )
+        position = state.portfolio.position(slot_of(order))
+        verdict = self._gate.approve_change(change, order, instrument, position)
+        if isinstance(verdict, Denied):
+            return False
+        state.pace.count(turn.at, placed=False)
+        self._register.refusals.sent(order.tag, terms)
+        self._register.before_change[order.tag] = order
+        quote = state.quotes.get(order.key)
+        if order_type is OrderType.MARKET and quote is not None:
+            self._register.decided_at[order.tag] = decimal_of(quote.last)
+        detail = f"{purpose}: {order_type} {quantity}" + (
+            f" at {trigger_price or price}" if price or trigger_price else ""
+        )
+        self._register.keep(turn, machine.modifying(order, change), order, detail)
+        turn.send(Change(verdict))
+        return True
+
+    def cancel(self, turn: Turn, order: Order, why: str) -> None:
+        """Ask the broker to cancel. Nothing happens while the order has no id, while an answer to an earlier
+        request is due (an answer names the order, not the request) or while the second is used up: whoever
+        wants it gone asks again with the next second. Refused, it is asked for ever less often."""
+        if order.state.terminal or order.state in machine.ANSWER_DUE or order.order_id is None:
+            return
+        if not self._room(turn) or self._register.refusals.hold(order.tag, None, turn.at):
+            return
+        self._register.refusals.sent(order.tag, None)
+        self._register.keep(turn, machine.cancelling(order, turn.at), order, why)
+        self._state.pace.count(turn.at, placed=False)
+        turn.send(Cancel(order.tag, order.order_id))
+
+    def withdraw(self, turn: Turn, order: Order, why: str, fate: Purpose | None) -> None:
+        """Cancel an entry for good: as soon as it can be, and what it fills before that is left again with
+        the purpose ``fate``, or kept when that is None."""
+        known = self._withdrawn.get(order.tag)
+        if known is None or fate is not None:
+            self._withdrawn[order.tag] = (why, fate)
+        self.cancel(turn, order, why)
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is to be withdrawn, and no answer is waited for that may never come."""
+        return not self._withdrawn and not self._register.lost_answers
+
+    def fate(self, tag: Tag) -> Purpose | None:
+        """What is to become of a fill of a withdrawn entry."""
+        return self._withdrawn.get(tag, ("", None))[1]
+
+    def on_clock(self, turn: Turn) -> None:
+        """Ask again for the cancels that could not be sent; give up what entries left over."""
+        if self._state.config.live:
+            self._drop_rests(turn)
+        for tag in list(self._withdrawn):
+            if tag in self._state.orders:
+                self.withdraw_again(turn, tag)
+            else:
+                del self._withdrawn[tag]  # of an earlier day
+
+    def _drop_rests(self, turn: Turn) -> None:
+        """Kite turns a market order into a limit at its protection price (kite.md 4): what finds nobody there
+        rests, for a decision that gets old. Elsewhere a market order waits for the next price only."""
+        for order in list(self._state.working.values()):
+            if (
+                order.purpose is Purpose.ENTRY
+                and order.order_type is OrderType.MARKET
+                and order.state in (OrderState.OPEN, OrderState.PARTIAL)
+                and turn.at - order.updated_at >= REST_PATIENCE
+                and order.tag not in self._withdrawn
+            ):
+                self.withdraw(turn, order, "what is left of it finds nobody at its price", None)
+
+    def withdraw_again(self, turn: Turn, tag: Tag) -> None:
+        order = self._state.working.get(tag)
+        if order is not None and tag in self._withdrawn:
+            self.cancel(turn, order, self._withdrawn[tag][0])
+
+    def _room(self, turn: Turn, *, spare: int = 0) -> bool:
+        """Whether the broker takes another request now; it counts placements, changes and cancels by
+        calendar second and minute (kite.md 10)."""
+        pace = self._state.pace
+        pace.roll(turn.at)
+        return pace.in_second < BROKER_ORDERS_PER_SECOND - spare and pace.in_minute < BROKER_ORDERS_PER_MINUTE

@@ -14,6 +14,7 @@ from trader.desk.exposure import case_of
 from trader.desk.limits import RiskLimits
 from trader.desk.portfolio import Slot
 from trader.desk.risk import RiskGate
+from trader.desk.sizing import size
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Tick
 from trader.domain.order import EXTERNAL, Approved, Product, Purpose, Side
@@ -72,7 +73,7 @@ def test_whatever_is_sized_is_approved_and_risks_no_more_than_allowed(
     running = world.state.instances[OURS]
     distance = max(price * running.options.stop / 100, float(instrument.tick_size))
     side = Side.BUY if code == 1 else Side.SELL
-    room = world.desk._runner.size(DAY, running.options, instrument, side, price, distance)
+    room = size(world.state, DAY, running.options, instrument, side, price, distance)
     world.bar(code, key)
     asked = world.submits(Purpose.ENTRY)
     if not room:
@@ -106,7 +107,7 @@ def test_the_gate_and_the_size_agree_on_what_is_one_unit_too_much(price: int, di
     world.start()
     running = world.state.instances[OURS]
     per_unit = distance / 100
-    units = world.desk._runner.size(DAY, running.options, RELIANCE, Side.BUY, float(price), per_unit)
+    units = size(world.state, DAY, running.options, RELIANCE, Side.BUY, float(price), per_unit)
     assume(units > 0)
     world.state.quotes[REL] = Tick(REL, world.now, float(price))
     wanted = _entry(world, units, Decimal(price), Decimal(distance) / 100)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trader.desk.desk import Desk
-from trader.desk.runner import Running
+from trader.desk.running import Running
 from trader.desk.still import Stillness
 from trader.domain.instrument import InstrumentKey
 from trader.domain.order import Owner
@@ -159,7 +159,7 @@ class Ahead:
         for key in self._table.rows:
             start, table = self._table.columns(key, row, before)
             if len(start):
-                self._desk.runner.passed_over(key, self._table.interval, start, table)
+                self._desk.instances.passed_over(key, self._table.interval, start, table)
 
     # -- signals ---------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class Ahead:
         known beforehand. Instances that stop during the day only make it show more."""
         if self._signals is None:
             found = [np.zeros(0, dtype=np.int64)]
-            for running, key in self._desk.runner.asking():
+            for running, key in self._desk.instances.asking():
                 if running.instance.interval is not self._table.interval or not running.decides_on_bars:
                     return None
                 if key in self._table.rows:

@@ -47,6 +47,7 @@ from trader.desk.executions import Executions
 from trader.desk.exits import Exits
 from trader.desk.funding import Purse
 from trader.desk.guard import Guard
+from trader.desk.instances import Instances
 from trader.desk.judging import Judging
 from trader.desk.kill import Kill
 from trader.desk.lookout import Lookout
@@ -128,7 +129,8 @@ class Desk:
         self._lookout = Lookout(self._state, self._exits)
         self._guard = Guard(self._state, self._register, self._sending, self._exits)
         self._squareoff = Squareoff(self._state, self._sending, self._exits, self._overnight)
-        self._runner = Runner(self._state, self._sending, self._exits)
+        self._instances = Instances(self._state, self._sending, self._exits)
+        self._runner = Runner(self._state, self._sending, self._exits, self._instances)
         self._kill = Kill(self._state, self._sending, self._exits, self._guard)
         self._differences = Differences(self._state, self._sending, self._updates, self._exits)
         self._judging = Judging(self._state, self._sending, self._exits, self._guard)
@@ -143,7 +145,7 @@ class Desk:
         self._purse = Purse(self._state)
         self._daybook = Daybook(self._state)
         self._owner = OwnerDesk(
-            self._state, self._runner, self._guard, self._kill, self._books, self._judging
+            self._state, self._instances, self._guard, self._kill, self._books, self._judging
         )
         self._updates.on_fill = self._filled
         self._register.on_end = self._exits.order_ended
@@ -164,7 +166,7 @@ class Desk:
         restoring.restore(self._state, ledger, open_fills)
         self._state.reconciled = False
         self._guard.restore(turn, ledger.settings)
-        restoring.restart_instances(turn, self._state, self._runner, self._exits, ledger.instances)
+        restoring.restart_instances(turn, self._state, self._instances, self._exits, ledger.instances)
         self._kill.restore(turn, ledger.settings)
         self._differences.restore(turn, ledger.settings)
         self._books.restore(turn, ledger.settings)
@@ -237,9 +239,9 @@ class Desk:
             case MarketBack():
                 self._runner.mending.back()
             case HistoryLoaded(owner=owner, key=key, bars=bars):
-                self._runner.history(turn, owner, key, bars)
+                self._runner.warming.loaded(turn, owner, key, bars)
             case HistoryFailed(owner=owner, key=key, reason=reason, passing=passing):
-                self._runner.history_failed(turn, owner, key, reason, passing=passing)
+                self._runner.warming.failed(turn, owner, key, reason, passing=passing)
             case CommandGiven():
                 self._owner.handle(turn, event)
             case JobDue():
@@ -382,8 +384,8 @@ class Desk:
         return None if until is None else stillness(self._state, until)
 
     @property
-    def runner(self) -> Runner:
-        return self._runner
+    def instances(self) -> Instances:
+        return self._instances
 
     def last_price(self, key: InstrumentKey) -> float:
         return self._state.quotes[key].last

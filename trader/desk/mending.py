@@ -10,25 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from trader.desk.effects import LoadHistory
+from trader.desk.running import Running
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Bar
 from trader.domain.order import Owner
 from trader.domain.records import InstanceStatus
-from trader.strategy.joint import JointWindow
 from trader.strategy.window import BarWindow
-
-if TYPE_CHECKING:
-    from trader.desk.runner import Running
 
 TRIES, TRY_AGAIN = 4, timedelta(seconds=5)  # Kite's candle of a minute comes a few seconds after it
 _SHORTEST = 60  # seconds; Kite keeps no candles below a minute
 
 At = tuple[Owner, InstrumentKey]
-Decide = Callable[[Turn, "Running", InstrumentKey, Bar], None]
+Decide = Callable[[Turn, Running, InstrumentKey, Bar], None]
 
 
 @dataclass(slots=True)
@@ -119,12 +115,9 @@ class Mending:
         running.early[key] = [*bars, *running.early.pop(key, ())]
         if running.awaiting:
             return
-        joint = JointWindow(running.instance.symbols, running.instance.interval, running.warmup)
-        known = sorted((bar for kept in running.early.values() for bar in kept), key=lambda bar: bar.start)
-        running.early.clear()
-        running.joint = joint
+        running.joint = joint = running.new_joint()
         complete: Bar | None = None
-        for bar in known:
+        for bar in running.take_early():
             if joint.append(bar):
                 complete = bar
         if complete is not None:

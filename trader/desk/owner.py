@@ -25,10 +25,11 @@ from trader.desk.commands import (
 from trader.desk.effects import Answer
 from trader.desk.events import CommandGiven
 from trader.desk.guard import Guard
+from trader.desk.instances import Instances
 from trader.desk.judging import Judging
 from trader.desk.kill import Kill as KillRun
 from trader.desk.locks import MANUAL
-from trader.desk.runner import Runner, Running, configure, made
+from trader.desk.running import Running, configure, made
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import InstrumentKey, Segment, symbol_of
@@ -46,12 +47,18 @@ DEFAULT_INTERVAL = Interval.M5
 
 class OwnerDesk:
     def __init__(
-        self, state: DeskState, runner: Runner, guard: Guard, kill: KillRun, books: Books, judging: Judging
+        self,
+        state: DeskState,
+        instances: Instances,
+        guard: Guard,
+        kill: KillRun,
+        books: Books,
+        judging: Judging,
     ) -> None:
         self._state = state
         self._books = books
         self._judging = judging
-        self._runner = runner
+        self._instances = instances
         self._guard = guard
         self._kill = kill
         self._closures = Closures(state)
@@ -133,7 +140,7 @@ class OwnerDesk:
         )
         running = made(kind, instance, configured)
         turn.write(instance)
-        self._runner.begin(turn, running)
+        self._instances.begin(turn, running)
         options = configured.options
         risk = state.limits.capital * Decimal(str(options.risk)) / 100
         values = " ".join(f"{k}={v}" for k, v in configured.settings if k in kind.params())
@@ -240,11 +247,11 @@ class OwnerDesk:
         if not running.instance.status.alive and not (command.close and held):
             raise InvalidInput(f"{running.name} is {running.instance.status.lower()} already.")
         if command.close and held:
-            self._runner.status(turn, running, InstanceStatus.STOPPING)
-            self._runner.withdraw(turn, running.name, close=True)
+            self._instances.status(turn, running, InstanceStatus.STOPPING)
+            self._instances.withdraw(turn, running.name, close=True)
             return f"Stopping {running.name}: closing {_count(held, 'position')}."
-        self._runner.status(turn, running, InstanceStatus.STOPPED, "stopped by the owner")
-        self._runner.withdraw(turn, running.name, close=command.close)
+        self._instances.status(turn, running, InstanceStatus.STOPPED, "stopped by the owner")
+        self._instances.withdraw(turn, running.name, close=command.close)
         rest = f" {_count(held, 'position')} kept, with stops." if held else " It held no position."
         return f"Stopped {running.name}.{rest}"
 
@@ -252,7 +259,7 @@ class OwnerDesk:
         running = self._find(name)
         if not running.instance.status.alive:
             raise InvalidInput(f"{running.name} is {running.instance.status.lower()}.")
-        self._runner.status(turn, running, InstanceStatus.PAUSED, "paused by the owner")
+        self._instances.status(turn, running, InstanceStatus.PAUSED, "paused by the owner")
         return f"{running.name} is paused: no entries, exits go on. /resume {running.name} ends it."
 
     def _resume(self, turn: Turn, name: str) -> str:
@@ -260,7 +267,7 @@ class OwnerDesk:
         if running.instance.status is not InstanceStatus.PAUSED:
             raise InvalidInput(f"{running.name} is {running.instance.status.lower()}, not paused.")
         waiting = InstanceStatus.WARMING if running.awaiting else InstanceStatus.RUNNING
-        self._runner.status(turn, running, waiting)
+        self._instances.status(turn, running, waiting)
         return f"{running.name} trades again."
 
     # -- the desk --------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from trader.desk.exits import Exits
+from trader.desk.instances import Instances
 from trader.desk.portfolio import Slot
-from trader.desk.runner import Runner, Running, configure, made
+from trader.desk.running import Running, configure, made
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import symbol_of
@@ -54,11 +55,11 @@ def _serial(order: Order) -> int:
 
 
 def restart_instances(
-    turn: Turn, state: DeskState, runner: Runner, exits: Exits, instances: Sequence[StrategyInstance]
+    turn: Turn, state: DeskState, instances: Instances, exits: Exits, records: Sequence[StrategyInstance]
 ) -> None:
     """Strategies that ran, run on, and those that were closing, close. A strategy whose file is gone or
     whose settings it no longer takes fails alone; its positions keep their stops."""
-    for instance in sorted(instances, key=lambda i: i.name):
+    for instance in sorted(records, key=lambda i: i.name):
         try:
             instance = _with_listed(turn, state, instance)
             running = _running(state, instance)
@@ -78,7 +79,7 @@ def restart_instances(
         if instance.status.alive:
             if instance.status is InstanceStatus.RUNNING:
                 running.instance = replace(instance, status=InstanceStatus.WARMING)
-            runner.begin(turn, running)
+            instances.begin(turn, running)
         else:
             state.instances[instance.name] = running
             failed = instance.status is InstanceStatus.FAILED and running.kind.on_error == "close"
@@ -86,7 +87,7 @@ def restart_instances(
                 slots = [s for s in state.portfolio.open_slots() if s.owner == instance.name]
                 exits.leave_all(turn, slots, Purpose.EXIT)
                 if not slots and not failed:
-                    runner.status(turn, running, InstanceStatus.STOPPED, "closed and stopped")
+                    instances.status(turn, running, InstanceStatus.STOPPED, "closed and stopped")
 
 
 def _with_listed(turn: Turn, state: DeskState, instance: StrategyInstance) -> StrategyInstance:

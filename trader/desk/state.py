@@ -32,7 +32,7 @@ _write = quick(Write)
 
 if TYPE_CHECKING:
     from trader.desk.funding import Funding
-    from trader.desk.runner import Running
+    from trader.desk.running import Running
     from trader.market.calendar import Calendar
     from trader.market.charges import Charges
     from trader.market.instruments import Instruments

@@ -13,7 +13,7 @@ PAISA = 100
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 PATIENCE = 10 * SECOND  # trader.desk.leaving
-DEFERRED_FOR = 10 * SECOND  # trader.desk.runner
+DEFERRED_FOR = 10 * SECOND  # trader.desk.entering
 
 # What a row of the market allows at its beginning and at its end, by venue.
 OPEN, ENTRIES, STOPS, SQUARE, BROKER, STOPS_END = 1, 2, 4, 8, 16, 32

@@ -20,7 +20,7 @@ from bench.made_candles import YEAR, instruments, made, save, sessions
 from bench.ours import crossover, in_peers, verdict, world
 from trader.backtest.result import Reason, Result
 from trader.backtest.run import Backtester
-from trader.desk.checks import LAST_ENTRY
+from trader.desk.checks.market import LAST_ENTRY
 from trader.domain.times import IST
 from trader.market.calendar import Venue
 from trader.strategy.bars import Bars, moment

@@ -16,10 +16,9 @@ from world import MORNING, OURS, REL, instruments
 
 from trader.desk import orders as machine
 from trader.desk.case import Case
-from trader.desk.checks import ENTRY_CHECKS
 from trader.desk.limits import RiskLimits
 from trader.desk.pace import OrderPace
-from trader.desk.risk import RiskGate
+from trader.desk.risk import ENTRY_CHECKS, RiskGate
 from trader.domain.instrument import Exchange, OptionType, Segment
 from trader.domain.market import Tick
 from trader.domain.order import (
@@ -245,10 +244,11 @@ def test_limits_are_inclusive(what: str, spoil: Callable[[Case], Case]) -> None:
 
 def test_every_check_has_a_row() -> None:
     rows = {code for code, _ in DENIALS}
-    source = Path(ENTRY_CHECKS[0].__code__.co_filename).read_text()
+    sources = {Path(check.__code__.co_filename) for check in ENTRY_CHECKS}
     codes = {
         call.args[0].value
-        for call in ast.walk(ast.parse(source))
+        for source in sources
+        for call in ast.walk(ast.parse(source.read_text()))
         if isinstance(call, ast.Call)
         and isinstance(call.func, ast.Name)
         and call.func.id == "Denied"

@@ -25,7 +25,7 @@ from trader.market.phases import Phase, Venue, venue_of
 from trader.strategy.bars import Bars, micros
 
 OPEN, ENTRIES, STOPS, SQUARE, BROKER, STOPS_END = 1, 2, 4, 8, 16, 32  # compiled.fields
-_LAST_ENTRY = 10 * 60 * 1_000_000  # trader.desk.checks.LAST_ENTRY
+_LAST_ENTRY = 10 * 60 * 1_000_000  # trader.desk.checks.market.LAST_ENTRY
 _DAY = 86_400_000_000
 _IST = 19_800_000_000
 _EPOCH_DAY = date(1970, 1, 1).toordinal()

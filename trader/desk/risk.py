@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from trader.desk.case import Case
-from trader.desk.checks import ENTRY_CHECKS, EXIT_CHECKS, off_tick
+from trader.desk.checks import limits, market, pace, readiness, shape
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
 from trader.domain.instrument import Instrument
 from trader.domain.order import (
@@ -20,6 +22,53 @@ from trader.domain.order import (
 from trader.domain.position import Position
 
 _ENTRY = Purpose.ENTRY
+
+Check = Callable[[Case], Denied | None]
+
+_EVERY_ORDER: tuple[Check, ...] = (
+    shape.known_instrument,
+    market.session_open,
+    shape.lot_multiple,
+    shape.tick_multiple,
+    shape.prices_present,
+    shape.type_taken,
+    shape.product_taken,
+    shape.validity_taken,
+    shape.freeze_quantity,
+)
+
+# What reduces risk passes only what physics or the exchange demand, so no entry limit can ever hold a
+# position captive.
+EXIT_CHECKS: tuple[Check, ...] = (*_EVERY_ORDER, shape.reduces, pace.broker_pace)
+
+ENTRY_CHECKS: tuple[Check, ...] = (
+    readiness.trading_state,
+    readiness.armed,
+    readiness.book_read,
+    readiness.strategy_state,
+    *_EVERY_ORDER,
+    market.entries_open,
+    market.stop_can_rest,
+    market.fresh_quote,
+    market.price_collar,
+    market.price_band,
+    market.not_expired,
+    readiness.settled_outcomes,
+    readiness.locked,
+    limits.order_value,
+    limits.position_size,
+    limits.risk_per_trade,
+    limits.open_positions,
+    limits.strategy_positions,
+    limits.gross_exposure,
+    limits.capital,
+    limits.daily_loss,
+    limits.drawdown,
+    limits.trades_per_day,
+    limits.cooldown,
+    pace.entry_pace,
+    readiness.duplicate_signal,
+)
 
 
 class RiskGate:
@@ -53,7 +102,7 @@ class RiskGate:
             )
         for name, price in (("limit", change.price), ("trigger", change.trigger_price)):
             if price is not None and not instrument.on_tick(price):
-                return off_tick(instrument, name, price)
+                return shape.off_tick(instrument, name, price)
         return ApprovedChange(change, gate_seal())
 
     def approve_gtt(self, gtt: Gtt, instrument: Instrument, position: Position) -> ApprovedGtt | Denied:
@@ -63,5 +112,5 @@ class RiskGate:
             return Denied("not_reducing", f"It would come to {gtt.quantity} units, but {held} are held.")
         for name, price in (("trigger", gtt.trigger_price), ("limit", gtt.price)):
             if price <= 0 or not instrument.on_tick(price):
-                return off_tick(instrument, name, price)
+                return shape.off_tick(instrument, name, price)
         return ApprovedGtt(gtt, gate_seal())

@@ -22,6 +22,14 @@ def clock_text(at: datetime) -> str:
     return f"{at.hour:02d}:{at.minute:02d}:{at.second:02d}"
 
 
+def span_text(length: timedelta) -> str:
+    """``90 s``, ``5 min``, ``3 h``."""
+    seconds = int(length.total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
 @lru_cache(maxsize=64)  # it stands in every order's name
 def day_digits(day: date) -> str:
     """``261123``."""

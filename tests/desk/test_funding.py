@@ -11,7 +11,7 @@ from samples import request
 from test_risk_gate import entry
 from world import BUY, LEAVE, SECOND, TCS, DeskWorld
 
-from trader.desk import checks
+from trader.desk.checks.limits import capital
 from trader.desk.commands import Reconcile
 from trader.desk.events import FundsRead
 from trader.desk.exposure import case_of, margin_used
@@ -47,12 +47,12 @@ def tied(world: DeskWorld) -> Decimal:
     ],
 )
 def test_an_entry_needs_no_more_than_the_broker_has(free: str | None, answer: str | None) -> None:
-    verdict = checks.capital(replace(entry(), broker_free=None if free is None else D(free)))
+    verdict = capital(replace(entry(), broker_free=None if free is None else D(free)))
     assert (verdict and verdict.sentence) == answer
 
 
 def test_the_desks_own_capital_holds_where_the_broker_has_more() -> None:
-    verdict = checks.capital(replace(entry(), equity=D(1500), broker_free=D(500_000)))
+    verdict = capital(replace(entry(), equity=D(1500), broker_free=D(500_000)))
     assert verdict is not None
     assert verdict.sentence == "The order needs ₹2,000.00; ₹1,500.00 is free."
 

@@ -19,6 +19,7 @@ from trader.desk.events import (
     BookPurpose,
     BookRead,
     BrokerLost,
+    BrokerNews,
     BrokerReached,
     ChangeAnswered,
     ClockTicked,
@@ -26,6 +27,7 @@ from trader.desk.events import (
     Event,
     FundsRead,
     GttDeleted,
+    GttNews,
     GttNotPlaced,
     GttPlaced,
     GttsListed,
@@ -33,10 +35,13 @@ from trader.desk.events import (
     HistoryFailed,
     HistoryLoaded,
     HouseFault,
+    HouseNews,
     JobDue,
     MarketBack,
     MarketLost,
+    MarketNews,
     OrderAcked,
+    OrderNews,
     OrderOutcomeUnknown,
     OrderRefusedByBroker,
     OrderUpdated,
@@ -45,17 +50,16 @@ from trader.desk.events import (
 )
 from trader.desk.executions import Executions
 from trader.desk.exits import Exits
+from trader.desk.fills import Fills
 from trader.desk.funding import Purse
 from trader.desk.guard import Guard
 from trader.desk.instances import Instances
 from trader.desk.judging import Judging
 from trader.desk.kill import Kill
 from trader.desk.lookout import Lookout
-from trader.desk.orders import describe
 from trader.desk.overnight import Overnight
 from trader.desk.owner import OwnerDesk
-from trader.desk.plans import plan_text
-from trader.desk.portfolio import Booked, Slot, slot_of
+from trader.desk.portfolio import Slot
 from trader.desk.register import Register
 from trader.desk.risk import RiskGate
 from trader.desk.runner import Runner
@@ -66,14 +70,10 @@ from trader.desk.state import DeskConfig, DeskState, Turn
 from trader.desk.still import Stillness, stillness
 from trader.desk.updates import Updates
 from trader.desk.view import DeskView, QuoteView
-from trader.domain.instrument import InstrumentKey, symbol_of
+from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Tick
-from trader.domain.money import rupees
-from trader.domain.order import EXTERNAL, Order, Purpose
 from trader.domain.position import Fill
-from trader.domain.records import DeskMode, Latch, LedgerState, Priority, RiskCounters
-from trader.domain.times import clock_text
-from trader.strategy.options import Options
+from trader.domain.records import DeskMode, Latch, LedgerState, RiskCounters
 
 if TYPE_CHECKING:
     from trader.market.calendar import Calendar
@@ -147,7 +147,9 @@ class Desk:
         self._owner = OwnerDesk(
             self._state, self._instances, self._guard, self._kill, self._books, self._judging
         )
-        self._updates.on_fill = self._filled
+        self._updates.on_fill = Fills(
+            self._state, self._sending, self._exits, self._guard, self._differences
+        ).filled
         self._register.on_end = self._exits.order_ended
         self._updates.on_stranger = self._differences.stranger
         self._updates.claim = self._overnight.claim
@@ -186,6 +188,22 @@ class Desk:
     def handle(self, event: Event) -> list[Effect]:
         """What this event leads to. All Writes of one call belong in one transaction."""
         turn = Turn(event.at)
+        if isinstance(event, MarketNews):
+            self._market(turn, event)
+        elif isinstance(event, OrderNews):
+            self._order(turn, event)
+        elif isinstance(event, BrokerNews):
+            self._broker(turn, event)
+        elif isinstance(event, GttNews):
+            self._gtt(turn, event)
+        else:
+            self._house(turn, event)
+        if turn.effects or isinstance(event, BookRead):
+            self._differences.settle(turn)
+        self._after_flat(turn)
+        return turn.effects
+
+    def _market(self, turn: Turn, event: MarketNews) -> None:
         match event:
             case TicksArrived(ticks=ticks):
                 self._ticks(turn, ticks)
@@ -195,6 +213,17 @@ class Desk:
                 self._runner.on_bar(turn, bar)
             case ClockTicked():
                 self._clock(turn)
+            case MarketLost(keys=keys):
+                self._runner.mending.lost(keys)
+            case MarketBack():
+                self._runner.mending.back()
+            case HistoryLoaded(owner=owner, key=key, bars=bars):
+                self._runner.warming.loaded(turn, owner, key, bars)
+            case HistoryFailed(owner=owner, key=key, reason=reason, passing=passing):
+                self._runner.warming.failed(turn, owner, key, reason, passing=passing)
+
+    def _order(self, turn: Turn, event: OrderNews) -> None:
+        match event:
             case OrderUpdated(update=update):
                 self._updates.merge(turn, update)
             case OrderAcked(tag=tag, order_id=order_id):
@@ -205,16 +234,29 @@ class Desk:
                 self._answers.outcome_unknown(turn, tag, reason)
             case ChangeAnswered(tag=tag, error=error, unknown=unknown, used_up=used_up):
                 self._answers.change_answered(turn, tag, error, outcome_unknown=unknown, used_up=used_up)
+
+    def _broker(self, turn: Turn, event: BrokerNews) -> None:
+        match event:
             case BookRead():
                 self._books.on_book(turn, event)
                 self._kill.on_reconciled(turn)
                 if event.purpose is BookPurpose.KILL:
                     self._kill.on_book(turn, event)
+            case BookFailed(purpose=purpose, reason=reason):
+                self._books.on_book_failed(turn, reason)
+                if purpose is BookPurpose.KILL:
+                    self._kill.on_book_failed(turn, reason)
             case FundsRead():
                 self._purse.on_funds(turn, event)
             case BrokerReached():
                 self._overnight.reached(turn)
                 turn.send(ReadBook(BookPurpose.RECONCILE))
+            case BrokerLost():
+                self._books.on_broker_lost(turn)
+                tell_what_stays_open(turn, self._state, self._exits)
+
+    def _gtt(self, turn: Turn, event: GttNews) -> None:
+        match event:
             case GttPlaced():
                 self._overnight.placed(turn, event)
             case GttNotPlaced():
@@ -227,21 +269,9 @@ class Desk:
             case GttsUnread():
                 self._overnight.unread(event)
                 self._read_first_book(turn)
-            case BrokerLost():
-                self._books.on_broker_lost(turn)
-                tell_what_stays_open(turn, self._state, self._exits)
-            case BookFailed(purpose=purpose, reason=reason):
-                self._books.on_book_failed(turn, reason)
-                if purpose is BookPurpose.KILL:
-                    self._kill.on_book_failed(turn, reason)
-            case MarketLost(keys=keys):
-                self._runner.mending.lost(keys)
-            case MarketBack():
-                self._runner.mending.back()
-            case HistoryLoaded(owner=owner, key=key, bars=bars):
-                self._runner.warming.loaded(turn, owner, key, bars)
-            case HistoryFailed(owner=owner, key=key, reason=reason, passing=passing):
-                self._runner.warming.failed(turn, owner, key, reason, passing=passing)
+
+    def _house(self, turn: Turn, event: HouseNews) -> None:
+        match event:
             case CommandGiven():
                 self._owner.handle(turn, event)
             case JobDue():
@@ -249,10 +279,6 @@ class Desk:
             case HouseFault(code=code, reason=reason):
                 title = HOUSE_FAULTS.get(code, "something around the desk broke")
                 self._guard.halt(turn, code, title, reason, by="the house")
-        if turn.effects or isinstance(event, BookRead):
-            self._differences.settle(turn)
-        self._after_flat(turn)
-        return turn.effects
 
     def _read_first_book(self, turn: Turn) -> None:
         if not self._state.reconciled:
@@ -289,42 +315,6 @@ class Desk:
         self._books.on_clock(turn)
         self._kill.on_clock(turn)
 
-    # -- fills -----------------------------------------------------------------------------------
-
-    def _filled(self, turn: Turn, order: Order, fill: Fill, booked: Booked) -> None:
-        """After every booked fill: protect or close, count, tell."""
-        slot = slot_of(fill)
-        held = booked.position.quantity
-        fate = self._sending.fate(order.tag)
-        if held * fill.side.sign >= 0 and abs(held) <= fill.quantity:  # nothing of what was there is left
-            self._guard.drop_mark(turn, slot)
-        if not held:
-            self._exits.closed(turn, slot)
-        elif order.purpose is Purpose.ENTRY:
-            running = self._state.instances.get(slot.owner)
-            # A strategy that could not be restarted leaves no options; its entry is protected all the same.
-            self._exits.entered(turn, slot, running.options if running is not None else Options())
-        elif order.purpose is not Purpose.EXTERNAL and held * fill.side.sign > 0:
-            self._oversold(turn, slot, order, fill)
-        else:
-            self._exits.reduced(turn, slot)
-        if held and fate is not None:
-            self._exits.leave(turn, slot, fate)
-        if order.filled_quantity > order.quantity:
-            self._guard.halt(
-                turn,
-                "overfill",
-                "more was filled than ordered",
-                f"{order.filled_quantity} {symbol_of(order.key)} were filled of {order.quantity} ordered.",
-            )
-        if booked.trade is not None:
-            self._guard.traded(turn, booked.trade)
-        if order.purpose is Purpose.EXTERNAL:
-            self._differences.filled(turn, order, fill, booked)
-        if order.purpose is not Purpose.EXTERNAL or slot.owner != EXTERNAL:
-            self._tell_fill(turn, slot, order, fill, booked)
-        self._guard.check(turn)
-
     def _went_flat(self, turn: Turn, slot: Slot) -> None:
         del turn
         self._flats.append(slot)
@@ -336,41 +326,6 @@ class Desk:
         for slot in flats:
             if not self._state.portfolio.position(slot).quantity:
                 self._runner.on_flat(turn, slot)
-
-    def _oversold(self, turn: Turn, slot: Slot, order: Order, fill: Fill) -> None:
-        """An exit closed more than was held, because two of them crossed at the broker. Nobody decided on
-        the position it made, so it is left at once."""
-        self._exits.flipped(turn, slot)
-        turn.alert(
-            f"oversold:{fill.fill_id}",
-            Priority.CRITICAL,
-            "order",
-            f"Closed twice: {describe(order)}",
-            "Two exits crossed at the broker. The position they made is being closed.",
-        )
-        self._exits.leave(turn, slot, Purpose.KILL)
-
-    def _tell_fill(self, turn: Turn, slot: Slot, order: Order, fill: Fill, booked: Booked) -> None:
-        """The title alone tells it: in a digest there is room for nothing else."""
-        outcome = str(order.purpose)
-        lines = [f"{fill.owner} · {clock_text(fill.at)}"]
-        if booked.trade is not None:
-            trade = booked.trade
-            outcome = f"{order.purpose} {rupees(trade.net, signed=True)}"
-            lines.append(f"{rupees(trade.pnl, signed=True)} less {rupees(trade.charges)} charges")
-        else:
-            text = plan_text(self._state.plans.get(slot))
-            if text:
-                lines.append(text)
-        if order.working:
-            lines.append(f"{order.filled_quantity} of {order.quantity} filled")
-        turn.alert(
-            f"fill:{fill.fill_id}",
-            Priority.FILL,
-            "fill",
-            f"{fill.side} {fill.quantity} {symbol_of(fill.key)} @ {rupees(fill.price)} · {outcome}",
-            "\n".join(lines),
-        )
 
     # -- passing over candles --------------------------------------------------------------------
 

@@ -272,7 +272,7 @@ class HouseFault:
     reason: str
 
 
-Event = (
+MarketNews = (
     TicksArrived
     | RangePassed
     | BarClosed
@@ -281,22 +281,10 @@ Event = (
     | MarketBack
     | HistoryLoaded
     | HistoryFailed
-    | OrderAcked
-    | OrderRefusedByBroker
-    | OrderOutcomeUnknown
-    | ChangeAnswered
-    | OrderUpdated
-    | BookRead
-    | BookFailed
-    | FundsRead
-    | BrokerReached
-    | BrokerLost
-    | GttPlaced
-    | GttNotPlaced
-    | GttDeleted
-    | GttsListed
-    | GttsUnread
-    | CommandGiven
-    | JobDue
-    | HouseFault
 )
+OrderNews = OrderUpdated | OrderAcked | OrderRefusedByBroker | OrderOutcomeUnknown | ChangeAnswered
+BrokerNews = BookRead | BookFailed | FundsRead | BrokerReached | BrokerLost
+GttNews = GttPlaced | GttNotPlaced | GttDeleted | GttsListed | GttsUnread
+HouseNews = CommandGiven | JobDue | HouseFault
+
+Event = MarketNews | OrderNews | BrokerNews | GttNews | HouseNews

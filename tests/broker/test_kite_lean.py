@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from requests import Session
 from requests.models import RequestEncodingMixin
 
-from trader.broker.zerodha.lean import encoded, lean_session
+from trader.broker.zerodha.lean import LeanSession, encoded
 
 VALUES = st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8")) | st.floats()
 
@@ -72,7 +72,7 @@ def echo() -> Iterator[str]:
 )
 def test_a_request_is_what_requests_would_have_sent(method: str, sent: dict[str, Any]) -> None:
     headers = {"X-Kite-Version": "3", "Authorization": "token k:t", "User-Agent": "Kite"}
-    with echo() as url, Session() as plain, lean_session() as lean:
+    with echo() as url, Session() as plain, LeanSession() as lean:
         plain.trust_env = lean.trust_env = False
         for session in (plain, lean):
             session.request(method, f"{url}/orders", headers=headers, timeout=5, **sent)
@@ -87,7 +87,7 @@ def test_a_request_is_what_requests_would_have_sent(method: str, sent: dict[str,
 
 
 def test_no_redirect_is_followed_and_no_cookie_is_kept() -> None:
-    with echo() as url, lean_session() as lean:
+    with echo() as url, LeanSession() as lean:
         lean.trust_env = False
         answer = lean.request("POST", f"{url}/away", data={"quantity": 1}, timeout=5, allow_redirects=True)
         lean.request("GET", f"{url}/orders", timeout=5)
@@ -98,7 +98,7 @@ def test_no_redirect_is_followed_and_no_cookie_is_kept() -> None:
 
 def test_every_answer_meets_the_hooks() -> None:
     seen = []
-    with echo() as url, lean_session() as lean:
+    with echo() as url, LeanSession() as lean:
         lean.trust_env = False
         lean.hooks["response"].append(lambda answer, **_: seen.append(answer.status_code))
         for path in ("/away", "/orders"):
@@ -107,7 +107,7 @@ def test_every_answer_meets_the_hooks() -> None:
 
 
 def test_each_request_goes_with_its_own_headers() -> None:
-    with echo() as url, lean_session() as lean:
+    with echo() as url, LeanSession() as lean:
         lean.trust_env = False
         for token in ("yesterday", "today", "today", "yesterday"):
             lean.request("POST", f"{url}/orders", headers={"authorization": token}, data={"a": 1}, timeout=5)

@@ -23,8 +23,9 @@ from requests import Request, Session
 from requests.exceptions import ChunkedEncodingError, ConnectionError, ReadTimeout, RequestException, SSLError
 
 from trader.broker.zerodha.faults import order_fault
-from trader.broker.zerodha.lean import _host, lean_session
-from trader.broker.zerodha.sdk import ANY_IPV4, kite_client
+from trader.broker.zerodha.ipv4 import ANY_IPV4
+from trader.broker.zerodha.lean import LeanSession, _host
+from trader.broker.zerodha.sdk import kite_client
 from trader.broker.zerodha.wire import Wire, connections
 from trader.domain.errors import OrderRefused, OutcomeUnknown
 
@@ -103,7 +104,7 @@ def scripted(*answers: bytes | None, last: int = 100, tls: ssl.SSLContext | None
 
 @contextmanager
 def lean() -> Iterator[Session]:
-    with lean_session() as session:
+    with LeanSession() as session:
         session.trust_env = False
         yield session
 
@@ -234,7 +235,7 @@ def test_connections_leave_by_ipv4() -> None:
 
 @pytest.mark.parametrize("named", ["proxies", "environment"])
 def test_a_host_behind_a_proxy_is_reached_through_it(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with scripted(answer()) as proxy, lean_session() as session:
+    with scripted(answer()) as proxy, LeanSession() as session:
         if named == "environment":
             monkeypatch.setenv("http_proxy", proxy.url)
             session.request("GET", "http://kite.test/orders", timeout=5)
@@ -279,7 +280,7 @@ def test_a_certificate_the_environment_vouches_for_is_believed(
     authority: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
-    with scripted(answer(), answer(), tls=_secured(authority)) as server, lean_session() as session:
+    with scripted(answer(), answer(), tls=_secured(authority)) as server, LeanSession() as session:
         for _ in range(2):
             session.request("POST", f"{server.url}/orders", data=FORM, timeout=5)
     assert [number for number, _ in server.asked] == [1, 1]

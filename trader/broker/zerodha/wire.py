@@ -11,7 +11,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from ssl import SSLError as TlsError
 from typing import Any
+
+from requests import exceptions as ex
+from urllib3 import HTTPHeaderDict
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
+from urllib3.response import HTTPResponse as Response
 
 KEPT = 10  # connections, as many as ``requests`` keeps
 
@@ -84,16 +91,11 @@ def _sent(sock: Any, method: str, message: bytes, timeout: float | None) -> HTTP
             heard.close()
             raise
     except (OSError, HTTPException) as error:
-        from requests.exceptions import ConnectionError, ReadTimeout
-
-        raise (ReadTimeout if isinstance(error, TimeoutError) else ConnectionError)(error) from error
+        raise (ex.ReadTimeout if isinstance(error, TimeoutError) else ex.ConnectionError)(error) from error
     return heard
 
 
 def _response(heard: HTTPResponse) -> Any:
-    from urllib3 import HTTPHeaderDict
-    from urllib3.response import HTTPResponse as Response
-
     return Response(
         body=heard,
         headers=HTTPHeaderDict(heard.getheaders()),
@@ -109,11 +111,6 @@ def _response(heard: HTTPResponse) -> Any:
 
 def _explain(error: BaseException) -> None:
     """Raise ``error``, of connecting, as ``requests`` would."""
-    from ssl import SSLError as TlsError
-
-    from requests import exceptions as ex
-    from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
-
     if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
         raise ex.ConnectTimeout(error) from error
     if isinstance(error, TlsError | SSLError):
@@ -129,8 +126,6 @@ def connections(
 ) -> Callable[[float | None], Any]:
     """``source``: the address they leave from. ``authorities``: the file or folder of the certificates that
     are believed."""
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-
     if scheme == "http":
         return lambda timeout: HTTPConnection(host, port, timeout=timeout, source_address=source)
     found = Path(authorities)

@@ -103,43 +103,23 @@ async def open_house(
     calendar = Calendar.load()
     apply_closures(calendar, ledger.settings)
     place = await marketplace(settings, ledger, store, journal, calendar, clock)
-    calendar, clock, instruments, broker = place.calendar, place.clock, place.instruments, place.broker
-    start = clock.now()
-    instruments.today = start.date()
-    await broker.open()
+    start = place.clock.now()
+    place.instruments.today = start.date()
+    await place.broker.open()
     code = ledger.settings.get(LEDGER_CODE) or _new_code(settings)
     session = _session(settings, start)
-    closed = _closed_today(calendar, start)
+    closed = _closed_today(place.calendar, start)
     await store.commit([session, Setting(LEDGER_CODE, code), *closed])
-    live, overnight = settings.trading is Trading.LIVE, isinstance(broker, Overnight)
-    config = DeskConfig(settings.limits, code, live=live, gtt=overnight)
-    desk = Desk(config, instruments, calendar, place.charges, catalogue, place.margins, at=start)
-    aggregator = Aggregator(calendar, _venues(instruments))
-    service = DeskService(desk, store, broker, place.feed, clock, aggregator, on_alert)
-    jobs = DayJobs(
-        service, store, broker, instruments, clock, place.made, place.kite,
-        calendar=calendar, daylist=place.daylist,
-    )  # fmt: skip
-    pump = Pump(
-        service,
-        place.feed,
-        place.floor,
-        clock,
-        aggregator,
-        calendar,
-        schedule=Schedule(calendar, clock, jobs.run, _ran(ledger)),
-        held=held,
-        every_minute=_minutes(instruments, store if place.keeps_time else None, place.daylist),
-        before_next=before_next,
-        bars_wait=LIVE_BARS_WAIT if place.kite is not None else timedelta(0),
-        live=place.kite is not None,
-    )
+    desk = _desk(settings, place, catalogue, code, start)
+    aggregator = Aggregator(place.calendar, _venues(place.instruments))
+    service = DeskService(desk, store, place.broker, place.feed, place.clock, aggregator, on_alert)
+    pump = _pump(ledger, place, service, store, aggregator, held=held, before_next=before_next)
     clean = ledger.last_session is None or ledger.last_session.ended_at is not None
     fills = await _open_fills(store, ledger)
     await service.carry_out(desk.restore(ledger, fills, at=start, clean=clean))
     if closed:
         on_alert()
-    studies = _studies(settings, catalogue, instruments, clock, place.kite)
+    studies = _studies(settings, catalogue, place.instruments, place.clock, place.kite)
     front = _front(settings, ledger, place, desk, service, store, pump, catalogue, studies)
     open_keys = sorted({p.key for p in ledger.positions if p.quantity})
     if open_keys:
@@ -147,7 +127,44 @@ async def open_house(
             place.feed.watch(open_keys)
     if place.kite is not None:
         place.kite.join(service, front.tell)
-    return House(desk, service, pump, front, clock, session, store, studies.research, place.kite)
+    return House(desk, service, pump, front, place.clock, session, store, studies.research, place.kite)
+
+
+def _desk(settings: Settings, place: Marketplace, catalogue: Catalogue, code: str, at: datetime) -> Desk:
+    live, overnight = settings.trading is Trading.LIVE, isinstance(place.broker, Overnight)
+    config = DeskConfig(settings.limits, code, live=live, gtt=overnight)
+    return Desk(config, place.instruments, place.calendar, place.charges, catalogue, place.margins, at=at)
+
+
+def _pump(
+    ledger: LedgerState,
+    place: Marketplace,
+    service: DeskService,
+    store: Store,
+    aggregator: Aggregator,
+    *,
+    held: bool,
+    before_next: Callable[[], Awaitable[None]] | None,
+) -> Pump:
+    """With the day's jobs, which it runs when they are due."""
+    jobs = DayJobs(
+        service, store, place.broker, place.instruments, place.clock, place.made, place.kite,
+        calendar=place.calendar, daylist=place.daylist,
+    )  # fmt: skip
+    return Pump(
+        service,
+        place.feed,
+        place.floor,
+        place.clock,
+        aggregator,
+        place.calendar,
+        schedule=Schedule(place.calendar, place.clock, jobs.run, _ran(ledger)),
+        held=held,
+        every_minute=_minutes(place.instruments, store if place.keeps_time else None, place.daylist),
+        before_next=before_next,
+        bars_wait=LIVE_BARS_WAIT if place.kite is not None else timedelta(0),
+        live=place.kite is not None,
+    )
 
 
 def _front(

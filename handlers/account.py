@@ -5,9 +5,10 @@ from __future__ import annotations
 from handlers.common import is_live, tag_of
 from handlers.message import Button, Line, Link, Reply, Style, say
 from handlers.registry import Call, Danger, command
-from handlers.render.figures import ago, counted
+from handlers.render.figures import ago
 from handlers.troubles import EXPECTED
 from handlers.typed import no_more
+from trader.domain.counting import counted
 from trader.domain.errors import MunimError
 from trader.service.port import AccountPort, DeskPort
 

@@ -8,11 +8,11 @@ from handlers.common import is_live, money_tag, tell, told
 from handlers.confidential import is_code
 from handlers.message import Button, Line, Pre, Reply, say
 from handlers.registry import Call, Danger, command
-from handlers.render.figures import counted
 from handlers.render.text import WIDTH, clean, wrap
 from trader.desk.commands import Disarm
 from trader.desk.events import CheckLine
 from trader.desk.view import DeskView
+from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput
 from trader.domain.money import rupees
 from trader.domain.records import DeskMode
@@ -79,7 +79,7 @@ def _checked(line: CheckLine) -> list[str]:
 def _what_now(view: DeskView) -> list[str]:
     """Who would use the money, and what still keeps them from it."""
     alive = sum(1 for item in view.instances if item.instance.status.alive)
-    lines = [f"{counted(alive, 'strategy').replace('strategys', 'strategies')} started."]
+    lines = [f"{counted(alive, 'strategy', 'strategies')} started."]
     if view.latch.mode is not DeskMode.ACTIVE:
         lines.append(f"The desk is {view.latch.mode}: it will not enter before /resume.")
     return lines

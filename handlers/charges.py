@@ -11,9 +11,10 @@ from handlers.days import day_asked, day_of, day_words
 from handlers.message import Button, Line, Pre, Reply
 from handlers.orders import sent
 from handlers.registry import Call, Danger, Role, command
-from handlers.render.figures import counted, price
+from handlers.render.figures import price
 from handlers.render.table import ends, table
 from handlers.whatif import what_if
+from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import symbol_of
 from trader.domain.money import ZERO, rupees

@@ -10,11 +10,12 @@ from decimal import Decimal
 from handlers.days import day_of, day_words
 from handlers.message import Button, Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
-from handlers.render.figures import counted, price
+from handlers.render.figures import price
 from handlers.render.table import table
 from handlers.render.text import one_line
 from handlers.symbols import name_of
 from handlers.timetable import kind_text, not_live
+from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import Instrument
 from trader.domain.money import decimal_of, group_indian
@@ -49,9 +50,7 @@ async def find(desk: DeskPort, call: Call) -> Reply:
     rows = [(name_of(i), last_text(desk, i)) for i in shown]
     pre = Pre(table(rows, ("Symbol", "Last ₹"), "<>", details=[traits(i, desk) for i in shown], whole=True))
     more = [Line("There are more; say more of it.")] if len(found) > len(shown) else []
-    head = Line(
-        f"{counted(len(shown), 'match').replace('matchs', 'matches')}: {one_line(text, 40)}", bold=True
-    )
+    head = Line(f"{counted(len(shown), 'match', 'matches')}: {one_line(text, 40)}", bold=True)
     return Reply((head, pre, *more))
 
 

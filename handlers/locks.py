@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from handlers.common import money_tag
 from handlers.message import Button, Line, Pre, Reply, Style, say
 from handlers.registry import Call, Danger, Role, command
-from handlers.render.figures import counted, moment
+from handlers.render.figures import moment
 from handlers.render.table import table
 from handlers.symbols import one_symbol
 from trader.desk.view import DeskView, LockView, PositionView
+from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import Exchange, InstrumentKey, symbol_of
 from trader.domain.order import EXTERNAL

@@ -10,9 +10,10 @@ from itertools import groupby
 from handlers.common import money_tag, tag_of
 from handlers.message import Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
-from handlers.render.figures import counted, price
+from handlers.render.figures import price
 from handlers.render.table import ends, table
 from handlers.typed import count, no_more
+from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import symbol_of
 from trader.domain.money import ZERO, rupees

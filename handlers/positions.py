@@ -9,10 +9,11 @@ from handlers.common import money_tag, refresh
 from handlers.locks import name_of_key
 from handlers.message import Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
-from handlers.render.figures import counted, price
+from handlers.render.figures import price
 from handlers.render.table import pairs, table
 from handlers.typed import no_more
 from trader.desk.view import DeskView, OwnerPnl, PositionView
+from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.money import ZERO, rupees

@@ -9,12 +9,13 @@ from handlers.common import money_tag, refresh
 from handlers.locks import name_of_key
 from handlers.message import Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
-from handlers.render.figures import ago, counted, moment, speed_text
+from handlers.render.figures import ago, moment, speed_text
 from handlers.render.table import pairs
 from handlers.render.text import WIDTH, wrap
 from handlers.timetable import squareoff_line
 from handlers.typed import no_more
 from trader.desk.view import DeskView
+from trader.domain.counting import counted
 from trader.domain.money import rupees
 from trader.domain.records import DeskMode, InstanceStatus
 from trader.domain.times import clock_text, day_text

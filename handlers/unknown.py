@@ -5,9 +5,9 @@ from __future__ import annotations
 from handlers.common import money_tag, tell
 from handlers.message import Button, Line, Reply, Style, say
 from handlers.registry import Call, Danger, command
-from handlers.render.figures import counted
 from trader.desk.commands import NotThere
 from trader.desk.orders import describe
+from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput
 from trader.domain.order import Order, OrderState
 from trader.domain.times import clock_text

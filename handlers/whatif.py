@@ -10,11 +10,12 @@ from functools import cache
 from handlers.common import tag_of
 from handlers.days import day_words
 from handlers.message import Line, Pre, Reply
-from handlers.render.figures import counted, price
+from handlers.render.figures import price
 from handlers.render.table import ends
 from handlers.render.text import one_line
 from handlers.symbols import leading_symbol
 from handlers.typed import plain_digits, rupee_amount, whole_number
+from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import Instrument, Segment
 from trader.domain.money import decimal_of, rupees

@@ -49,11 +49,6 @@ def share(used: Decimal, limit: Decimal) -> Decimal:
     return Decimal(1) if limit <= 0 or used >= limit else used / limit
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 position``, ``2 positions``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def ago(age: timedelta) -> str:
     """``12 s``, ``9 min``, ``2 h``, ``3 d``: whole units, rounded down; less than nothing is ``0 s``."""
     seconds = max(int(age.total_seconds()), 0)

@@ -13,7 +13,7 @@ import numpy as np
 from trader.backtest.adjusting import adjusted
 from trader.backtest.candles import Found
 from trader.domain.errors import FeedError, InvalidInput
-from trader.domain.instrument import Instrument, InstrumentKey, symbol_of
+from trader.domain.instrument import Instrument, InstrumentKey, symbol_of, symbols_text
 from trader.domain.market import Interval
 from trader.domain.times import IST
 from trader.feed import files
@@ -47,7 +47,7 @@ def load(
     flaws: Counter[str] = Counter()
     rows, too_large = _rows(path, set(keys), interval, flaws)
     if missing := [key for key in keys if key not in rows]:
-        names = ", ".join(symbol_of(key) for key in missing)
+        names = symbols_text(missing)
         others = sorted({kind for key in missing for kind in too_large.get(key, ())}, key=_seconds)
         instead = f", only {', '.join(others)}" if others else ""
         raise FeedError(f"There are no candles of {names} that make {interval} ones in {path}{instead}.")

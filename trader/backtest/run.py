@@ -19,7 +19,7 @@ from trader.backtest.result import TRADE, Reason, Result
 from trader.backtest.spec import Leg, Spec
 from trader.backtest.world import World
 from trader.domain.errors import InvalidInput
-from trader.domain.instrument import InstrumentKey, symbol_of
+from trader.domain.instrument import InstrumentKey, symbol_of, symbols_text
 from trader.domain.market import Interval
 from trader.market.note import DELIVERED
 from trader.strategy.bars import Bars
@@ -99,7 +99,7 @@ class Backtester:
     def _check(self, spec: Spec) -> None:
         for leg in spec.legs:
             if missing := sorted(set(leg.symbols) - set(self.panel.keys)):
-                names = ", ".join(symbol_of(key) for key in missing)
+                names = symbols_text(missing)
                 raise InvalidInput(f"{leg.name}: there are no candles of {names}")
             if leg.interval is not self.panel.interval:
                 raise InvalidInput(

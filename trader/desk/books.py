@@ -18,7 +18,8 @@ from trader.desk.state import DeskState, Turn
 from trader.desk.unread import Unread
 from trader.desk.unseen import PROOF_AFTER, PROOF_READS, Unseen
 from trader.desk.updates import Updates, seen_in_positions_only
-from trader.domain.instrument import InstrumentKey, symbol_of
+from trader.domain.counting import counted
+from trader.domain.instrument import InstrumentKey, symbol_of, symbols_text
 from trader.domain.order import Order, OrderId, OrderState, OrderType, OrderUpdate, Product, Tag
 from trader.domain.records import DeskMode, Priority, Setting
 from trader.market.phases import Phase
@@ -327,20 +328,20 @@ class Books:
         if not due:
             return
         held = [p for p in book.positions if p.quantity]
-        counted = f"{_count(len(book.orders), 'order')}, {_count(len(held), 'position')}"
+        read = f"{counted(len(book.orders), 'order')}, {counted(len(held), 'position')}"
         lines = [f"{_named(at)}: {n:+d} that this desk did not trade." for at, n in self._lasting.items()]
         lines += [
             f"{_named(at)}: {n:+d}, not ours so far; read again to be sure."
             for at, (n, _) in self._waiting.items()
         ]
         lines += self._executions.apart
-        title = f"{_count(len(lines), 'difference')} in {counted}" if lines else f"In order: {counted}"
+        title = f"{counted(len(lines), 'difference')} in {read}" if lines else f"In order: {read}"
         if behind:
             title = "NOT reconciled: the book is behind"
             lines = ["It shows less than was heard of already, so it proves nothing. It is read again."]
         if self._state.funding is not None:
             lines.append(self._state.funding.text)
-        locked = ", ".join(symbol_of(key) for key in sorted(self._state.locks))
+        locked = symbols_text(sorted(self._state.locks))
         if locked:
             lines.append(f"Locked until your verdict: {locked}.")
         for source_id in due:
@@ -357,7 +358,3 @@ class Books:
 
 def _named(at: Held) -> str:
     return f"{symbol_of(at[0])} {at[1]}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -13,12 +13,13 @@ from decimal import Decimal
 
 from trader.desk.costs import executed_on
 from trader.desk.dayplan import day_plan
-from trader.desk.daytext import fold, loss_word, net_text, plural
+from trader.desk.daytext import fold, loss_word, net_text
 from trader.desk.events import CheckLine, Job, JobDue
 from trader.desk.exposure import day_pnl, last_day
 from trader.desk.portfolio import Slot, mark_of, slot_of
 from trader.desk.restoring import RAN
 from trader.desk.state import DeskState, Turn
+from trader.domain.counting import counted
 from trader.domain.instrument import symbol_of
 from trader.domain.money import ZERO, rupees
 from trader.domain.order import EXTERNAL, HOUSE, OrderState, Owner, Product
@@ -72,7 +73,7 @@ class Daybook:
         book = "read, in order" if reconciled else "not read yet: no entries"
         unknown = [o for o in self._state.working.values() if o.state is OrderState.UNKNOWN]
         if unknown:
-            book = f"{plural(len(unknown), 'order')} of unknown outcome"
+            book = f"{counted(len(unknown), 'order')} of unknown outcome"
         return (
             CheckLine("Desk", active, mode),
             CheckLine("Broker's book", reconciled and not unknown, book),
@@ -110,8 +111,8 @@ class Daybook:
         trades = limits.max_trades_per_day - counters.entries
         places = limits.max_open_positions - len(self._state.portfolio.open_slots())
         left = (
-            f"{rupees(max(loss, ZERO), paise=False)} of loss, {plural(max(trades, 0), 'trade')},"
-            f" {plural(max(places, 0), 'position')}"
+            f"{rupees(max(loss, ZERO), paise=False)} of loss, {counted(max(trades, 0), 'trade')},"
+            f" {counted(max(places, 0), 'position')}"
         )
         return CheckLine("Left today", loss > 0 and trades > 0, left)
 
@@ -191,14 +192,14 @@ class Daybook:
         states = [order.state for order in today]
         fills = sum(result.fills for result in results)
         denied, rejected = states.count(OrderState.DENIED), states.count(OrderState.REJECTED)
-        return f"{plural(fills, 'fill')}, {denied} denied, {rejected} rejected"
+        return f"{counted(fills, 'fill')}, {denied} denied, {rejected} rejected"
 
     def _open(self) -> list[str]:
         positions = self._state.portfolio.open_positions()
         if not positions:
             return ["Flat."]
         unrealised = self._state.portfolio.unrealised(self._state.quotes)
-        lines = [f"{plural(len(positions), 'position')} open, unrealised {net_text(unrealised)}"]
+        lines = [f"{counted(len(positions), 'position')} open, unrealised {net_text(unrealised)}"]
         for position in positions:
             slot: Slot = slot_of(position)
             gain = position.unrealised(mark_of(position, self._state.quotes.get(slot.key)))
@@ -252,5 +253,5 @@ def _by_strategy(results: Iterable[DayResult]) -> list[str]:
     for owner, own in sorted(owners.items()):
         trades, wins = sum(r.trades for r in own), sum(r.wins for r in own)
         lines.append(f"{owner} {net_text(_net(own))}")
-        lines.append(f"  {plural(trades, 'trade')}, {wins} won, {trades - wins} lost")
+        lines.append(f"  {counted(trades, 'trade')}, {wins} won, {trades - wins} lost")
     return lines

@@ -25,7 +25,3 @@ def loss_word(slippage: Decimal) -> str:
     if slippage < 0:
         return f"{rupees(-slippage)} in our favour"
     return f"{rupees(slippage)} against us" if slippage else "none"
-
-
-def plural(number: int, noun: str) -> str:
-    return f"{number} {noun if number == 1 else noun + 's'}"

@@ -15,7 +15,7 @@ from trader.desk.portfolio import Slot
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput
-from trader.domain.instrument import InstrumentKey, symbol_of
+from trader.domain.instrument import InstrumentKey, symbol_of, symbols_text
 from trader.domain.money import ZERO, decimal_of, rupees
 from trader.domain.order import EXTERNAL, Order, Product, Purpose
 from trader.domain.position import Position
@@ -73,7 +73,7 @@ class Judging:
         if found:
             return found[0]
         known = state.instruments.find(symbol)  # says what is wrong with a mistyped one
-        waiting = ", ".join(symbol_of(key) for key in sorted(state.locks))
+        waiting = symbols_text(sorted(state.locks))
         raise InvalidInput(
             f"{known.symbol} is not locked and holds nothing from elsewhere."
             + (f" Waiting for a verdict: {waiting}." if waiting else "")

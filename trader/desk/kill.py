@@ -19,6 +19,7 @@ from trader.desk.exposure import day_pnl
 from trader.desk.guard import Guard
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
+from trader.domain.counting import counted
 from trader.domain.instrument import symbol_of
 from trader.domain.money import rupees
 from trader.domain.order import BrokerPosition, OrderUpdate, Purpose
@@ -80,7 +81,7 @@ class Kill:
         self._flatten(turn)
         return (
             f"HALTED at {clock_text(turn.at)}.\n"
-            f"Cancelling {_count(len(orders), 'order')}, closing {_count(positions, 'position')}."
+            f"Cancelling {counted(len(orders), 'order')}, closing {counted(positions, 'position')}."
             " The broker is read again and a report follows."
         )
 
@@ -218,7 +219,7 @@ class Kill:
             Priority.CRITICAL,
             "kill",
             f"FLAT verified {clock_text(turn.at)}",
-            f"{run.positions}/{run.positions} positions closed, {_count(run.orders, 'order')} cancelled,"
+            f"{run.positions}/{run.positions} positions closed, {counted(run.orders, 'order')} cancelled,"
             f" 0 left at the broker, {took} s.\n"
             f"Net today {rupees(day_pnl(self._state), signed=True)}.\n"
             "The desk stays HALTED; /resume trades again.",
@@ -258,7 +259,3 @@ class Kill:
         self._run, self._unfinished = None, run
         kept = (run.source_id, run.began.isoformat(), run.positions, run.orders, "reported")
         turn.write(Setting(_RUN, json.dumps(kept)))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

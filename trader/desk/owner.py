@@ -31,8 +31,9 @@ from trader.desk.kill import Kill as KillRun
 from trader.desk.locks import MANUAL
 from trader.desk.running import Running, configure, made
 from trader.desk.state import DeskState, Turn
+from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput, UnknownName
-from trader.domain.instrument import InstrumentKey, Segment, symbol_of
+from trader.domain.instrument import InstrumentKey, Segment, symbols_text
 from trader.domain.market import Interval
 from trader.domain.money import rupees
 from trader.domain.order import EXTERNAL, HOUSE, Owner, Product, Side
@@ -145,7 +146,7 @@ class OwnerDesk:
         risk = state.limits.capital * Decimal(str(options.risk)) / 100
         values = " ".join(f"{k}={v}" for k, v in configured.settings if k in kind.params())
         lines = [
-            f"Started {instance.name} on {_names(keys)}, {interval} bars.",
+            f"Started {instance.name} on {symbols_text(keys)}, {interval} bars.",
             f"{values}" if values else "",
             f"Each trade risks at most {rupees(risk)} ({options.risk:g} % of capital),"
             f" stop {options.stop:g} %"
@@ -199,7 +200,7 @@ class OwnerDesk:
             same = set(running.instance.symbols) & set(instance.symbols)
             other = name != instance.name and running.kind.name == instance.strategy
             if other and running.instance.status.alive and same:
-                shown = _names(key for key in instance.symbols if key in same)
+                shown = symbols_text(key for key in instance.symbols if key in same)
                 lines.append(f"{name} trades {shown} too; this one is {instance.name}.")
         return lines
 
@@ -249,10 +250,10 @@ class OwnerDesk:
         if command.close and held:
             self._instances.status(turn, running, InstanceStatus.STOPPING)
             self._instances.withdraw(turn, running.name, close=True)
-            return f"Stopping {running.name}: closing {_count(held, 'position')}."
+            return f"Stopping {running.name}: closing {counted(held, 'position')}."
         self._instances.status(turn, running, InstanceStatus.STOPPED, "stopped by the owner")
         self._instances.withdraw(turn, running.name, close=command.close)
-        rest = f" {_count(held, 'position')} kept, with stops." if held else " It held no position."
+        rest = f" {counted(held, 'position')} kept, with stops." if held else " It held no position."
         return f"Stopped {running.name}.{rest}"
 
     def _pause(self, turn: Turn, name: str) -> str:
@@ -319,12 +320,4 @@ class OwnerDesk:
         self._guard.release(turn, actor)
         self._kill.forget(turn)
         alive = sum(1 for r in self._state.instances.values() if r.instance.status.alive)
-        return f"ACTIVE: trading again. {_count(alive, 'strategy', 'strategies')} running."
-
-
-def _names(keys: Iterable[InstrumentKey]) -> str:
-    return ", ".join(symbol_of(key) for key in keys)
-
-
-def _count(number: int, noun: str, many: str = "") -> str:
-    return f"{number} {noun if number == 1 else many or noun + 's'}"
+        return f"ACTIVE: trading again. {counted(alive, 'strategy', 'strategies')} running."

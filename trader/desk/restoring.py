@@ -11,7 +11,7 @@ from trader.desk.portfolio import Slot
 from trader.desk.running import Running, configure, made
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput, UnknownName
-from trader.domain.instrument import symbol_of
+from trader.domain.instrument import symbols_text
 from trader.domain.order import Order, OrderState, Purpose
 from trader.domain.position import Fill
 from trader.domain.records import InstanceStatus, LedgerState, Priority, StrategyInstance
@@ -100,7 +100,7 @@ def _with_listed(turn: Turn, state: DeskState, instance: StrategyInstance) -> St
     gone = [key for key in instance.symbols if key not in listed]
     if not listed:
         raise UnknownName("listed instrument", gone[0], (), None)
-    names = ", ".join(symbol_of(key) for key in gone)
+    names = symbols_text(gone)
     turn.alert(
         f"unlisted:{instance.name}:{turn.at:%Y%m%d%H%M%S%f}",
         Priority.CRITICAL,

@@ -19,7 +19,8 @@ from trader.desk.portfolio import Slot, slot_of
 from trader.desk.sending import Sending
 from trader.desk.standing import gtt_words
 from trader.desk.state import DeskState, Turn
-from trader.domain.instrument import InstrumentKey, symbol_of
+from trader.domain.counting import counted
+from trader.domain.instrument import symbol_of, symbols_text
 from trader.domain.money import rupees
 from trader.domain.order import EXTERNAL, Product, Purpose
 from trader.domain.records import Priority
@@ -155,8 +156,8 @@ class Squareoff:
             f"squareoff:{self._day}:{venue.name}:{turn.at:%H%M%S}",
             Priority.FILL,
             "squareoff",
-            f"Square-off: closing {_positions(len(list(held)))}",
-            f"{_names(keys)}\nThe broker would do it at {deadlines.broker_at:%H:%M}, for a fee.",
+            f"Square-off: closing {counted(len(list(held)), 'position')}",
+            f"{symbols_text(keys)}\nThe broker would do it at {deadlines.broker_at:%H:%M}, for a fee.",
         )
 
     def _report(self, turn: Turn, venue: Venue, known: _Round, deadlines: Deadlines) -> None:
@@ -169,7 +170,7 @@ class Squareoff:
                 f"squaredoff:{self._day}:{venue.name}:{known.began:%H%M%S}",
                 Priority.FILL,
                 "squareoff",
-                f"Squared off {clock_text(turn.at)}: {_positions(len(known.slots))} closed",
+                f"Squared off {clock_text(turn.at)}: {counted(len(known.slots), 'position')} closed",
                 f"Net today {rupees(day_pnl(self._state), signed=True)}.",
             )
         elif left and not known.late and turn.at >= deadlines.broker_at:
@@ -178,9 +179,9 @@ class Squareoff:
                 f"squareofflate:{self._day}:{venue.name}",
                 Priority.CRITICAL,
                 "squareoff",
-                f"NOT squared off: {_positions(len(left))} open",
-                f"{_names(left)}\nThe broker closes intraday positions from {deadlines.broker_at:%H:%M},"
-                " at its own price and for a fee. Look into its app.",
+                f"NOT squared off: {counted(len(left), 'position')} open",
+                f"{symbols_text(left)}\nThe broker closes intraday positions from"
+                f" {deadlines.broker_at:%H:%M}, at its own price and for a fee. Look into its app.",
             )
 
     def _warn_unprotected(self, turn: Turn) -> None:
@@ -240,14 +241,6 @@ class Squareoff:
             f"stopsended:{self._day}:{venue.name}",
             priority,
             "squareoff",
-            f"{title}: {_positions(len(keys))}",
-            f"{_names(keys)}\n{body}",
+            f"{title}: {counted(len(keys), 'position')}",
+            f"{symbols_text(keys)}\n{body}",
         )
-
-
-def _positions(count: int) -> str:
-    return f"{count} position{'' if count == 1 else 's'}"
-
-
-def _names(keys: Iterable[InstrumentKey]) -> str:
-    return ", ".join(symbol_of(key) for key in keys)

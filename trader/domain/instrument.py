@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
@@ -79,3 +80,8 @@ def instrument_key(symbol: str, exchange: str = Exchange.NSE) -> InstrumentKey:
 def symbol_of(key: str) -> str:
     """``RELIANCE`` of ``NSE:RELIANCE``: what a phone's screen has room for."""
     return key.rpartition(":")[2]
+
+
+def symbols_text(keys: Iterable[str]) -> str:
+    """``RELIANCE, TCS``."""
+    return ", ".join(map(symbol_of, keys))

@@ -206,7 +206,7 @@ def _shares(found: _Shared) -> list[tuple[str, ...]]:
 
     from trader.backtest.report.words import money, percent, plain
     from trader.backtest.trials.goal import sharpe_daily
-    from trader.domain.instrument import symbol_of
+    from trader.domain.instrument import symbols_text
 
     capital = float(found.spec.limits.capital)
     rows = []
@@ -215,7 +215,7 @@ def _shares(found: _Shared) -> list[tuple[str, ...]]:
         rows.append(
             (
                 leg.name,
-                ", ".join(symbol_of(key) for key in leg.symbols),
+                symbols_text(leg.symbols),
                 money(float(column.sum()) * capital),
                 plain(sharpe_daily(column) * math.sqrt(252)),
                 percent(found.weights.shares[n]),

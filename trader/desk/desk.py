@@ -51,7 +51,6 @@ from trader.desk.events import (
 from trader.desk.executions import Executions
 from trader.desk.exits import Exits
 from trader.desk.fills import Fills
-from trader.desk.funding import Purse
 from trader.desk.guard import Guard
 from trader.desk.instances import Instances
 from trader.desk.judging import Judging
@@ -60,6 +59,7 @@ from trader.desk.lookout import Lookout
 from trader.desk.overnight import Overnight
 from trader.desk.owner import OwnerDesk
 from trader.desk.portfolio import Slot
+from trader.desk.purse import Purse
 from trader.desk.register import Register
 from trader.desk.risk import RiskGate
 from trader.desk.runner import Runner

@@ -13,10 +13,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from trader.desk.effects import Effect, Write
+from trader.desk.funding import Funding
 from trader.desk.limits import RiskLimits
 from trader.desk.locks import Held, Lock
 from trader.desk.pace import OrderPace
 from trader.desk.portfolio import Portfolio, Slot
+from trader.desk.running import Running
 from trader.desk.standing import StandingStop
 from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.market import Tick
@@ -31,8 +33,6 @@ _OPEN, _HALTED = Phase.OPEN, DeskMode.HALTED
 _write = quick(Write)
 
 if TYPE_CHECKING:
-    from trader.desk.funding import Funding
-    from trader.desk.running import Running
     from trader.market.calendar import Calendar
     from trader.market.charges import Charges
     from trader.market.instruments import Instruments

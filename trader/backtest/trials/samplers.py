@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Container
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
-from trader.backtest.space import Axis, Point, Space
+from trader.backtest.space import Point, Space
+from trader.backtest.trials.distributions import distributions, point_of
 from trader.backtest.trials.goal import Goal
+from trader.backtest.trials.tried import Tried
 from trader.domain.errors import UnknownName
-
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-
-    from trader.backtest.trials.tried import Tried
 
 SAMPLERS = ("grid", "tpe")
 _PATIENCE = 50  # proposals in a row that were known or refused, before a point is drawn at random
@@ -103,20 +100,6 @@ class Tpe:
         return None
 
 
-def distributions(space: Space) -> dict[str, BaseDistribution]:
-    return {axis.name: _distribution(axis) for axis in space.axes}
-
-
-def params(space: Space, point: Point) -> dict[str, Any]:
-    """The values Optuna stores for a point: numbers as numbers, so that its own tools read them."""
-    return {axis.name: _values(axis)[i] for axis, i in zip(space.axes, point, strict=True)}
-
-
-def point_of(space: Space, given: dict[str, Any]) -> Point:
-    """Back from Optuna's values; a float meets its text again although the sum of steps rounds."""
-    return tuple(_place(axis, given[axis.name]) for axis in space.axes)
-
-
 def quiet() -> None:
     """Optuna's own lines go to our log, and only what went wrong."""
     import optuna
@@ -124,28 +107,3 @@ def quiet() -> None:
     optuna.logging.disable_default_handler()
     optuna.logging.enable_propagation()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-def _values(axis: Axis) -> tuple[Any, ...]:
-    if not axis.numeric:
-        return axis.texts
-    return tuple(int(text) for text in axis.texts) if axis.whole else axis.numbers
-
-
-def _distribution(axis: Axis) -> BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    values = _values(axis)
-    step = axis.step
-    if step is None:
-        return CategoricalDistribution(values)
-    if axis.whole:
-        return IntDistribution(values[0], values[-1], step=int(step))
-    return FloatDistribution(values[0], values[-1], step=float(step))
-
-
-def _place(axis: Axis, value: Any) -> int:
-    if not axis.numeric:
-        return axis.texts.index(value)
-    numbers = axis.numbers
-    return min(range(len(numbers)), key=lambda i: abs(numbers[i] - value))

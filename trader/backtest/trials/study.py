@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from trader.backtest.result import Result
 from trader.backtest.space import Space
+from trader.backtest.trials.distributions import distributions
 from trader.backtest.trials.evaluate import Span
 from trader.backtest.trials.goal import Goal
-from trader.backtest.trials.samplers import distributions, quiet
+from trader.backtest.trials.samplers import quiet
 from trader.backtest.trials.tried import Tried
 from trader.domain.errors import InvalidInput
 

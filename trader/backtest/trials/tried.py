@@ -9,15 +9,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from trader.backtest.space import Point, Space
+from trader.backtest.trials.distributions import params
 from trader.backtest.trials.goal import Facts, Goal
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-_ABOUT = (
-    "munim"  # the one user attribute of a trial: each attribute is a statement of its own to the database
-)
+# The one user attribute of a trial: each attribute is a statement of its own to the database.
+_ABOUT = "munim"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,6 @@ class Tried:
     def trial(self, space: Space, distributions: Mapping[str, BaseDistribution]) -> FrozenTrial:
         """A finished trial: complete, or pruned where there is no value."""
         from optuna.trial import TrialState, create_trial
-
-        from trader.backtest.trials.samplers import params
 
         about: dict[str, Any] = {
             "settings": dict(self.settings),

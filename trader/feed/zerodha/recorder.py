@@ -9,18 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from array import array
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import date, datetime
-from itertools import count
 from pathlib import Path
 
-from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Tick
 from trader.feed.cleaning import micros
 from trader.feed.zerodha.segments import compact_before, write_segment
+from trader.feed.zerodha.ticks import TickColumns
 
 log = logging.getLogger(__name__)
 
@@ -28,43 +24,6 @@ _EVERY = 45.0  # seconds between segments: with the writing, less than a minute
 _SEGMENT = 25_000  # ticks; at 500 a second it is full before its time
 _WAITING = 4 * _SEGMENT  # ticks in memory while the disk is slow; what comes on top is lost
 _LEAVE_FREE = 1 << 30  # bytes: the ledger lives on the same disk
-
-
-@dataclass(slots=True)
-class Columns:
-    """Ticks as they came, column by column: written without holding up the event loop."""
-
-    codes: array[int] = field(default_factory=lambda: array("i"))
-    at: array[int] = field(default_factory=lambda: array("q"))  # microseconds since 1970 UTC
-    received: array[int] = field(default_factory=lambda: array("q"))
-    last: array[float] = field(default_factory=lambda: array("d"))
-    volume: array[int] = field(default_factory=lambda: array("q"))
-    bid: array[float] = field(default_factory=lambda: array("d"))
-    ask: array[float] = field(default_factory=lambda: array("d"))
-    code_of: defaultdict[InstrumentKey, int] = field(default_factory=lambda: defaultdict(count().__next__))
-
-    def __len__(self) -> int:
-        return len(self.at)
-
-    def add(self, ticks: Sequence[Tick], received: int) -> None:
-        keys, times, last, volume, bid, ask = zip(*ticks, strict=True)
-        code_of = self.code_of
-        self.codes.extend([code_of[key] for key in keys])
-        self.at.extend(_micros(times))
-        self.received.extend([received] * len(ticks))
-        self.last.extend(last)
-        self.volume.extend(volume)
-        self.bid.extend(bid)
-        self.ask.extend(ask)
-
-
-def _micros(times: Iterable[datetime]) -> Iterator[int]:
-    """The ticks of one second share their datetime: counting it once is four times as fast."""
-    last, count_of_last = None, 0
-    for at in times:
-        if at is not last:
-            last, count_of_last = at, micros(at)
-        yield count_of_last
 
 
 class TickRecorder:
@@ -78,7 +37,7 @@ class TickRecorder:
         self.written = 0
         self.lost = 0
         self._leave_free = leave_free
-        self._columns = Columns()
+        self._columns = TickColumns()
         self._day: date | None = None
         self._tidied: date | None = None  # earlier days were put together on this one
         self._since: datetime | None = None  # the first tick in memory was received then
@@ -121,7 +80,7 @@ class TickRecorder:
             log.exception("Earlier recordings could not be put together")
 
     async def _flush(self, day: date) -> None:
-        columns, self._columns, self._since = self._columns, Columns(), None
+        columns, self._columns, self._since = self._columns, TickColumns(), None
         try:
             await asyncio.to_thread(self._write, columns, day)
         except Exception as e:  # of whatever kind: the disk's troubles are not the market's
@@ -131,7 +90,7 @@ class TickRecorder:
             self.written += len(columns)
             self._complaint = ""
 
-    def _write(self, columns: Columns, day: date) -> None:
+    def _write(self, columns: TickColumns, day: date) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(self.folder).free < self._leave_free:
             # Without the figure of the moment: on a disk that is filling up it would be news every minute.

@@ -13,14 +13,12 @@ import os
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trader.feed.cleaning import moment
 from trader.feed.zerodha.columns import label
 from trader.feed.zerodha.disk import sync_folder, write_whole
-
-if TYPE_CHECKING:
-    from trader.feed.zerodha.recorder import Columns
+from trader.feed.zerodha.ticks import TickColumns
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +26,7 @@ _MARK = b"munim"
 _ROW_GROUP = 250_000  # ticks
 
 
-def write_segment(folder: Path, columns: Columns) -> Path:
+def write_segment(folder: Path, columns: TickColumns) -> Path:
     """Durable when it returns. Named by when its first tick was received."""
     import numpy as np
     import pyarrow as pa

@@ -27,7 +27,7 @@ from handlers.telegram.gate import Gate
 from handlers.telegram.keyboards import Keyboards
 from handlers.telegram.menu import publish_menu
 from handlers.telegram.poll import PollClock
-from handlers.telegram.redact import quiet_libraries
+from handlers.telegram.quiet import quiet_libraries
 from handlers.telegram.settings import Dispatch, Hooks, Menu, Pace, TelegramSettings, WithNonces, wall_now
 from handlers.telegram.transport import Transport
 from trader.domain.times import IST

@@ -229,15 +229,6 @@ def test_unlike_results_are_said_to_be_unlike(shelf: Shelf) -> None:
     assert found.notes == ["Not like with like: they differ in candles, capital, charges."]
 
 
-def test_an_older_result_says_why_it_may_not_come_again(shelf: Shelf) -> None:
-    result = made_result(1)
-    id = save(shelf, result)
-    assert shelf.outdated(id, result.code_hash, result.data_hash) == ()
-    code, data = shelf.outdated(id, "new", "newer")
-    assert "code" in code
-    assert "candles" in data
-
-
 def test_a_repeated_test_that_differs_is_said() -> None:
     before = made_result(1)
     assert differences(before, made_result(1)) == ()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies.breakout import Breakout
 from strategies.ema_crossover import EmaCrossover
 from strategies.rsi_mean_reversion import RsiMeanReversion
-from trader.backtest.space import Axis, Space, is_range
+from trader.backtest.space import Axis, Space
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.strategy.options import OPTIONS, parse_settings
 
@@ -122,13 +122,6 @@ def test_the_text_of_a_space_parses_to_the_same_space() -> None:
     assert str(space) == "fast=5:29:2 slow=20,30,60 side=both,long,short risk=0.5"
     typed = dict(part.split("=") for part in str(space).split())
     assert Space.parse(EmaCrossover, typed) == space
-
-
-@pytest.mark.parametrize(
-    ("text", "is_one"), [("5:30", True), ("a,b", True), ("*", True), ("5", False), ("MIS", False)]
-)
-def test_ranges_are_told_from_settings(text: str, is_one: bool) -> None:
-    assert is_range(text) is is_one
 
 
 @given(

@@ -295,9 +295,7 @@ async def test_nothing_is_told_before_it_is_written() -> None:
 
 async def test_ticks_nobody_waits_for_cost_no_write_and_garbage_trades_nothing() -> None:
     bench = await bench_at()
-    assert not bench.broker.interested(STOCK.key)
     order_id = await bench.broker.place(approved(STOCK.key))
-    assert bench.broker.interested(STOCK.key)
     writes = bench.journal.writes
     for last in (0.0, -1.0, float("nan"), float("inf")):
         await bench.trade_at(last)

@@ -82,13 +82,8 @@ def test_a_new_watch_leaves_forming_bars_alone() -> None:
     assert [(b.interval, b.volume) for b in closed] == [(Interval.M1, 10), (Interval.M3, 30)]
 
 
-def test_a_pair_watched_twice_ends_with_the_second_unwatch() -> None:
+def test_a_pair_watched_twice_makes_each_bar_once() -> None:
     aggregator = Aggregator()
     aggregator.watch(SBIN, Interval.M1)
     aggregator.watch(SBIN, Interval.M1)
-    aggregator.unwatch(SBIN, Interval.M1)
     assert named(aggregator.on_bar(candle(SBIN, 0))) == ["NSE:SBIN/1m@09:15"]
-    aggregator.unwatch(SBIN, Interval.M1)
-    aggregator.unwatch(SBIN, Interval.M1)
-    assert aggregator.on_bar(candle(SBIN, 1)) == []
-    assert aggregator.on_ticks([tick(SBIN, 200), tick(SBIN, 300)]) == []

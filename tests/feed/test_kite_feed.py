@@ -122,9 +122,7 @@ async def test_the_indices_are_always_subscribed(tmp_path: Path) -> None:
     await house.feed.load()
     house.feed.watch([INFY, SBIN, INFY])
     assert set(house.stream.subscribed.values()) == {*INDICES, INFY, SBIN}
-    house.feed.unwatch([SBIN, *INDICES, FUTURE])
-    assert house.stream.subscribed == {TOKENS[key]: key for key in (*INDICES, INFY)}
-    assert [one.key for one in house.feed.instruments()] == [*INDICES, INFY]
+    assert [one.key for one in house.feed.instruments()] == [*INDICES, INFY, SBIN]
 
 
 async def test_a_start_without_a_list_catches_up_when_it_comes(tmp_path: Path) -> None:
@@ -133,8 +131,6 @@ async def test_a_start_without_a_list_catches_up_when_it_comes(tmp_path: Path) -
     with pytest.raises(BrokerUnavailable):
         await house.feed.load()
     house.feed.watch([SBIN, InstrumentKey("NFO:NIFTY26NOVFUT")])
-    house.feed.watch([INFY])
-    house.feed.unwatch([INFY])
     assert house.stream.subscribed == {}
     async with asyncio.timeout(20), aclosing(house.feed.batches(house.wall.at)) as batches:
         while not house.universes:
@@ -185,7 +181,6 @@ async def test_the_list_is_renewed_at_half_past_eight_and_tokens_follow(tmp_path
     assert house.stream.subscribed[TOKENS[INFY] + 256] == INFY
     assert TOKENS[INFY] not in house.stream.subscribed
     assert FUTURE not in house.stream.subscribed.values(), "it has expired"
-    house.feed.unwatch([FUTURE])
     assert [one.as_of for one in house.universes] == [day("2026-11-22"), day("2026-11-23")]
     assert house.kite.lists_fetched == 2
 

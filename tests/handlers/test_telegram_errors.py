@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,7 +12,6 @@ from telegram.error import BadRequest, ChatMigrated, InvalidToken, NetworkError,
 
 from handlers.channel import ChannelDown, MaybeSent, Undeliverable
 from handlers.telegram.delivery import NO_KEYS, Delivery, Keys
-from handlers.telegram.redact import TokenRedaction
 from handlers.telegram.settings import TelegramSettings
 
 
@@ -62,13 +60,3 @@ def test_settings_without_an_owner_are_refused() -> None:
 
 def test_settings_do_not_show_their_token() -> None:
     assert "verysecret" not in repr(TelegramSettings("123456:verysecret", (1,)))
-
-
-def test_tokens_are_taken_out_of_messages_and_tracebacks() -> None:
-    token = "123456789:" + "Ab_-5" * 7
-    error = RuntimeError(f"http://127.0.0.1/bot{token}/getMe")
-    record = logging.LogRecord("x", 40, "f", 1, "at %s", (f"/bot{token}/",), (type(error), error, None))
-    assert TokenRedaction().filter(record)
-    line = logging.Formatter("%(message)s").format(record)
-    assert token not in line
-    assert line.startswith("at /bot<token>/")

@@ -54,19 +54,6 @@ def test_a_limit_is_on_the_tick_never_worse_than_asked_and_rounding_it_again_cha
 
 
 @given(instruments, sides, prices)
-def test_a_trigger_is_on_the_tick_and_fires_no_later_than_asked(
-    instrument: Instrument, side: Side, price: Decimal
-) -> None:
-    trigger = shaping.stop_trigger(instrument, side, price)
-    assert instrument.on_tick(trigger)
-    assert (
-        trigger - price
-    ) * side.sign <= 0  # a falling price meets a sell's trigger first, a rising a buy's
-    assert abs(trigger - price) < instrument.tick_size
-    assert shaping.stop_trigger(instrument, side, trigger) == trigger
-
-
-@given(instruments, sides, prices)
 def test_a_protected_price_is_on_the_tick_beyond_the_last_and_within_the_protection(
     instrument: Instrument, side: Side, last: Decimal
 ) -> None:
@@ -83,7 +70,7 @@ def test_a_protected_price_is_on_the_tick_beyond_the_last_and_within_the_protect
 def test_the_limit_of_a_stop_lies_beyond_its_trigger(
     instrument: Instrument, side: Side, price: Decimal
 ) -> None:
-    trigger = shaping.stop_trigger(instrument, side, price)
+    trigger = max(instrument.round_nearest(price), instrument.tick_size)
     limit = shaping.stop_limit(instrument, side, trigger)
     assert instrument.on_tick(limit)
     assert limit > 0
@@ -140,16 +127,15 @@ def test_the_limit_that_stands_in_for_stop_market_leaves_room(
     assert shaping.stop_limit(instrument, side, Decimal(trigger)) == Decimal(expected)
 
 
-def test_a_price_below_the_first_tick_cannot_be_bought_at_but_stopped_at() -> None:
+def test_a_price_below_the_first_tick_cannot_be_bought_at() -> None:
     with pytest.raises(InvalidInput, match=r"nothing can be bought at ₹0\.03"):
         shaping.limit_price(OPTION, BUY, Decimal("0.03"))
     assert shaping.limit_price(OPTION, SELL, Decimal("0.03")) == Decimal("0.05")
-    assert shaping.stop_trigger(OPTION, BUY, Decimal("0.03")) == Decimal("0.05")
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity"])
 def test_no_price_is_made_of_nothing(price: str) -> None:
-    for shape in (shaping.limit_price, shaping.stop_trigger, shaping.protected_price, shaping.stop_limit):
+    for shape in (shaping.limit_price, shaping.protected_price, shaping.stop_limit):
         with pytest.raises(InvalidInput, match="above ₹0"):
             shape(STOCK, BUY, Decimal(price))
 

@@ -94,18 +94,6 @@ class Shelf:
     def compare(self, ids: Sequence[str]) -> Comparison:
         return comparison([self.entry(id) for id in ids])
 
-    def outdated(self, id: str, code_hash: str, data_hash: str) -> tuple[str, ...]:
-        """Why doing it again now may give another result; nothing when code and candles are the same."""
-        entry = self.entry(id)
-        said = []
-        if entry.code_hash != code_hash:
-            said.append(f"The code is not what it was: {entry.code_hash[:12]} then, {code_hash[:12]} now.")
-        if entry.data_hash != data_hash:
-            said.append(
-                f"The candles are not what they were: {entry.data_hash[:12]} then, {data_hash[:12]} now."
-            )
-        return tuple(said)
-
     def remove(self, id: str) -> None:
         """Out of the list at once, whatever happens while it is deleted."""
         aside = self.folder / f".{id}{_PART}"

@@ -166,11 +166,6 @@ class Space:
         return " ".join([*map(str, self.axes), *(f"{name}={text}" for name, text in self.fixed)])
 
 
-def is_range(text: str) -> bool:
-    """Whether a typed value asks for a search rather than gives one setting."""
-    return ":" in text or "," in text or text.strip() == "*"
-
-
 def axis_texts(param: Param[Any], name: str, text: str) -> tuple[str, ...]:
     """The canonical texts a typed range stands for, ascending where they are numbers; InvalidInput else."""
     text = text.strip()

@@ -20,10 +20,8 @@ Held = tuple[InstrumentKey, Product]
 class Difference(StrEnum):
     """Why the broker's book is not what this desk's orders made it."""
 
-    MISSED = "missed fill"  # an order of ours filled and nobody told
     MANUAL = "manual order"  # an order without our tag: the broker's app
     SQUAREOFF = "broker square-off"  # the same, intraday, once the broker closes such positions
-    ORPHAN = "orphan stop"  # an order of ours that has nothing left to close
     QUANTITY = "quantity drift"  # the broker's trades of an order are not what was booked of it
     DRIFT = "unexplained position"  # no order explains it
     VANISHED = "vanished position"  # ours is not there any more, and no order explains it

@@ -22,33 +22,18 @@ class Aggregator:
         self, calendar: Calendar | None = None, venue: Callable[[InstrumentKey], Venue] | None = None
     ) -> None:
         self._grids = Grids(calendar, venue)
-        self._watched: dict[InstrumentKey, dict[Interval, int]] = {}
+        self._watched: dict[InstrumentKey, list[Interval]] = {}
         self._builders: dict[InstrumentKey, list[BarBuilder]] = {}
         self._mergers: dict[InstrumentKey, list[BarMerger]] = {}
         self._plans: dict[tuple[InstrumentKey, Interval], tuple[bool, list[BarMerger]]] = {}
 
     def watch(self, key: InstrumentKey, interval: Interval) -> None:
-        """Make these bars from now on. Watching twice asks for two ``unwatch``."""
-        wanted = self._watched.setdefault(key, {})
-        wanted[interval] = wanted.get(interval, 0) + 1
-        if wanted[interval] == 1:
+        """Make these bars from now on."""
+        wanted = self._watched.setdefault(key, [])
+        if interval not in wanted:
+            wanted.append(interval)
             self._builders.setdefault(key, []).append(BarBuilder(key, interval, self._grids.of(key)))
             self._plans.clear()
-
-    def unwatch(self, key: InstrumentKey, interval: Interval) -> None:
-        """Nobody waits for these bars any more; a forming one is dropped."""
-        wanted = self._watched.get(key, {})
-        if interval not in wanted:
-            return
-        wanted[interval] -= 1
-        if wanted[interval] == 0:
-            del wanted[interval]
-            self._plans.clear()
-            self._builders[key] = [b for b in self._builders[key] if b.interval is not interval]
-            self._mergers[key] = [m for m in self._mergers.get(key, []) if m.interval is not interval]
-        if not wanted:
-            for table in (self._watched, self._builders, self._mergers):
-                table.pop(key, None)
 
     def on_ticks(self, ticks: Iterable[Tick]) -> list[Bar]:
         """The bars that these ticks close."""
@@ -83,7 +68,7 @@ class Aggregator:
 
     def _plan(self, key: InstrumentKey, base: Interval) -> tuple[bool, list[BarMerger]]:
         """Whether recorded ``base`` bars of ``key`` are wanted themselves, and what to merge them into."""
-        wanted = self._watched.get(key, {})
+        wanted = self._watched.get(key, ())
         mergers = {m.interval: m for m in self._mergers.get(key, ()) if m.base is base}
         for interval in wanted:
             if interval is not base and interval not in mergers and divides(base, interval):

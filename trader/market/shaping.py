@@ -72,17 +72,6 @@ def limit_price(instrument: Instrument, side: Side, price: Decimal) -> Decimal:
     return limit
 
 
-def stop_trigger(instrument: Instrument, side: Side, price: Decimal) -> Decimal:
-    """``price`` on the tick that fires no later than asked; ``side`` is that of the stop order, which closes.
-
-    A stop below one tick fires at one tick, the first price there is.
-    """
-    _require_positive(price, "trigger price")
-    if side is Side.SELL:
-        return instrument.round_up(price)
-    return max(instrument.round_down(price), instrument.tick_size)
-
-
 def protection_pct(instrument: Instrument, price: Decimal) -> Decimal:
     """Per cent that Kite's automatic market protection allows at ``price``."""
     kind = "options" if instrument.segment is Segment.OPTIONS else "cash and futures"

@@ -2,7 +2,7 @@
 
 The service shows it every market event before the desk sees the same event:
 
-- a tick: ``on_ticks``; it must be given all of them, ``interested`` or not, for it remembers quotes;
+- a tick: ``on_ticks``; it must be given all of them, for it remembers quotes;
 - a recorded candle: its open as a tick at ``bar.start``, then ``on_range``, then ``on_bar_closed``, the
   last two at ``bar.end``, or when its session ends;
 - time: ``on_time`` about once a second and after every leap, ``end_of_day`` when the last session is over.
@@ -180,10 +180,6 @@ class PaperBroker:
             return self._floor.account.holdings(ist(self._clock.now()).date())
 
     # -- the market -----------------------------------------------------------------------------------
-
-    def interested(self, key: InstrumentKey) -> bool:
-        """Whether an order of this instrument may still trade."""
-        return key in self._floor.working
 
     async def on_ticks(self, ticks: Sequence[Tick]) -> None:
         """Quotes, in time order. Returns without waiting when no order rests on any of them."""

@@ -122,13 +122,6 @@ class ZerodhaFeed:
                 universe.find(key)  # its error names the nearest
                 raise UnknownName("instrument of today's list", key, found)
 
-    def unwatch(self, keys: Iterable[InstrumentKey]) -> None:
-        """Those not watched, and the indices, are passed over."""
-        gone = [key for key in dict.fromkeys(keys) if key in self._wanted and key not in INDICES]
-        for key in gone:
-            del self._wanted[key]
-        self._stream.unsubscribe([self._tokens.pop(key) for key in gone if key in self._tokens])
-
     def _subscribe(self, tokens: dict[InstrumentKey, int]) -> None:
         if tokens:
             self._stream.subscribe({token: key for key, token in tokens.items()})

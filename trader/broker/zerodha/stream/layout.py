@@ -18,8 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Bytes = bytes | bytearray | memoryview
-
 
 class Mode(StrEnum):
     """How much of an instrument Kite sends; its own words."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -17,6 +16,7 @@ from sandbox.botapi.faults import Fault, Faults, Way
 from sandbox.botapi.methods import Methods
 from sandbox.botapi.params import Params, read_params
 from sandbox.botapi.people import People, wall_now
+from sandbox.listening import Listening
 
 TOKEN = "123456:sandbox-token-0123456789-abcdefghijk"  # noqa: S105 - opens nothing but this server
 LARGEST_UPLOAD = 60 << 20
@@ -29,7 +29,7 @@ class Call:
     params: Params
 
 
-class BotApiServer(People):
+class BotApiServer(People, Listening):
     """``async with BotApiServer() as telegram``: then point a bot at ``telegram.base_url``.
 
     The people's side (say, press, edit …) is inherited. Faults take effect in the order they were asked for,
@@ -45,34 +45,30 @@ class BotApiServer(People):
         now: Callable[[], datetime] = wall_now,
         conflict_delay: float = 3.0,
     ) -> None:
-        super().__init__(now, conflict_delay)
-        self.token, self._host, self._port = token, host, port
+        People.__init__(self, now, conflict_delay)
+        Listening.__init__(self, host, port)
+        self.token = token
         self.calls: list[Call] = []
         self.methods = Methods(self)
         self._faults = Faults()
         self._released = asyncio.Event()
-        self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
 
     @property
     def base_url(self) -> str:
         """The root; the bot appends ``/bot<token>/<method>``."""
-        return f"http://{self._host}:{self._port}"
+        return f"http://{self.address}"
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=LARGEST_UPLOAD)
         app.router.add_route("*", "/bot{token}/{method}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        await self.come_back()
+        await self.listen(web.AppRunner(app, access_log=None, shutdown_timeout=0.2))
         return self
 
     async def __aexit__(self, *reason: object) -> None:
         self.updates.closed = True
         self.heal()
         self.changes.changed()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self.stop_listening()
 
     # -- what was called
 
@@ -122,33 +118,6 @@ class BotApiServer(People):
         self._faults.waiting.clear()
         self._released.set()
         self._released = asyncio.Event()
-
-    async def go_down(self) -> None:
-        """Close the port and every connection."""
-        if self._site is None or self._runner is None:
-            return
-        site, self._site = self._site, None
-        await site.stop()
-        server = self._runner.server
-        for connection in list(server.connections) if server is not None else []:
-            if connection.transport is not None:
-                connection.transport.abort()
-
-    async def come_back(self) -> None:
-        """Listen again, on the same port as before."""
-        if self._site is not None or self._runner is None:
-            return
-        self._site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
-        await self._site.start()
-        self._port = self._runner.addresses[0][1]
-
-    @asynccontextmanager
-    async def outage(self) -> AsyncIterator[None]:
-        await self.go_down()
-        try:
-            yield
-        finally:
-            await self.come_back()
 
     # -- serving
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -27,6 +26,7 @@ from sandbox.kite.spoiling import Act, Spoiler, remove_content_type
 from sandbox.kite.times import Clock, wall_now
 from sandbox.kite.wire import csv, read, refusal
 from sandbox.kite.world import World
+from sandbox.listening import Listening
 
 CALLS_KEPT = 20_000
 LONGEST_LINE = 1 << 17  # a thousand instruments stand in the address of one /quote/ltp
@@ -40,7 +40,7 @@ class Call:
     path: Mapping[str, str]
 
 
-class KiteServer:
+class KiteServer(Listening):
     """``async with KiteServer(clock) as kite``: then point a client at ``kite.url`` and ``kite.stream_url``.
 
     Everything is called from the server's own event loop. Time moves with ``clock``; what is due happens
@@ -62,6 +62,7 @@ class KiteServer:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
+        super().__init__(host, port)
         self.client = client or Client()
         self.world = World(
             clock, client=self.client, listings=listings, hours=hours or Hours(), cash=cash, seed=seed,
@@ -73,10 +74,8 @@ class KiteServer:
         self.history, self.limits, self.faults = world.history, world.limits, world.faults
         self.desk, self.app, self.rms, self.triggers = world.desk, world.app, world.rms, world.triggers
         self.calls: deque[Call] = deque(maxlen=CALLS_KEPT)
-        self._host, self._port, self._pulse = host, port, pulse
+        self._pulse = pulse
         self._spoiler, self._served = Spoiler(), WeakSet[asyncio.BaseTransport]()
-        self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
         self._pulsing: asyncio.Task[None] | None = None
 
     # -- where it is
@@ -84,12 +83,12 @@ class KiteServer:
     @property
     def url(self) -> str:
         """The root of REST: ``KiteConnect(api_key, root=kite.url)``."""
-        return f"http://{self._host}:{self._port}"
+        return f"http://{self.address}"
 
     @property
     def stream_url(self) -> str:
         """The root of the stream: ``KiteTicker(api_key, token, root=kite.stream_url)``."""
-        return f"ws://{self._host}:{self._port}"
+        return f"ws://{self.address}"
 
     @property
     def login_url(self) -> str:
@@ -106,16 +105,16 @@ class KiteServer:
         app.router.add_routes(Control(self.world).routes())
         app.router.add_get("/", self._serve_stream)
         app.router.add_route("*", "/{rest:.*}", self._no_route)
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            shutdown_timeout=0.2,
-            max_line_size=LONGEST_LINE,
-            max_field_size=LONGEST_LINE,
-        )
-        await self._runner.setup()
         self.world.agenda.added = self._wake
-        await self.come_back()
+        await self.listen(
+            web.AppRunner(
+                app,
+                access_log=None,
+                shutdown_timeout=0.2,
+                max_line_size=LONGEST_LINE,
+                max_field_size=LONGEST_LINE,
+            )
+        )
         if self._pulse is not None:
             self._pulsing = asyncio.create_task(self._keep_time(self._pulse))
         return self
@@ -128,8 +127,7 @@ class KiteServer:
                 await self._pulsing
         self.heal()
         self.stream.drop()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self.stop_listening()
 
     # -- for tests and rehearsals
 
@@ -149,33 +147,6 @@ class KiteServer:
 
     def called(self, name: str) -> list[Call]:
         return [call for call in self.calls if call.name == name]
-
-    async def go_down(self) -> None:
-        """Close the port and every connection."""
-        if self._site is None or self._runner is None:
-            return
-        site, self._site = self._site, None
-        await site.stop()
-        server = self._runner.server
-        for connection in list(server.connections) if server is not None else []:
-            if connection.transport is not None:
-                connection.transport.abort()
-
-    async def come_back(self) -> None:
-        """Listen again, on the same port as before."""
-        if self._site is not None or self._runner is None:
-            return
-        self._site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
-        await self._site.start()
-        self._port = self._runner.addresses[0][1]
-
-    @asynccontextmanager
-    async def outage(self) -> AsyncIterator[None]:
-        await self.go_down()
-        try:
-            yield
-        finally:
-            await self.come_back()
 
     # -- serving
 

@@ -101,7 +101,31 @@ class Grids:
         return self.of(bar.key).end_of(bar)
 
 
-class BarBuilder:
+class _Forming:
+    """A bar that is being made, or the last one given out."""
+
+    def __init__(self, key: InstrumentKey, interval: Interval, grid: Grid | None) -> None:
+        self.key = key
+        self.interval = interval
+        self._grid = grid or Grid()
+        self._forming = False
+        self._start = self._end = _NEVER
+        self._open = self._high = self._low = self._close = 0.0
+        self._volume = 0
+
+    def close_due(self, now: datetime) -> Bar | None:
+        """The forming bar, if its time is over, whatever never came of it."""
+        return self._give() if self._forming and self._end <= now else None
+
+    def _give(self) -> Bar:
+        self._forming = False
+        return Bar(
+            self.key, self.interval, self._start,
+            self._open, self._high, self._low, self._close, self._volume,
+        )  # fmt: skip
+
+
+class BarBuilder(_Forming):
     """One instrument's ticks into its bars of one interval.
 
     Exchange time rules. A tick older than the current bar changes no price; inside the bar, high and low take
@@ -111,14 +135,8 @@ class BarBuilder:
     """
 
     def __init__(self, key: InstrumentKey, interval: Interval, grid: Grid | None = None) -> None:
-        self.key = key
-        self.interval = interval
-        self._grid = grid or Grid()
-        self._forming = False
-        self._start = self._end = _NEVER  # of the forming bar, or of the last one given out
-        self._open = self._high = self._low = self._close = 0.0
+        super().__init__(key, interval, grid)
         self._open_at = self._close_at = _NEVER
-        self._volume = 0
         self._day = date.min
         self._base = 0  # where counting began, when a tick after the opening minute began it
         self._base_at: datetime | None = None  # that tick's time, while its bar forms
@@ -151,10 +169,6 @@ class BarBuilder:
             self._volume = 0
             self._take_volume(tick.volume)
         return closed
-
-    def close_due(self, now: datetime) -> Bar | None:
-        """The forming bar, if its time is over."""
-        return self._give() if self._forming and self._end <= now else None
 
     def _take_price(self, at: datetime, last: float) -> None:
         if last > self._high:
@@ -195,15 +209,8 @@ class BarBuilder:
     def _opening_minute(self, at: datetime) -> bool:
         return at < self._grid.hours(at.date()).begins + _FIRST_MINUTE
 
-    def _give(self) -> Bar:
-        self._forming = False
-        return Bar(
-            self.key, self.interval, self._start,
-            self._open, self._high, self._low, self._close, self._volume,
-        )  # fmt: skip
 
-
-class BarMerger:
+class BarMerger(_Forming):
     """One instrument's closed bars of ``base`` into bars of a larger ``interval``; FeedError when the one
     does not divide the other."""
 
@@ -214,14 +221,9 @@ class BarMerger:
             raise FeedError(
                 f"{interval} candles cannot be made of {base} candles; ask for a multiple of {base}"
             )
-        self.key = key
+        super().__init__(key, interval, grid)
         self.base = base
-        self.interval = interval
-        self._grid = grid or Grid()
-        self._forming = False
-        self._start = self._end = self._seen = _NEVER
-        self._open = self._high = self._low = self._close = 0.0
-        self._volume = 0
+        self._seen = _NEVER
 
     def add(self, bar: Bar) -> list[Bar]:
         """Take the next base bar in; what it closes: nothing, the bar before it, its own, or both. A repeated
@@ -248,17 +250,6 @@ class BarMerger:
         if self._forming and start + self.base.length >= self._end:
             closed.append(self._give())
         return closed
-
-    def close_due(self, now: datetime) -> Bar | None:
-        """The forming bar, if its time is over, though its last base bar never came."""
-        return self._give() if self._forming and self._end <= now else None
-
-    def _give(self) -> Bar:
-        self._forming = False
-        return Bar(
-            self.key, self.interval, self._start,
-            self._open, self._high, self._low, self._close, self._volume,
-        )  # fmt: skip
 
 
 def divides(base: Interval, interval: Interval) -> bool:

@@ -11,7 +11,7 @@ from trader.domain.times import clock_text, ist
 _UNITS = ((Decimal(10_000_000), "Cr"), (Decimal(100_000), "L"))  # crore, lakh
 
 
-def money_short(amount: Decimal, *, signed: bool = False) -> str:
+def money_short(amount: Decimal) -> str:
     """``₹950``, ``₹12,500``, ``₹1.25L``, ``₹3.4Cr``; about three digits from a lakh on."""
     whole = abs(amount).quantize(Decimal(1), ROUND_HALF_UP)
     for n, (size, unit) in enumerate(_UNITS):
@@ -23,9 +23,9 @@ def money_short(amount: Decimal, *, signed: bool = False) -> str:
             scaled = _scaled(whole, size)
         head, _, fraction = f"{scaled:f}".partition(".")
         fraction = fraction.rstrip("0")
-        sign = "-" if amount < 0 else "+" if signed else ""
+        sign = "-" if amount < 0 else ""
         return f"{sign}₹{group_indian(head)}{'.' + fraction if fraction else ''}{unit}"
-    return rupees(amount, signed=signed, paise=False) if whole else "₹0"
+    return rupees(amount, paise=False) if whole else "₹0"
 
 
 def _scaled(whole: Decimal, size: Decimal) -> Decimal:

@@ -1,4 +1,4 @@
-"""What the runner sizes, the gate approves, and no trade risks more than it may."""
+"""What is sized, the gate approves, and no trade risks more than it may."""
 
 from __future__ import annotations
 

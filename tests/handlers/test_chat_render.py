@@ -98,7 +98,7 @@ def test_short_money(amount: str, shown: str) -> None:
 
 @given(st.decimals(-(10**12), 10**12, places=2))
 def test_short_money_is_short_and_keeps_its_sign(amount: Decimal) -> None:
-    shown = money_short(amount, signed=True)
+    shown = money_short(amount)
     assert len(shown) <= 13
     assert shown.startswith("-") is (amount <= Decimal("-0.5"))
 

@@ -7,24 +7,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from trader.backtest.past import Past
 from trader.domain.errors import InvalidInput
-from trader.domain.instrument import Instrument, InstrumentKey, symbol_of
+from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.market import Interval
 from trader.domain.times import IST
-from trader.market.calendar import Calendar
 from trader.strategy.bars import Bars
 
 _LONGEST_SESSION = 375 * 60  # seconds, 09:15 to 15:30
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """``calendar`` as the candles prove it. ``warnings`` are sentences to show."""
-
-    data: Mapping[InstrumentKey, Bars]
-    instruments: Sequence[Instrument]
-    calendar: Calendar
-    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +41,7 @@ class Source:
 
     def candles(
         self, keys: Sequence[InstrumentKey], interval: Interval, first: date | None, last: date | None
-    ) -> Found:
+    ) -> Past:
         """FeedError, InvalidInput when there are none."""
         if self.path:
             from trader.backtest.loading import load
@@ -61,7 +51,7 @@ class Source:
 
     def _simulated(
         self, keys: Sequence[InstrumentKey], interval: Interval, first: date | None, last: date | None
-    ) -> Found:
+    ) -> Past:
         from trader.feed.simulated import SimulatedMarket
 
         until = self.until or datetime.now(IST)
@@ -81,4 +71,4 @@ class Source:
                 raise InvalidInput(f"There are no simulated candles of {symbol_of(key)} then.")
             data[key] = Bars.of(bars)
         listed = {one.key: one for one in market.instruments()}
-        return Found(data, [listed[key] for key in keys], market.calendar)
+        return Past(data, [listed[key] for key in keys], market.calendar)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from trader.backtest.adjusting import adjusted
-from trader.backtest.candles import Found
+from trader.backtest.past import Past
 from trader.domain.errors import FeedError, InvalidInput
 from trader.domain.instrument import Instrument, InstrumentKey, symbol_of, symbols_text
 from trader.domain.market import Interval
@@ -41,7 +41,7 @@ def load(
     interval: Interval,
     first: date | None = None,
     last: date | None = None,
-) -> Found:
+) -> Past:
     """``path`` as ``feed.selection`` understands it. FeedError names the symbols it has no candles of, or
     only too large ones."""
     flaws: Counter[str] = Counter()
@@ -71,7 +71,7 @@ def load(
     warnings += _short({key: len(series.days) for key, (_, series) in found.items()})
     if repaired := [text.format(f"{flaws[name]:,}") for name, text in _TOLD.items() if flaws[name]]:
         warnings.append(f"Of the candles: {', '.join(repaired)}.")
-    return Found(data, instruments, calendar, warnings)
+    return Past(data, instruments, calendar, warnings)
 
 
 def _short(days: dict[InstrumentKey, int]) -> list[str]:

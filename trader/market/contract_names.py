@@ -32,6 +32,7 @@ _KINDS: Mapping[str, OptionType | None] = {
     "FUTURE": None,
     "FUTURES": None,
 }
+_SHOWN = 6  # expiries in a sentence
 _YEAR = 365  # days: a day and month without a year are of the coming twelve months
 _PIECE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}|[A-Z]+|\d+(?:\.\d+)?")
 _REST = re.compile(
@@ -204,5 +205,5 @@ def day_name(day: date) -> str:
     return f"{day.day} {day:%b %Y}"
 
 
-def expiries_text(listed: Sequence[date], shown: int = 6) -> str:
-    return ", ".join(day_name(d) for d in listed[:shown]) + (" …" if len(listed) > shown else "")
+def expiries_text(listed: Sequence[date]) -> str:
+    return ", ".join(map(day_name, listed[:_SHOWN])) + (" …" if len(listed) > _SHOWN else "")

@@ -31,6 +31,7 @@ MOST_WAITING = 3  # jobs behind the running one
 KEPT = 20  # finished jobs that can still be asked about
 TOLD_EVERY = 3.0  # seconds between two looks at a running job: Telegram takes about 20 edits a minute
 LONGEST_LINE = 1 << 20
+_LAST_WORDS = 4000  # bytes of what a worker said on its standard error
 # What a worker needs of the environment. Not tokens, passwords or the ledger's address.
 _PASSED_ON = (
     "PATH",
@@ -239,11 +240,11 @@ def _kill(process: asyncio.subprocess.Process | None) -> None:
             process.kill()
 
 
-async def _tail(stream: asyncio.StreamReader, most: int = 4000) -> str:
-    """The end of what a worker said on its standard error, for the log."""
+async def _tail(stream: asyncio.StreamReader) -> str:
+    """For the log."""
     kept = b""
     while chunk := await stream.read(65_536):
-        kept = (kept + chunk)[-most:]
+        kept = (kept + chunk)[-_LAST_WORDS:]
     return kept.decode(errors="replace")
 
 

@@ -15,12 +15,10 @@ from contextlib import suppress
 from datetime import date
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trader.domain.errors import FeedError
-
-if TYPE_CHECKING:
-    from trader.market.dump_rows import DumpRows
+from trader.market.dump_rows import DumpRows
 
 COLUMNS = (
     "instrument_token",
@@ -130,9 +128,7 @@ class DumpTable:
     def indexed(self) -> DumpRows:
         """Its rows by key, token and underlying."""
         if self._rows is None:
-            from trader.market.dump_rows import DumpRows
-
-            self._rows = DumpRows(self)
+            self._rows = DumpRows(self.table, self.as_of)
         return self._rows
 
 

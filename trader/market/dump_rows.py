@@ -11,16 +11,12 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trader.domain.errors import FeedError
 from trader.domain.instrument import Exchange, Instrument, InstrumentKey, OptionType, Segment
+from trader.market.cash import Cash
 from trader.market.contracts import Series, UnderlyingKey, freeze_quantity
-
-if TYPE_CHECKING:
-    from trader.market.dump import DumpTable
-    from trader.market.shelf import Cash
-
 
 _DERIVATIVE = (Exchange.NFO, Exchange.BFO)
 _SIDES = {str(side): side for side in OptionType}
@@ -31,12 +27,13 @@ _INDEX_TICK = Decimal("0.05")  # indices are listed with tick 0; they are quoted
 class DumpRows:
     """``row_of`` leads from a key to its row; everything else is made when first asked for."""
 
-    def __init__(self, dump: DumpTable) -> None:
+    def __init__(self, dump: Any, as_of: date) -> None:
+        """``dump`` is a ``DumpTable``'s table."""
         import pyarrow.compute as pc
 
-        self.as_of = dump.as_of
-        ours = pc.is_in(dump.table["exchange"].cast("string"), value_set=_strings(Exchange))
-        table = self._table = dump.table.filter(ours).combine_chunks()
+        self.as_of = as_of
+        ours = pc.is_in(dump["exchange"].cast("string"), value_set=_strings(Exchange))
+        table = self._table = dump.filter(ours).combine_chunks()
         self._column = {name: table[name].combine_chunks() for name in table.schema.names}
         keys = _keys(table)
         self.row_of: dict[InstrumentKey, int] = dict(zip(keys, range(len(keys)), strict=True))
@@ -123,8 +120,6 @@ class DumpRows:
     def cash(self) -> Cash:
         """Stocks and indices."""
         import pyarrow.compute as pc
-
-        from trader.market.shelf import Cash
 
         lines = self._table.filter(pc.invert(self._derivative))
         keys = _keys(lines)

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from trader.domain.instrument import Exchange, Instrument, InstrumentKey, Segment
+from trader.market.cash import Cash
 from trader.market.contracts import Series, UnderlyingKey
 
 if TYPE_CHECKING:
     from trader.market.dump import DumpTable
-
-
-class Cash(NamedTuple):
-    """Stocks and indices, column by column; names in capitals."""
-
-    keys: Sequence[InstrumentKey]
-    symbols: Sequence[str]
-    names: Sequence[str]
 
 
 class Shelf(Mapping[InstrumentKey, Instrument]):

@@ -7,15 +7,12 @@ import os
 import sqlite3
 from contextlib import closing
 from functools import partial
-from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from strategies.ema_crossover import EmaCrossover
 from tests.backtest.searched import Awaiting, Market, space
-from trader.backtest.bar import best_text, progress_bar
 from trader.backtest.search import Plan, Progress, search
 from trader.backtest.space import Space
 from trader.backtest.trials.goal import Goal
@@ -281,13 +278,3 @@ def test_progress_counts_up_to_the_total_and_names_the_best() -> None:
     assert [now.done for now in seen] == list(range(41))
     assert {now.total for now in seen} == {40}
     assert seen[-1].best == found.best
-    assert best_text(SHARPE, seen[0]) == ""
-    assert best_text(SHARPE, seen[-1]).startswith("sharpe ")
-
-
-def test_the_shell_shows_a_bar() -> None:
-    out = StringIO()
-    with progress_bar(SHARPE, "Searching", Console(file=out, width=120, force_terminal=True)) as show:
-        search(Market(edge=300), space(), SHARPE, plan=Plan("grid", trials=40), progress=show)
-    assert "40/40" in out.getvalue()
-    assert "sharpe" in out.getvalue()

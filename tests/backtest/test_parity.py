@@ -17,6 +17,7 @@ from tests.backtest.markets import (
     NEXT,
     OPENING,
     ROOMY,
+    SHORT,
     Candle,
     Scripted,
     candles,
@@ -241,6 +242,33 @@ def test_what_two_strategies_hold_of_a_stock_the_broker_closes_at_once_in_orders
     found = parity(Spec(legs, limits=limits), {ABC: candles(rows)}, there)
     assert found.same, str(found.difference)
     assert [trade.reason for trade in found.desk] == ["squareoff", "squareoff"]
+
+
+@pytest.mark.parametrize(
+    ("code", "to", "stop", "left"),
+    [(BUY, 110.0, "1", "108.90"), (SHORT, 90.0, "1", "90.90"), (BUY, 90.0, "1", "89.10")],
+    ids=["up, long", "down, short", "down, long"],
+)
+def test_an_entry_at_an_open_that_leapt_is_judged_by_its_own_price(
+    code: int, to: float, stop: str, left: str
+) -> None:
+    """The close before it says nothing of the market now: neither that the stop is passed, nor that a
+    tenth of the position's worth was lost or won."""
+    rows: list[Candle] = [*flat(100, 1), *flat(100, 1, code), *flat(to, 3), (to, to * 1.05, to * 0.95, to)]
+    one = leg(Scripted, [ABC], {"quantity": "500", "stop": stop, "target": "0"})
+    limits = replace(ROOMY, max_daily_loss=Decimal(2000), max_drawdown_pct=Decimal(3))
+    found = parity(Spec((one,), limits=limits, slippage_bps=0.0), {ABC: candles(rows)}, world())
+    assert found.same, str(found.difference)
+    assert [(t.reason, t.exit_price) for t in found.desk] == [("stop", Decimal(left))]
+    assert found.result.halted == ""
+
+
+def test_a_reversal_at_an_open_that_leapt_is_judged_by_its_own_price() -> None:
+    rows: list[Candle] = [*flat(100, 1, BUY), *flat(100, 1), *flat(100, 1, SHORT), *flat(90, 4), *flat(92, 2)]
+    one = leg(Scripted, [ABC], {"quantity": "100", "stop": "1", "target": "0"})
+    found = parity(Spec((one,), limits=ROOMY, slippage_bps=5.0), {ABC: candles(rows)}, world())
+    assert found.same, str(found.difference)
+    assert [(t.side, t.reason) for t in found.desk] == [(1, "signal"), (-1, "stop")]
 
 
 def test_a_stop_of_one_product_does_not_pass_over_the_limit_of_another() -> None:

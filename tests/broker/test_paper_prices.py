@@ -72,6 +72,21 @@ async def test_a_stop_limit_that_was_jumped_over_is_shown_as_triggered() -> None
     assert (await bench.row(order_id)).order_type is SL
 
 
+async def test_a_trigger_is_judged_by_what_traded_last_here_until_the_next_quote() -> None:
+    """A wide market: bought at the ask, far above the last price, a stop may lie between the two."""
+    bench = await opened()
+    await bench.broker.place(approved(STOCK.key, BUY, 10))
+    await bench.trade_at(100.0, 99.0, 104.0)
+    assert bench.heard[-1].average_price == 104
+    stop = await bench.broker.place(approved(STOCK.key, SELL, 10, SL_M, trigger=102))
+    with pytest.raises(OrderRefused, match="below the last price"):
+        await bench.broker.place(approved(STOCK.key, SELL, 10, SL_M, trigger=104))
+    await bench.trade_at(103.0, 102.5, 104.0)
+    assert (await bench.row(stop)).status is PENDING
+    with pytest.raises(OrderRefused, match="below the last price"):
+        await bench.broker.place(approved(STOCK.key, SELL, 10, SL_M, trigger=103))
+
+
 # side, type, prices, a candle (open, high, low, close) after a last price of 100, bps, price (None: nowhere)
 CANDLES = [
     (SELL, SL_M, {"trigger": 98}, (100, 101, 97, 99), 0, "98"),

@@ -91,6 +91,7 @@ class Booking:
     def _record(self, turn: Turn, after: Order, fill: Fill, day: date) -> Booked:
         state = self._state
         booked = state.portfolio.book(fill, day)
+        state.portfolio.dealt(fill, state.quotes.get(fill.key), turn.at)
         state.moved_at[after.key, after.product] = turn.at
         turn.write(fill)
         turn.write(booked.position)

@@ -16,7 +16,7 @@ from trader.desk.dayplan import day_plan
 from trader.desk.daytext import fold, loss_word, net_text
 from trader.desk.events import CheckLine, Job, JobDue
 from trader.desk.exposure import day_pnl, last_day
-from trader.desk.portfolio import Slot, mark_of, slot_of
+from trader.desk.portfolio import Slot, slot_of
 from trader.desk.restoring import RAN
 from trader.desk.state import DeskState, Turn
 from trader.domain.counting import counted
@@ -202,7 +202,7 @@ class Daybook:
         lines = [f"{counted(len(positions), 'position')} open, unrealised {net_text(unrealised)}"]
         for position in positions:
             slot: Slot = slot_of(position)
-            gain = position.unrealised(mark_of(position, self._state.quotes.get(slot.key)))
+            gain = position.unrealised(self._state.portfolio.mark(slot, position, self._state.quotes))
             lines.append(f"{symbol_of(slot.key)} {position.quantity:+d} {slot.product} {net_text(gain)}")
         return lines
 

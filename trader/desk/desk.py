@@ -298,6 +298,8 @@ class Desk:
                     state.previous_close[tick.key] = known.last
                 quotes[tick.key] = tick
         state.last_tick_at = turn.at
+        if state.portfolio.unquoted():
+            state.portfolio.quoted(ticks, quotes)
         if state.portfolio.open_slots():
             self._exits.on_prices(turn, {tick.key for tick in ticks})
             self._guard.check(turn)

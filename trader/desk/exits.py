@@ -118,6 +118,8 @@ class Exits:
             if plan is None or slot in self._leaving:
                 continue
             quote = self._state.quotes.get(slot.key)
+            if self._state.portfolio.unquoted(slot):
+                continue  # it is older than the position's own fill
             if quote is None or not self._state.trades_now(slot.key, turn.at):
                 continue  # its only ticks so far were unusable, or it is the auction's print
             last = quote.last

@@ -13,7 +13,6 @@ from trader.desk.events import BookPurpose
 from trader.desk.exits import Exits
 from trader.desk.plans import resting_exit
 from trader.desk.state import DeskState, Turn
-from trader.domain.money import decimal_of
 from trader.domain.order import OrderState, Purpose
 
 
@@ -30,10 +29,10 @@ class Lookout:
             plan, stop = state.plans.get(slot), resting_exit(state, slot)
             if plan is None or plan.stop is None or stop is None or stop.state is not OrderState.UNKNOWN:
                 continue
-            quote = state.quotes.get(slot.key)
-            if quote is None or self._exits.leaving(slot) or not state.trades_now(slot.key, turn.at):
+            last = state.portfolio.last_price(slot, state.quotes)
+            if last is None or self._exits.leaving(slot) or not state.trades_now(slot.key, turn.at):
                 continue
             side = 1 if position.quantity > 0 else -1
-            if (decimal_of(quote.last) - plan.stop) * side <= 0:
+            if (last - plan.stop) * side <= 0:
                 turn.send(ReadBook(BookPurpose.RESOLVE))  # it may have fired, and nobody told
                 self._exits.leave(turn, slot, Purpose.STOP)

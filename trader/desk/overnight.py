@@ -21,7 +21,6 @@ from trader.desk.standing import STANDING, Stage, StandingStop, dumped, gtt_word
 from trader.desk.state import DeskState, Turn
 from trader.domain.gtt import GttRow, GttStatus
 from trader.domain.instrument import symbol_of
-from trader.domain.money import decimal_of
 from trader.domain.order import EXTERNAL, Denied, Gtt, OrderRequest, OrderUpdate, Product, Purpose, Tag
 from trader.domain.records import Priority, Setting
 from trader.market import shaping
@@ -204,8 +203,7 @@ class Overnight:
         )
         assert instrument is not None  # noqa: S101 - _will looked
         assert plan.stop is not None  # noqa: S101 - the same
-        side, quote = closing_side(position), state.quotes.get(slot.key)
-        last = decimal_of(quote.last) if quote is not None else None
+        side, last = closing_side(position), state.portfolio.last_price(slot, state.quotes)
         trigger, limit = shaping.overnight_stop(instrument, side, plan.stop, last)
         gtt = Gtt(slot.key, side, abs(position.quantity), slot.product, trigger, limit, last)
         ours = {stop.gtt_id for stop in state.standing.values()}

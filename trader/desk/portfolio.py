@@ -1,13 +1,14 @@
 """Positions, what they are worth, and the round trips they made.
 
 Every owner has its own position in an (instrument, product); the account's is their sum. All money here
-is Decimal; marks come from the last quote.
+is Decimal; a position's mark is the price known last: the last quote's, or that of its own last fill where
+no quote is newer.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -56,6 +57,13 @@ class Booked:
     trade: Trade | None
 
 
+class _Dealt(NamedTuple):
+    """A position's own last fill."""
+
+    at: datetime
+    price: Decimal
+
+
 class Portfolio:
     def __init__(self) -> None:
         self._positions: dict[Slot, Position] = {}
@@ -63,6 +71,7 @@ class Portfolio:
         self._untouched: dict[Slot, Position] = {}  # what was asked for and never held
         self._trips: dict[Slot, _RoundTrip] = {}
         self._days: dict[Owner, DayResult] = {}
+        self._dealt: dict[Slot, _Dealt] = {}  # of positions that no quote was heard of since
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -89,18 +98,35 @@ class Portfolio:
             totals[slot.key, slot.product] += position.quantity
         return dict(totals)
 
+    def last_price(self, slot: Slot, quotes: Mapping[InstrumentKey, Tick]) -> Decimal | None:
+        """The price known last to whoever holds the slot's position; None before the first."""
+        dealt = self._dealt.get(slot)
+        if dealt is not None:
+            return dealt.price
+        quote = quotes.get(slot.key)
+        return decimal_of(quote.last) if quote is not None else None
+
+    def mark(self, slot: Slot, position: Position, quotes: Mapping[InstrumentKey, Tick]) -> Decimal:
+        """What a unit is valued at: the price known last, or its own average before the first."""
+        last = self.last_price(slot, quotes)
+        return position.average_price if last is None else last
+
+    def unquoted(self, slot: Slot | None = None) -> bool:
+        """Whether the slot, or any, was dealt in and not quoted since."""
+        return slot in self._dealt if slot is not None else bool(self._dealt)
+
     def unrealised(self, quotes: Mapping[InstrumentKey, Tick]) -> Decimal:
-        """Gross rupees over all open positions; one without a quote is marked at its own average."""
+        """Gross rupees over all open positions."""
         total = ZERO
         for slot, position in self._open.items():
-            total += position.unrealised(mark_of(position, quotes.get(slot.key)))
+            total += position.unrealised(self.mark(slot, position, quotes))
         return total
 
     def gross_exposure(self, quotes: Mapping[InstrumentKey, Tick]) -> Decimal:
         """Rupees: the sum of the absolute market values."""
         total = ZERO
         for slot, position in self._open.items():
-            total += mark_of(position, quotes.get(slot.key)) * abs(position.quantity)
+            total += self.mark(slot, position, quotes) * abs(position.quantity)
         return total
 
     def day_results(self) -> list[DayResult]:
@@ -179,6 +205,21 @@ class Portfolio:
         )
         return Booked(after, realised, trade)
 
+    def dealt(self, fill: Fill, quote: Tick | None, now: datetime) -> None:
+        """A fill that was booked is the price known last, unless ``quote`` is newer. The broker's clock may
+        be ahead of ours: what it dates after ``now`` must not outlast what is quoted then."""
+        slot, at = slot_of(fill), min(fill.at, now)
+        if slot in self._open and (quote is None or quote.at <= at):
+            self._dealt[slot] = _Dealt(at, fill.price)
+
+    def quoted(self, ticks: Sequence[Tick], quotes: Mapping[InstrumentKey, Tick]) -> None:
+        """``ticks`` have come; those that were taken in are in ``quotes``. One of the same moment as a fill
+        came after it."""
+        for tick in ticks:
+            if quotes.get(tick.key) is tick:
+                for slot in [s for s, d in self._dealt.items() if s.key == tick.key and d.at <= tick.at]:
+                    del self._dealt[slot]
+
     def charge(self, owner: Owner, day: date, charges: Decimal) -> DayResult:
         """Add charges to an owner's day that belong to no fill; its result then."""
         result = self.day_result(owner, day)
@@ -191,6 +232,7 @@ class Portfolio:
             self._open[slot] = position
         else:
             self._open.pop(slot, None)
+            self._dealt.pop(slot, None)
 
     def _tally(self, slot: Slot, held: int, fill: Fill) -> Trade | None:
         """Keep the slot's round trip; the finished trade when this fill ends it. A fill that crosses zero
@@ -214,11 +256,6 @@ class Portfolio:
             trip.entered_value += fill.price * opening
             trip.charges += fill.charges * opening / fill.quantity
         return trade
-
-
-def mark_of(position: Position, quote: Tick | None) -> Decimal:
-    """The price a position is valued at: the last trade, or its own average before the first quote."""
-    return decimal_of(quote.last) if quote is not None else position.average_price
 
 
 def _after(before: Position, fill: Fill) -> tuple[Position, Decimal]:

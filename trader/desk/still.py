@@ -40,8 +40,9 @@ class Stillness:
 
 
 def stillness(state: DeskState, until: datetime) -> Stillness | None:
-    """None while something is under way: an order that does not simply rest, a position without its stop."""
-    if not state.reconciled or state.locks or state.parked:
+    """None while something is under way: an order that does not simply rest, a position without its stop, a
+    fill that no quote is newer than."""
+    if not state.reconciled or state.locks or state.parked or state.portfolio.unquoted():
         return None
     resting = set()
     levels: dict[InstrumentKey, tuple[float, float]] = {}

@@ -13,7 +13,6 @@ from trader.desk.portfolio import Slot, slot_of
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import symbol_of
-from trader.domain.money import decimal_of
 from trader.domain.order import Denied, Order, OrderRequest, OrderState, OrderType, Purpose, Side, Tag
 from trader.domain.position import Position
 from trader.domain.records import ExitPlan, Priority
@@ -120,13 +119,9 @@ class Stops:
             self._leaving.leave(turn, slot, Purpose.EXIT)
             return
         side = closing_side(position)
-        quote = self._state.quotes.get(slot.key)
-        if quote is not None and plan.stop is not None:
-            beyond = (
-                decimal_of(quote.last) <= plan.stop
-                if side is Side.SELL
-                else decimal_of(quote.last) >= plan.stop
-            )
+        last = self._state.portfolio.last_price(slot, self._state.quotes)
+        if last is not None and plan.stop is not None:
+            beyond = last <= plan.stop if side is Side.SELL else last >= plan.stop
             if beyond:  # the exchange would refuse the trigger: the market is already past it
                 self._leaving.leave(turn, slot, Purpose.STOP)
                 return

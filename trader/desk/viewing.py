@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl, day_unrealised, drawdown_pct, equity, exposure
-from trader.desk.portfolio import Slot, mark_of, slot_of
+from trader.desk.portfolio import Slot, slot_of
 from trader.desk.state import DeskState
 from trader.desk.view import (
     DeskView,
@@ -86,7 +86,7 @@ def _locks(state: DeskState) -> Iterator[LockView]:
 def _by_owner(state: DeskState) -> dict[Owner, Decimal]:
     totals: dict[Owner, Decimal] = {}
     for slot, position in state.portfolio.open_slots().items():
-        gain = position.unrealised(mark_of(position, state.quotes.get(slot.key)))
+        gain = position.unrealised(state.portfolio.mark(slot, position, state.quotes))
         totals[slot.owner] = totals.get(slot.owner, ZERO) + gain
     return totals
 
@@ -94,7 +94,7 @@ def _by_owner(state: DeskState) -> dict[Owner, Decimal]:
 def _position(state: DeskState, exits: Exits, position: Position) -> PositionView:
     slot: Slot = slot_of(position)
     plan = state.plans.get(slot)
-    mark = mark_of(position, state.quotes.get(position.key))
+    mark = state.portfolio.mark(slot, position, state.quotes)
     return PositionView(
         owner=position.owner,
         key=position.key,

@@ -54,6 +54,7 @@ from trader.backtest.compiled.fields import (
     SERIAL,
     SLM,
     STAGE,
+    SYM,
     VARIANT,
     WIDTH,
     X_ACTIVE,
@@ -113,11 +114,25 @@ def heard(w: State, what: int, i: int) -> None:
 
 
 @part
+def deal(w: State, sym: int, price: int) -> None:
+    """It is the last traded price until the next quote; inside a candle none is known."""
+    if w.desk[STAGE] == OPENING_TICKS:
+        w.dealt[sym * 2] = w.desk[ROW]
+        w.dealt[sym * 2 + 1] = price
+
+
+@part
+def dealt_now(w: State, sym: int) -> bool:
+    return w.desk[STAGE] == OPENING_TICKS and w.dealt[sym * 2] == w.desk[ROW]
+
+
+@part
 def execute_entry(m: Market, w: State, i: int, price: int) -> None:
     apart()
     x = row(w.slot, (i) * WIDTH)
     x[E] = X_TRADED
     x[FILL] = price
+    deal(w, x[SYM], price)
     book(m, w, i, x[E_Q], price)
     note(m, w, m.slots[i * S_WIDTH + S_LINE], x[E_Q], price, False)
     heard(w, ENTRY_FILLED, i)
@@ -133,6 +148,7 @@ def execute_exit(m: Market, w: State, i: int, price: int) -> None:
         x[X_COST] = broker_cost(m, w, i, price)
     x[XS] = X_TRADED
     x[FILL] = price
+    deal(w, x[SYM], price)
     book(m, w, i, -x[Q], price)
     heard(w, EXIT_FILLED, i)
 
@@ -238,6 +254,8 @@ def fires_now(m: Market, w: State, i: int, trigger: int, sym: int) -> bool:
         return False
     refresh(m, w, i)
     mark = w.slot[i * WIDTH + MARK]
+    if dealt_now(w, sym):
+        mark = w.dealt[sym * 2 + 1]
     return rules.stop_hit(1 if w.slot[i * WIDTH + Q] > 0 else -1, trigger, mark, mark)
 
 
@@ -286,6 +304,6 @@ def take_change(m: Market, w: State, i: int) -> None:
             low, high = cell(m, w.desk[ROW], sym, 2), cell(m, w.desk[ROW], sym, 1)
             if low <= x[X_LIMIT] <= high:
                 execute_exit(m, w, i, x[X_LIMIT])
-    elif quoted_now(m, w, i):
+    elif quoted_now(m, w, i) and not (x[X_TYPE] == SLM and dealt_now(w, sym)):
         meet_open(m, w, i)
     heard(w, EXIT_CHANGED, i)

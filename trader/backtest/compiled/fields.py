@@ -57,10 +57,10 @@ MF_CAPITAL, MF_DRAWDOWN, MF_WIDTH = range(3)
 D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
 
 # -- rows of ``state``: a slot as it now is. AWAKE: the last row in which something happened to it. ENTRY_ROW:
-# that of its entry; BEST and WORST are looked up from there on when it is left. X_COST: what an exit cost
-# that the broker itself made.
+# that of its entry, ENTRY_SHOWN what was SHOWN of it then; BEST and WORST are looked up from there on when it
+# is left. X_COST: what an exit cost that the broker itself made.
 (Q, AVG, MARK, MARK_AT, WAKE_LOW, WAKE_HIGH, AWAKE, SYM,
- ENTRY_ROW, BEST, WORST, XS, X_TYPE, X_STOP, X_TRIGGER, X_KNOWN, X_PENDING,
+ ENTRY_ROW, ENTRY_SHOWN, BEST, WORST, XS, X_TYPE, X_STOP, X_TRIGGER, X_KNOWN, X_PENDING,
  X_PURPOSE, X_LIMIT, X_ACTIVE, X_MET, X_MODS, X_SERIAL, X_UPDATED, FILL,
  STOP, TARGET, TRAIL, TRAIL_BEST, FAILS, LEAVING, REVERSAL, REVERSAL_UNTIL,
  ENTRY_AT, ENTRY_CHARGES, X_COST, TIED, OPENING,
@@ -68,7 +68,7 @@ D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
  L_SINCE, L_LIMIT, L_ATTEMPTS, L_AGAIN,
  E, E_Q, E_PRICE, E_SERIAL, E_TIED, E_WITHDRAWN, E_FATE, E_CANCEL, E_KNOWN,
  DEFERRED, DEFERRED_UNTIL, LAST_AT, LAST_Q,
- WIDTH) = range(60)  # fmt: skip
+ WIDTH) = range(61)  # fmt: skip
 NO_CALL = 1 << 60
 NEVER_STILL = 1 << 60  # as WAKE_LOW: whatever the price, the slot wakes
 
@@ -159,6 +159,7 @@ class State(NamedTuple):
     credits: Ints  # by day
     net: Ints  # (lines, 2): the broker's units and cost
     seen: Ints  # by line
+    dealt: Ints  # (symbols, 2): the last row at whose open it traded here, and at what price
     scrips: Ints  # (lines, 2): the day's delivery orders, and what they were charged so far
     scrip_orders: Ints  # (lines, limits[M_SCRIP], 4): side, units, price, place
     legs: Ints  # by leg: positions, and entries under way

@@ -34,6 +34,7 @@ from trader.backtest.compiled.fields import (
     ENTRY_PLACED,
     ENTRY_REJECTED,
     ENTRY_ROW,
+    ENTRY_SHOWN,
     EVENING,
     EXIT_CANCELLED,
     EXIT_CHANGED,
@@ -49,7 +50,6 @@ from trader.backtest.compiled.fields import (
     M_MULTIPLE,
     M_ROOM,
     M_SYMBOLS,
-    MARK,
     MIS,
     MTF,
     N_ASKED,
@@ -76,6 +76,7 @@ from trader.backtest.compiled.fields import (
     SF_TARGET,
     SF_TRAIL,
     SF_WIDTH,
+    SHOWN,
     STAGE,
     STOP,
     SYM,
@@ -145,7 +146,7 @@ from trader.backtest.compiled.orders import (
 )
 from trader.backtest.compiled.prices import (
     foresee,
-    refresh,
+    known_last,
 )
 from trader.strategy import rules
 
@@ -235,14 +236,14 @@ def entry_filled(m: Market, w: State, i: int) -> None:
     x[ENTRY_AT] = d[NOW]
     x[OPENING] = -1
     x[ENTRY_ROW] = d[ROW]
+    x[ENTRY_SHOWN] = d[SHOWN]
     x[ENTRY_CHARGES] = cost_of(m, w, i, side, x[E_SERIAL])
     d[BOOKED] -= x[ENTRY_CHARGES]
     d[BOOKED_TODAY] -= x[ENTRY_CHARGES]
     append(w, w.open, N_OPEN, i)
     w.legs[m.slots[i * S_WIDTH + S_LEG]] += 1
     foresee(m, w, x, 1)
-    d[UNREALISED] += (x[MARK] - x[AVG]) * x[Q]
-    d[GROSS] += x[MARK] * abs(x[Q])
+    d[GROSS] += value  # nothing unrealised: its own price is the last one known
     if x[AWAKE] == d[ROW]:  # closed and opened anew in one row: its turn is behind the others now
         remove(w, w.awake, N_AWAKE, i)
         x[AWAKE] = -1
@@ -316,10 +317,10 @@ def exit_filled(m: Market, w: State, i: int) -> None:
     d[BOOKED] += gross - cost
     d[BOOKED_TODAY] += gross - cost
     d[TIED_ALL] -= x[TIED]
-    refresh(m, w, i)
+    last = known_last(m, w, i)
     foresee(m, w, x, -1)
-    d[UNREALISED] -= (x[MARK] - x[AVG]) * x[Q]
-    d[GROSS] -= x[MARK] * abs(x[Q])
+    d[UNREALISED] -= (last - x[AVG]) * x[Q]
+    d[GROSS] -= last * abs(x[Q])
     if x[OPENING] >= 0:
         d[CARRIED] -= (x[OPENING] - x[AVG]) * x[Q]
     w.legs[m.slots[i * S_WIDTH + S_LEG]] -= 1

@@ -33,7 +33,6 @@ from trader.backtest.compiled.fields import (
     LEAVING,
     LIMIT,
     M_VENUES,
-    MARK,
     MARKET,
     MINUTE,
     MODIFICATIONS,
@@ -98,7 +97,7 @@ from trader.backtest.compiled.money import (
     stop_on_tick,
 )
 from trader.backtest.compiled.prices import (
-    refresh,
+    known_last,
 )
 from trader.strategy import rules
 
@@ -362,8 +361,8 @@ def place_stop(m: Market, w: State, i: int) -> None:
     if x[FAILS] >= 3:
         leave(m, w, i, P_EXIT, 0)
         return
-    refresh(m, w, i)
-    beyond = x[MARK] <= x[STOP] if x[Q] > 0 else x[MARK] >= x[STOP]
+    last = known_last(m, w, i)
+    beyond = last <= x[STOP] if x[Q] > 0 else last >= x[STOP]
     if beyond:
         leave(m, w, i, P_STOP, 0)
         return

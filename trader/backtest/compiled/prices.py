@@ -8,6 +8,8 @@ from trader.backtest.compiled.fields import (
     AT_OPEN,
     AVG,
     CLOSES,
+    ENTRY_ROW,
+    ENTRY_SHOWN,
     GROSS_CLOSE,
     GROSS_OPEN,
     M_MULTIPLE,
@@ -70,6 +72,17 @@ def refresh(m: Market, w: State, i: int) -> None:
     while not traded_in(m, t, x[SYM]):
         t -= 1
     x[MARK_AT] = m.rows[t * 2 + 1]
+
+
+@part
+def known_last(m: Market, w: State, i: int) -> int:
+    """The price by which the desk judges an open slot: the last one shown, or its entry's while nothing was
+    shown since."""
+    x = row(w.slot, i * WIDTH)
+    refresh(m, w, i)
+    if x[ENTRY_ROW] == w.desk[ROW] and x[ENTRY_SHOWN] == w.desk[SHOWN]:
+        return x[AVG]
+    return x[MARK]
 
 
 @part

@@ -8,7 +8,16 @@ from datetime import datetime
 from trader.broker.paper.auction import Auctions
 from trader.broker.paper.conduct import Conduct
 from trader.broker.paper.floor import Floor, Step
-from trader.broker.paper.matching import STOPS, Match, in_auction, in_range, on_conversion, on_quote, sane
+from trader.broker.paper.matching import (
+    STOPS,
+    Match,
+    in_auction,
+    in_range,
+    on_conversion,
+    on_quote,
+    sane,
+    waiting,
+)
 from trader.broker.paper.working import WorkingOrder
 from trader.domain.instrument import Instrument, InstrumentKey
 from trader.domain.market import Bar, Tick
@@ -41,6 +50,7 @@ class Pit:
         self._conduct = conduct
         self._rejection = rejection
         self._quotes: dict[InstrumentKey, Tick] = {}
+        self._dealt: dict[InstrumentKey, float] = {}  # what traded here since the last quote
         self._ranges: dict[InstrumentKey, Bar] = {}  # candles between their range and their close
         self._closed: set[InstrumentKey] = set()  # candles behind their close: the quote is no present one
         self._first: dict[InstrumentKey, Tick] = {}  # the quote that nothing was known before
@@ -63,6 +73,9 @@ class Pit:
                     self._first[tick.key] = tick
                 hits.append((tick, _traded(tick, previous)))
             quotes[tick.key] = tick
+        if self._dealt:
+            for tick in ticks:
+                self._dealt.pop(tick.key, None)
         if self._ranges or self._closed:
             for tick in ticks:
                 self._ranges.pop(tick.key, None)
@@ -74,16 +87,20 @@ class Pit:
 
     def end_range(self, bar: Bar) -> None:
         """The close becomes the last price, dated so early that no order can trade on it."""
+        self._dealt.pop(bar.key, None)
         if self._ranges.pop(bar.key, None) is not None:
             self._quotes[bar.key] = Tick(bar.key, bar.start, bar.close)
             self._closed.add(bar.key)
 
     def last(self, key: InstrumentKey) -> float | None:
-        """The last price, where there is one: none is known while a candle's range passes."""
-        return self.seen(key) if key not in self._ranges else None
+        """The last traded price, where there is one: that of an execution here counts until the next quote;
+        none is known while a candle's range passes."""
+        if key in self._ranges:
+            return None
+        return self._dealt.get(key) or self.seen(key)
 
     def seen(self, key: InstrumentKey) -> float | None:
-        """The last price, however old it may be."""
+        """The price quoted last, however old it may be."""
         quote = self._quotes.get(key)
         return quote.last if quote and sane(quote.last) else None
 
@@ -112,6 +129,8 @@ class Pit:
         quote = self._quotes.get(key)
         if order.final or quote is None or key in self._ranges:
             return order
+        if key in self._dealt and waiting(order.update):
+            return order  # a trigger waits for what trades after that
         at_once = order.validity is Validity.IOC and self._stands(quote, order.active_at)
         if at_once:
             quote = quote._replace(at=max(quote.at, order.active_at))
@@ -240,6 +259,7 @@ class Pit:
         quantity = quantity if room is None else min(quantity, room)
         order, execution = order.executed(quantity, match.price, at)
         step.executions.append(execution)
+        self._dealt[terms.key] = float(match.price)
         return order
 
 

@@ -149,6 +149,62 @@ def test_a_stop_that_fires_while_it_is_renewed_sells_once() -> None:
     assert world.state.orders[old.tag].state is OrderState.FILLED
 
 
+def renewing(*, readable: bool, answer: Reply = Reply.OK) -> DeskWorld:
+    """A hundred held, their stop trailed to 1,019 and asked to go; the stream tells nothing of it."""
+    world = DeskWorld()
+    world.enter(1000.0, trail="0.1", target="0")
+    for step in range(20):
+        world.tick(1001.0 + step)
+    world.deliver, world.broker.readable = False, readable
+    world.broker.change_replies.append(answer)
+    world.tick(1021.0)
+    return world
+
+
+def test_where_the_stream_is_deaf_the_book_shows_at_once_that_the_old_stop_is_gone() -> None:
+    world = renewing(readable=True)
+    world.clock(2)
+    assert world.stop().state is not OrderState.PENDING_CANCEL
+    assert stops(world) == [(100, Decimal(1020))]
+    assert not world.told("No stop may rest")
+
+
+def test_a_stop_that_nobody_shows_to_be_gone_is_told_and_its_price_watched() -> None:
+    world = renewing(readable=False)
+    old = world.stop()
+    world.clock(12)
+    assert world.told("No stop may rest: RELIANCE (scripted)")
+    assert world.told("at or below ₹1,020.00 the desk, while it runs, leaves at the market.")
+    assert world.held() == 100
+    world.deliver = True
+    world.tick(1019.5)
+    world.clock(2)
+    assert world.held() == 0
+    world.broker.readable = True
+    world.clock(120)
+    assert world.account() == world.broker.net() == {}
+    assert world.state.orders[old.tag].state is OrderState.CANCELLED
+    assert [a.title for a in world.alerts()].count("No stop may rest: RELIANCE (scripted)") == 1
+
+
+@pytest.mark.parametrize("answer", [Reply.TAKEN, Reply.LOST])
+def test_a_stop_whose_cancel_nobody_answered_may_rest_so_nothing_else_sells(answer: Reply) -> None:
+    world = renewing(readable=False, answer=answer)
+    world.clock(12)
+    assert world.told("has not answered its cancellation, so it may still rest.")
+    world.tick(1019.5)  # between the old stop and the new one
+    world.clock(30)
+    assert not world.submits(Purpose.EXIT)
+
+
+def test_a_kill_does_not_wait_for_ever_for_a_stop_that_is_on_its_way_out() -> None:
+    world = renewing(readable=False)
+    world.deliver = True
+    world.kill()
+    world.clock(12)
+    assert world.held() == 0
+
+
 def test_another_part_of_the_entry_does_not_loosen_a_trailed_stop() -> None:
     world = DeskWorld()
     world.start(trail="0.5", target="0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from trader.desk import orders as machine
 from trader.desk.exposure import CLOSING
@@ -12,7 +13,7 @@ from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.desk.updates import Updates
 from trader.domain.money import rupees
-from trader.domain.order import Order, OrderId, OrderUpdate, Purpose, Side, Tag
+from trader.domain.order import Order, OrderId, OrderState, OrderUpdate, Purpose, Side, Tag
 from trader.domain.records import Priority
 from trader.domain.values import replaced
 
@@ -85,6 +86,8 @@ class Answers:
             return
         if error and order.state in machine.ANSWER_DUE:
             self._register.refusals.refused(tag, turn.at)
+        if not error and order.state is OrderState.PENDING_CANCEL:
+            self._register.cancels_taken.add(tag)
         after = machine.change_answered(order, self._register.before_change.pop(tag, None), error, turn.at)
         if used_up:  # it was changed elsewhere too
             after = replaced(after, modifications=max(after.modifications, MODIFICATIONS_PER_ORDER))
@@ -119,8 +122,10 @@ def _bare(order: Order) -> str:
         )
     if order.purpose is not Purpose.STOP or order.trigger_price is None:
         return ""
-    past = "below" if order.side is Side.SELL else "above"
-    return (
-        f"\nUntil then no stop may rest: at or {past} {rupees(order.trigger_price)} the desk, while it runs,"
-        " leaves at the market."
-    )
+    return f"\nUntil then no stop may rest: {watched_words(order.side, order.trigger_price)}"
+
+
+def watched_words(side: Side, trigger: Decimal) -> str:
+    """What the desk does while a stop on this side may not rest."""
+    past = "below" if side is Side.SELL else "above"
+    return f"at or {past} {rupees(trigger)} the desk, while it runs, leaves at the market."

@@ -20,7 +20,7 @@ from trader.desk.unseen import PROOF_AFTER, PROOF_READS, Unseen
 from trader.desk.updates import Updates, seen_in_positions_only
 from trader.domain.counting import counted
 from trader.domain.instrument import InstrumentKey, symbol_of, symbols_text
-from trader.domain.order import Order, OrderId, OrderState, OrderType, OrderUpdate, Product, Tag
+from trader.domain.order import Order, OrderId, OrderState, OrderType, OrderUpdate, Product, Purpose, Tag
 from trader.domain.records import DeskMode, Priority, Setting
 from trader.market.phases import Phase
 
@@ -99,6 +99,8 @@ class Books:
         for order in self._state.working.values():
             if order.state is OrderState.UNKNOWN or self._answers.refused_since(order, self._asked_at):
                 return True
+            if order.state is OrderState.PENDING_CANCEL and order.purpose is Purpose.STOP:
+                return True  # the position has none before this one is known to be gone
             moving = order.state in _MOVING or order.order_type is OrderType.MARKET
             if order.state is not OrderState.INTENT and moving and at - order.updated_at > SETTLES_WITHIN:
                 return True

@@ -126,7 +126,7 @@ class Desk:
         self._answers = Answers(self._state, self._register, self._sending, self._updates)
         self._overnight = Overnight(self._state, gate)
         self._exits = Exits(self._state, self._sending, self._overnight)
-        self._lookout = Lookout(self._state, self._exits)
+        self._lookout = Lookout(self._state, self._sending, self._exits)
         self._guard = Guard(self._state, self._register, self._sending, self._exits)
         self._squareoff = Squareoff(self._state, self._sending, self._exits, self._overnight)
         self._instances = Instances(self._state, self._sending, self._exits)

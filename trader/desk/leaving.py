@@ -179,6 +179,10 @@ class Leaving:
             # Nothing can be asked of it before the broker names it or the book proves it absent. Should it
             # turn up after the exit has gone its own way, it is cancelled (``_sweep``).
             return turn.at - leaving.since < PATIENCE
+        if order.purpose is Purpose.STOP and self._sending.cancel_taken(order):
+            # Renewed (``Stops``), and by the broker's own word on its way out. Where no stream and no book
+            # tells that it is gone, nothing would ever leave.
+            return turn.at - order.updated_at < PATIENCE
         quantity = abs(position.quantity) - beside + order.filled_quantity
         if order.order_type is OrderType.MARKET and order.quantity == quantity:
             self._press(turn, order, quantity, order.purpose, leaving)

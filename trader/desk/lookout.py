@@ -4,22 +4,33 @@ The outcome of its placing is unknown, so it is not placed again: found later, i
 an account where nothing else happens its absence is never proven either (books.py), and without this the
 position would have no stop at all. Where it does rest, its fill is told, or shown by the book, before the
 exit has waited for it long enough to go its own way (``Leaving``).
+
+The same for a stop that is cancelled to be renewed (``Stops``): once the broker has taken the cancel none may
+rest, and as long as neither stream nor book says that it is gone, no new one is placed.
 """
 
 from __future__ import annotations
 
+from trader.desk.answers import watched_words
 from trader.desk.effects import ReadBook
 from trader.desk.events import BookPurpose
 from trader.desk.exits import Exits
+from trader.desk.leaving import PATIENCE
 from trader.desk.plans import resting_exit
+from trader.desk.portfolio import Slot
+from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
-from trader.domain.order import OrderState, Purpose
+from trader.domain.instrument import symbol_of
+from trader.domain.order import Order, OrderState, Purpose, Tag
+from trader.domain.records import ExitPlan, Priority
 
 
 class Lookout:
-    def __init__(self, state: DeskState, exits: Exits) -> None:
+    def __init__(self, state: DeskState, sending: Sending, exits: Exits) -> None:
         self._state = state
+        self._sending = sending
         self._exits = exits
+        self._told: set[Tag] = set()  # stops; after a restart the alert's id keeps it from being told again
 
     def on_clock(self, turn: Turn) -> None:
         state = self._state
@@ -27,12 +38,35 @@ class Lookout:
             return
         for slot, position in list(state.portfolio.open_slots().items()):
             plan, stop = state.plans.get(slot), resting_exit(state, slot)
-            if plan is None or plan.stop is None or stop is None or stop.state is not OrderState.UNKNOWN:
+            if plan is None or plan.stop is None or stop is None or stop.purpose is not Purpose.STOP:
                 continue
+            if self._exits.leaving(slot) or not state.trades_now(slot.key, turn.at):
+                continue
+            if stop.state is OrderState.PENDING_CANCEL and turn.at - stop.updated_at >= PATIENCE:
+                self._tell(turn, slot, plan, stop)
             last = state.portfolio.last_price(slot, state.quotes)
-            if last is None or self._exits.leaving(slot) or not state.trades_now(slot.key, turn.at):
+            if last is None or not (stop.state is OrderState.UNKNOWN or self._sending.cancel_taken(stop)):
                 continue
             side = 1 if position.quantity > 0 else -1
             if (last - plan.stop) * side <= 0:
                 turn.send(ReadBook(BookPurpose.RESOLVE))  # it may have fired, and nobody told
                 self._exits.leave(turn, slot, Purpose.STOP)
+
+    def _tell(self, turn: Turn, slot: Slot, plan: ExitPlan, stop: Order) -> None:
+        if stop.tag in self._told or plan.stop is None:
+            return
+        self._told.add(stop.tag)
+        said = "has not answered its cancellation, so it may still rest."
+        if self._sending.cancel_taken(stop):
+            said = (
+                "took its cancellation, but does not show that it is gone. Until it does,"
+                f" {watched_words(stop.side, plan.stop)}"
+            )
+        turn.alert(
+            f"renewing:{stop.tag}",
+            Priority.CRITICAL,
+            "order",
+            f"No stop may rest: {symbol_of(slot.key)} ({slot.owner})",
+            f"It is being renewed. The broker {said} A new one beside it could close twice, so none is"
+            " placed. Look into the broker's own app.",
+        )

@@ -28,6 +28,7 @@ class Register:
         self.before_change: dict[Tag, Order] = {}
         self.decided_at: dict[Tag, Decimal] = {}  # last price when a resting order was sent to close
         self.lost_answers: set[Tag] = set()  # changes and cancels whose outcome is unknown
+        self.cancels_taken: set[Tag] = set()  # by the broker, who has yet to say that the order is gone
         self.refusals = Refusals()
         # The last update that told nothing new of an order, and that order: the book shows it every minute.
         self.idle: dict[Tag, tuple[Order, OrderUpdate]] = {}
@@ -48,6 +49,7 @@ class Register:
             self.refusals.forget(tag)
         if after.state not in machine.ANSWER_DUE:
             self.lost_answers.discard(tag)
+            self.cancels_taken.discard(tag)
         sequence = state.sequences.get(tag, 0) + 1
         state.sequences[tag] = sequence
         turn.write(after)

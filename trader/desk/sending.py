@@ -116,9 +116,14 @@ class Sending:
         if not self._room(turn) or self._register.refusals.hold(order.tag, None, turn.at):
             return
         self._register.refusals.sent(order.tag, None)
+        self._register.cancels_taken.discard(order.tag)
         self._register.keep(turn, machine.cancelling(order, turn.at), order, why)
         self._state.pace.count(turn.at, placed=False)
         turn.send(Cancel(order.tag, order.order_id))
+
+    def cancel_taken(self, order: Order) -> bool:
+        """Whether the broker has taken the cancel of this order; that it is gone is told later, or never."""
+        return order.state is OrderState.PENDING_CANCEL and order.tag in self._register.cancels_taken
 
     def withdraw(self, turn: Turn, order: Order, why: str, fate: Purpose | None) -> None:
         """Cancel an entry for good: as soon as it can be, and what it fills before that is left again with

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cProfile
+import tracemalloc
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
@@ -134,6 +136,21 @@ def test_so_it_is_among_ten_thousand_real_symbols(typed: str, meant: str) -> Non
     with pytest.raises(UnknownName) as caught:
         real().find(typed)
     assert caught.value.suggestion == meant
+
+
+@pytest.mark.parametrize("pasted", ["x" * 4000, "1" * 4000, "NIFTY " + "2" * 4000 + " CE", "x " * 2000])
+def test_a_paragraph_is_no_symbol_and_is_compared_with_nothing(pasted: str) -> None:
+    listed().search("once, to have what it searches in")
+    work = cProfile.Profile()
+    tracemalloc.start()
+    with work, pytest.raises(UnknownName) as told:
+        listed().find(pasted)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(entry.callcount for entry in work.getstats()) < 5000
+    assert most < 1_000_000  # bytes
+    assert len(str(told.value)) < 300
+    assert listed().search(pasted) == []
 
 
 def test_a_name_like_no_other_is_answered_with_some_that_are_traded_most() -> None:

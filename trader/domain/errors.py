@@ -25,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_SHOWN = 60  # characters of a name nobody knows
+
 
 class MunimError(Exception):
     """Root of the tree; its text is a sentence the owner can act on."""
@@ -43,14 +45,15 @@ class UnknownName(InvalidInput):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], suggestion: str | None = None) -> None:
         names = sorted(known)
-        near = suggestion or nearest(name, names)
+        near = suggestion or nearest(name[:_SHOWN], names)
         if near:
             hint = f"Did you mean {near}?"
         elif names:
             hint = f"Known: {', '.join(names[:12])}{' …' if len(names) > 12 else ''}."
         else:
             hint = "There is none."
-        super().__init__(f"No {kind} is called {name!r}. {hint}")
+        shown = name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}…"
+        super().__init__(f"No {kind} is called {shown!r}. {hint}")
         self.suggestion = near
 
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from trader.market.dump import DumpTable
 
 
+# Characters of a symbol, or of a contract in words. A paragraph pasted by mistake is none, and comparing it
+# with all there are would take seconds, in which the desk stands still.
+_LONGEST = 80
 _WORDS_OF_A_NAME = 3  # NIFTY FIN SERVICE
 _MANY_EXPIRED = 50  # one expiry of an index has some 150; a straggler proves nothing
 
@@ -109,6 +112,8 @@ class Instruments:
         UnknownName, with the nearest symbol, when the name is unknown; InvalidInput, with what there is
         instead, when an underlying lacks the contract or two could be meant.
         """
+        if len(text) > _LONGEST:
+            raise UnknownName("symbol", text.strip(), self._searching().some)
         found = (
             self._exact(text)
             or self._contract(text)
@@ -159,6 +164,8 @@ class Instruments:
     def search(self, text: str, limit: int = 10) -> Sequence[Instrument]:
         """At most ``limit`` whose symbol or name holds every word of ``text``: stocks and indices before
         contracts, those that begin with it first."""
+        if len(text) > _LONGEST:
+            return []
         try:
             typed = self._contract(text)
         except InvalidInput:

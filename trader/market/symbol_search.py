@@ -37,7 +37,7 @@ class SymbolSearch:
     def search(self, text: str, limit: int, today: date | None) -> Sequence[InstrumentKey]:
         """Keys of what holds every word of ``text``, at most ``limit``: stocks and indices first."""
         exchange, _, typed = text.strip().upper().rpartition(":")
-        words = typed.split()
+        words = list(dict.fromkeys(typed.split()))
         if not words or limit < 1:
             return []
         rows: Iterable[int] = range(len(self._texts))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from trader.broker.port import Broker
-from trader.desk.commands import Arm, Command, StartStrategy
+from trader.desk.commands import Arm, Command, Disarm, StartStrategy
 from trader.desk.costs import executed_of
 from trader.desk.desk import Desk
 from trader.desk.effects import Answer
@@ -84,6 +84,7 @@ class DeskFront:
         self._account = account
         self._studies = studies
         self._told = 0
+        self._disarmed = 0  # how often it was asked for
 
     def about(self) -> About:
         return self._about
@@ -134,6 +135,7 @@ class DeskFront:
         return option_infos(None, {"risk": self._risk_pct})
 
     async def ask(self, command: Command, *, source_id: str, actor: str) -> Answer:
+        self._disarmed += isinstance(command, Disarm)
         if not isinstance(command, StartStrategy):
             return await self._service.ask(command, source_id=source_id, actor=actor)
         proof = await self._proving.prove(command)
@@ -181,6 +183,7 @@ class DeskFront:
 
     async def arm(self, code: str, *, source_id: str, actor: str) -> Answer:
         """The preflight first: a code is good once, and would be wasted on a desk that is not ready."""
+        disarmed = self._disarmed
         lines = await self.account().preflight()
         wrong = [line for line in lines if not line.ok]
         if wrong:
@@ -188,6 +191,8 @@ class DeskFront:
             return Answer(source_id, False, f"Not armed.\n{faults}")
         if self._codes is None:
             raise InvalidInput("OWNER_TOTP_SECRET is not set: without one-time codes a desk cannot be armed.")
+        if self._disarmed != disarmed:  # checking takes seconds, in which another command is not kept waiting
+            return Answer(source_id, False, "Not armed: /paper came while this was being checked.")
         self._codes.check(code)
         return await self.ask(Arm(), source_id=source_id, actor=actor)
 

@@ -72,6 +72,26 @@ async def test_a_job_ends_with_its_result(research: Research) -> None:
     assert await over(research, "count") == (JobState.DONE, {"sum": 6}, "")
 
 
+async def test_a_job_that_does_not_move_on_is_not_told_again_and_again(research: Research) -> None:
+    held, behind = research.submit("hang", {"do": "hang"}), research.submit("count", {"do": "count"})
+    told = []
+
+    async def follow() -> None:
+        async for job in research.follow(behind, 0.01):
+            told.append(job.state)
+
+    following = asyncio.create_task(follow())
+    async with asyncio.timeout(PATIENCE):
+        async for _ in research.follow(held, 0.01):
+            if held.text:  # its worker has started: a hundred looks and more
+                break
+    assert told == [JobState.WAITING]
+    research.cancel(held.number)
+    async with asyncio.timeout(PATIENCE):
+        await following
+    assert told[-1] is JobState.DONE
+
+
 async def test_what_the_worker_refuses_is_its_own_sentence(research: Research) -> None:
     state, _, trouble = await over(research, "refuse")
     assert (state, trouble) == (JobState.FAILED, "No candles of X: download them first.")

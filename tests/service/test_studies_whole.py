@@ -8,10 +8,13 @@ from datetime import timedelta
 from html import unescape
 from pathlib import Path
 
+import pytest
+
 from tests.service.whole_house import SETTINGS, running
 from trader.backtest.shelf import PAGE, PICTURE, TRADES_CSV, Shelf
 from trader.backtest.work import Outcome
 from trader.desk.commands import StartStrategy
+from trader.domain.errors import InvalidInput
 from trader.service.research import JobState
 from trader.service.studies import SHELF
 
@@ -42,6 +45,14 @@ async def test_a_backtest_is_made_beside_the_market_and_kept(tmp_path: Path) -> 
         # The market of the house is the market tested: its own candles, up to now.
         assert kept.at[-1] <= began.timestamp() * 1_000_000
         await studies.research.close()
+
+
+async def test_an_index_is_not_tested_for_every_order_in_it_would_be_denied(tmp_path: Path) -> None:
+    async with running(settings=replace(SETTINGS, data_dir=tmp_path)) as desk:
+        studies = desk.house.front.studies()
+        with pytest.raises(InvalidInput, match="NIFTY 50 is an index; it cannot be traded"):
+            await studies.backtest(["ema_crossover", "NIFTY", "5m", "25d"])
+        assert studies.jobs() == []
 
 
 async def test_a_search_goes_on_with_what_an_earlier_one_tried(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ SEARCHING: Final = ("goal", "where", "trials", "sampler", "name", "seed", "stora
 OPTIMIZING: Final = (*RULES, *SEARCHING, "holdout", "workers")
 SHELL: Final = ("data", "storage", "workers")  # these name files, passwords and processes: not for chat
 DEFAULT_SPAN = "365d"
+_FIRST_YEAR, _LAST_YEAR = 1990, 2100  # the NSE began in 1994
 _SPAN = re.compile(r"([0-9]{1,4})(d|w|mo|y)", re.IGNORECASE)
 _INTERVAL = re.compile(r"[0-9]+(s|m|h|min|minute)|1d|minute|day", re.IGNORECASE)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -119,6 +120,8 @@ def _span(days: list[date], span: str | None, today: date, usage: str) -> tuple[
         raise InvalidInput(f"Expected {span} or days, not both. Usage: {usage}")
     if len(days) > 2 or (len(days) == 2 and days[0] > days[1]):
         raise InvalidInput(f"Expected a first and a last day, in this order. Usage: {usage}")
+    if days and not all(_FIRST_YEAR <= day.year <= _LAST_YEAR for day in days):
+        raise InvalidInput(f"Expected days from {_FIRST_YEAR} to {_LAST_YEAR}. Usage: {usage}")
     if days:
         return days[0], days[1] if len(days) == 2 else None
     return before(today, span or DEFAULT_SPAN), None

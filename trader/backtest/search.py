@@ -85,10 +85,11 @@ class Found:
         near = self.nearest
         if near is None:
             reason = self.tried[0].why if self.tried else "none was tried"
-            raise InvalidInput(f"No trial of {self.name} has a {self.goal.objective}: {reason}")
+            raise InvalidInput(f"None of the settings tried has a {self.goal.objective}: {reason}")
         broken = ", ".join(name for name, breach in near.breaches.items() if breach > 0)
         raise InvalidInput(
-            f"None of {len(self.tried)} trials of {self.name} kept the bounds; the nearest broke {broken}"
+            f"None of the {len(self.tried)} settings tried kept the bounds; the nearest broke {broken}. "
+            "where= sets bounds, as in where=trades>=10."
         )
 
 

@@ -21,6 +21,7 @@ from trader.backtest.spec import Leg, Spec
 from trader.desk.limits import RiskLimits
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import InstrumentKey
+from trader.domain.money import rupees
 from trader.strategy.catalogue import Catalogue
 from trader.strategy.options import parse_settings
 
@@ -169,8 +170,13 @@ def number(name: str, text: str, low: float, high: float) -> float:
     except ValueError:
         value = math.nan
     if not low <= value <= high:
-        raise InvalidInput(f"Expected {name} from {low:g} to {high:g}, was {text!r}")
+        raise InvalidInput(f"Expected {name} from {_plain(low)} to {_plain(high)}, was {text[:40]!r}")
     return value
+
+
+def _plain(value: float) -> str:
+    """Grouped as rupees are: 10,00,000."""
+    return f"{value:g}" if value < 1000 else rupees(value, paise=False).removeprefix("₹")
 
 
 # -- the work --------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from trader import VERSION
@@ -19,8 +20,8 @@ from trader.desk.desk import Desk
 from trader.desk.events import Job
 from trader.desk.restoring import RAN
 from trader.desk.state import DeskConfig
-from trader.domain.errors import CommitFailed, MunimError
-from trader.domain.instrument import InstrumentKey
+from trader.domain.errors import CommitFailed, InvalidInput, MunimError
+from trader.domain.instrument import InstrumentKey, Segment
 from trader.domain.position import Fill
 from trader.domain.records import Alert, LedgerState, Priority, SessionRecord, Setting
 from trader.domain.times import IST
@@ -209,12 +210,20 @@ def _studies(
     return Studies(
         settings,
         catalogue,
-        lambda text: instruments.find(text).key,
+        partial(_tradable, instruments),
         clock.now,
         Research(),
         {"risk": f"{settings.limits.risk_per_trade_pct.normalize():f}"},
         fetch=None if kite is None else kite.fetch_candles,
     )
+
+
+def _tradable(instruments: Instruments, text: str) -> InstrumentKey:
+    """Of an index every order would be denied: the result would say "no trades", and not why."""
+    found = instruments.find(text)
+    if found.segment is Segment.INDEX:
+        raise InvalidInput(f"{found.symbol} is an index; it cannot be traded.")
+    return found.key
 
 
 def _ran(ledger: LedgerState) -> dict[Job, date]:

@@ -30,6 +30,7 @@ WORKER = (sys.executable, "-m", "trader.backtest.worker")
 MOST_WAITING = 3  # jobs behind the running one
 KEPT = 20  # finished jobs that can still be asked about
 TOLD_EVERY = 3.0  # seconds between two looks at a running job: Telegram takes about 20 edits a minute
+AGAIN_AFTER = 24.0  # the next look is in time for a red button, which lives 30 seconds
 LONGEST_LINE = 1 << 20
 _LAST_WORDS = 4000  # bytes of what a worker said on its standard error
 # What a worker needs of the environment. Not tokens, passwords or the ledger's address.
@@ -131,14 +132,20 @@ class Research:
         return job
 
     async def follow(self, job: Job, every: float = TOLD_EVERY) -> AsyncIterator[Job]:
-        """The job each time it has moved on, at most once in ``every`` seconds, and when it is over."""
+        """The job each time it has moved on, at most once in ``every`` seconds, and when it is over; once in
+        ``AGAIN_AFTER`` where it has not, for its message has a button that gets old."""
+        seen, at = None, 0.0
+        now = asyncio.get_running_loop().time
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(every):
                     while not job.state.over:
                         await job.changed.wait()
                         job.changed.clear()
-            yield job
+            found = job.state, job.done, job.total, job.text
+            if found != seen or job.state.over or now() - at >= AGAIN_AFTER:
+                seen, at = found, now()
+                yield job
             if job.state.over:
                 return
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trader.domain.errors import InvalidInput
+from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import InstrumentKey
 from trader.service.research import Job, Research
 from trader.service.settings import Market, Settings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trader.backtest.report.entry import Comparison
     from trader.backtest.shelf import Listing
     from trader.backtest.spec import Spec
+    from trader.backtest.work import Hunt
 
 BACKTEST = "/backtest NAME SYMBOLS [INTERVAL] [90d | DAY..DAY] [key=value …]"
 OPTIMIZE = "/optimize NAME SYMBOLS [INTERVAL] [90d] fast=5:20:1 … [goal=sharpe] [trials=100]"
@@ -36,8 +37,8 @@ Fetch = Callable[["Spec", "date | None"], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Studies:
-    """``key_of`` finds an instrument as typed; ``now`` is the market's time, which ``90d`` counts back from.
-    ``defaults`` are the desk's for options that nobody gives."""
+    """``key_of`` finds an instrument as typed, InvalidInput for one that cannot be traded; ``now`` is the
+    market's time, which ``90d`` counts back from. ``defaults``: the desk's, of options that nobody gives."""
 
     settings: Settings
     catalogue: Catalogue
@@ -74,8 +75,9 @@ class Studies:
             float(self.settings.paper.slippage_bps), self.defaults, ranged=search,
         )  # fmt: skip
         hunt = hunt_of(wanted) if search else None
-        if search:
-            self._check_ranges(wanted)
+        if hunt is not None:
+            await asyncio.to_thread(importlib.import_module, "trader.backtest.trials.goal")
+            self._check_search(wanted, hunt)
         if self.catalogue.folder is None:
             raise InvalidInput("These strategies come from no folder, so a worker could not find them.")
         line = " ".join(["optimize" if search else "backtest", *again(words, wanted)])
@@ -83,10 +85,15 @@ class Studies:
         prepare = None if self.fetch is None else partial(self.fetch, spec, warm_from(spec, self.catalogue))
         return self.research.submit(_title(wanted), work.written(), prepare)
 
-    def _check_ranges(self, wanted: Asked) -> None:
-        """What is wrong with them is said at once, not by the worker later."""
+    def _check_search(self, wanted: Asked, hunt: Hunt) -> None:
+        """What is wrong with it is said at once, not by the worker when its turn has come."""
         from trader.backtest.space import Space
+        from trader.backtest.trials.goal import Goal
+        from trader.backtest.trials.samplers import SAMPLERS
 
+        if hunt.sampler and hunt.sampler.strip().casefold() not in SAMPLERS:
+            raise UnknownName("sampler", hunt.sampler, SAMPLERS)
+        Goal.parse(hunt.goal, hunt.bounds)
         Space.parse(self.catalogue.get(wanted.strategy), wanted.settings, self.defaults)
 
     def _source(self) -> dict[str, object]:

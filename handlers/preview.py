@@ -9,6 +9,7 @@ from handlers.common import is_live, tag_of
 from handlers.message import Line, Pre, Reply
 from handlers.render.table import pairs
 from handlers.typed import whole_number
+from trader.desk.commands import StartStrategy
 from trader.domain.instrument import Instrument, symbol_of
 from trader.domain.money import rupees
 from trader.domain.order import Product
@@ -24,36 +25,35 @@ _SHOWN = (*_PERCENT, "product", "risk")
 def preview(
     desk: DeskPort, strategy: str, symbols: Sequence[str], interval: str, settings: Mapping[str, str]
 ) -> Reply:
-    """Without buttons. A typing mistake in a symbol shows here, not after Start: raises InvalidInput."""
+    """Without buttons. A typing mistake shows here, not after Start: raises InvalidInput."""
     instruments = [desk.find(symbol) for symbol in symbols]
+    # Of what was not typed the strategy may have its own: a stop of 2 %, no target.
+    settled = desk.settled(StartStrategy(strategy, tuple(symbols), interval or None, settings))
     rows = [("Strategy", strategy), ("Symbols", ", ".join(i.symbol for i in instruments))]
     if interval:
         rows.append(("Candles", interval))
-    rows += [(key, value) for key, value in sorted(settings.items()) if key not in _SHOWN]
-    rows += _exits(desk, settings)
-    product = _option(desk, settings, "product").upper() or Product.MIS
+    own = [param.name for info in desk.strategies() if info.name == strategy for param in info.params]
+    rows += [(name, settled[name]) for name in own]
+    rows += [(key, value) for key, value in sorted(settings.items()) if key not in (*_SHOWN, *own)]
+    rows += _exits(settled)
+    product = settled["product"]
     leaves = f", square-off {_squareoff(desk, instruments)}" if product == Product.MIS else ""
     rows.append(("Product", f"{product}{leaves}"))
-    if risk := risk_text(desk, settings):
+    if risk := risk_text(desk, settled):
         rows.append(("Risk", f"{risk} a trade"))
     head = Line(f"{tag_of(desk)} · start this?", bold=True)
-    warnings = [*_quantity_faults(settings, instruments), *_warnings(desk, strategy, instruments)]
+    warnings = [*_quantity_faults(settled, instruments), *_warnings(desk, strategy, instruments)]
     return Reply((head, Pre(pairs(rows)), *(Line(text) for text in warnings)))
 
 
-def _exits(desk: DeskPort, settings: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Stop and target always, a trailing stop when there is one; as typed, else as the desk has it."""
+def _exits(settled: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Stop and target always, a trailing stop when there is one."""
     rows = []
     for name, what in _PERCENT.items():
-        value = _option(desk, settings, name).removesuffix("%").strip()
-        none = _number(value) == 0
-        if value and not (none and name == "trail"):
-            rows.append((name.capitalize(), "none" if none else f"{value} % {what}"))
+        none = _number(settled[name]) == 0
+        if not (none and name == "trail"):
+            rows.append((name.capitalize(), "none" if none else f"{settled[name]} % {what}"))
     return rows
-
-
-def _option(desk: DeskPort, settings: Mapping[str, str], name: str) -> str:
-    return settings.get(name) or next((o.default for o in desk.options() if o.name == name), "")
 
 
 def _number(text: str) -> Decimal | None:
@@ -114,12 +114,10 @@ def _warnings(desk: DeskPort, strategy: str, instruments: Sequence[Instrument]) 
     return lines
 
 
-def risk_text(desk: DeskPort, settings: Mapping[str, str]) -> str:
-    """Rupees one trade may lose to its stop, as far as the options tell; empty if they don't."""
-    if settings.get("quantity", "0") != "0":
-        return ""  # then the size is the owner's, not the risk's
-    percent = _number(_option(desk, settings, "risk").rstrip("%"))
-    if percent is None:
+def risk_text(desk: DeskPort, settled: Mapping[str, str]) -> str:
+    """Rupees one trade may lose to its stop; empty where the size is the owner's, not the risk's."""
+    percent = _number(settled["risk"])
+    if settled["quantity"] != "0" or percent is None:
         return ""
     capital = desk.view().capital
     return f"{rupees(capital * percent / 100, paise=False)} ({percent}% of {rupees(capital, paise=False)})"

@@ -106,8 +106,7 @@ async def start_strategy(desk: DeskPort, call: Call) -> Reply:
     start = StartStrategy(info.name, asked.symbols, asked.interval and asked.interval.value, asked.settings)
     answer = await desk.ask(start, source_id=call.source_id, actor=call.actor)
     reply = told(answer)
-    risk = risk_text(desk, asked.settings)
-    if not answer.ok or not risk or "₹" in answer.text:
+    if not answer.ok or "₹" in answer.text or not (risk := risk_text(desk, desk.settled(start))):
         return reply
     return Reply((*reply.blocks, Line(f"{tag_of(desk)} · risk a trade: {risk}")))
 

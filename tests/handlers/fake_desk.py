@@ -56,6 +56,8 @@ STARTED = datetime(2026, 11, 21, 9, tzinfo=IST)  # wall clock
 EMA, RSI = Owner("ema_crossover"), Owner("rsi_reversal")
 D = Decimal
 
+OPTIONS = {"stop": "1", "target": "2", "trail": "0", "risk": "1", "product": "MIS", "quantity": "0"}
+
 
 def an_order(symbol: str = "RELIANCE", state: OrderState = OrderState.TRIGGER_PENDING) -> Order:
     request = OrderRequest(
@@ -232,6 +234,8 @@ class FakeDesk:
     the_trades: list[Trade] = field(default_factory=list)
     ledger_down: Exception | None = None
     on_ask: Callable[[Command], None] = lambda command: None
+    the_fault: Exception | None = None  # of settings that cannot be used
+    own_options: dict[str, str] = field(default_factory=dict)  # of every strategy's class
     hold: asyncio.Event | None = None  # while unset, ``ask`` does not return
     held: asyncio.Event = field(default_factory=asyncio.Event)  # set once somebody waits there
 
@@ -316,14 +320,13 @@ class FakeDesk:
             StrategyInfo("rsi_reversal", "Buys weakness that turns.", ()),
         ]
 
-    def options(self) -> Sequence[ParamInfo]:
-        return [
-            ParamInfo("stop", "1", "0.1 to 20", "% from entry at which a loss is cut"),
-            ParamInfo("target", "2", "0 to 100", "% from entry at which a gain is taken"),
-            ParamInfo("trail", "0", "0 to 20", "% behind the best price the stop follows"),
-            ParamInfo("risk", "1", "0.1 to 2", "percent of capital a trade may lose"),
-            ParamInfo("product", "MIS", "MIS or CNC", "MIS intraday, CNC delivery"),
-        ]
+    def settled(self, command: StartStrategy) -> dict[str, str]:
+        if self.the_fault is not None:
+            raise self.the_fault
+        known = {info.name: info.params for info in self.strategies()}
+        params = {param.name: param.default for param in known[command.strategy]}
+        given = {name: value.rstrip("%") for name, value in command.settings.items()}
+        return {**OPTIONS, **self.own_options, **params, **given}
 
     async def ask(self, command: Command, *, source_id: str, actor: str) -> Answer:
         if self.hold is not None:

@@ -15,6 +15,7 @@ from handlers.dispatch import EXPIRED
 from handlers.message import Kind, Pre, Style
 from handlers.render.text import WIDTH, columns
 from trader.desk.commands import CloseDay, ReopenDay, StartStrategy
+from trader.domain.errors import InvalidInput
 from trader.domain.order import Product
 from trader.domain.records import DeskMode, InstanceStatus, Latch
 
@@ -394,6 +395,7 @@ Strategy ema_crossover
 Symbols  TCS, NIFTY26D0826000CE
 Candles  1m
 fast     9
+slow     21
 Stop     0.5 % from entry
 Target   2 % from entry
 Product  MIS, square-off 15:07 /
@@ -428,6 +430,18 @@ async def test_the_preview_follows_what_was_typed(
     for part in parts:
         assert part in shown
     assert missing not in shown
+
+
+async def test_the_preview_shows_the_stop_and_target_that_the_strategy_brings_along(room: Room) -> None:
+    room.desk.own_options = {"stop": "2", "target": "0"}
+    shown = await room.typed("/start_strategy rsi_reversal ZENTEC 1m ?") or ""
+    assert "Stop     2 % from entry\nTarget   none" in shown
+
+
+async def test_what_could_not_be_started_is_offered_no_start(room: Room) -> None:
+    room.desk.the_fault = InvalidInput("fast is abc: expected a whole number, 2 to 50")
+    asked = await room.offered("/start_strategy ema_crossover RELIANCE 1m fast=abc ?")
+    assert seen(asked) == "fast is abc: expected a whole number, 2 to 50"
 
 
 @pytest.mark.parametrize(("status", "told"), [(InstanceStatus.PAUSED, True), (InstanceStatus.STOPPED, False)])

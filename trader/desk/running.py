@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -83,11 +83,16 @@ def configure(
     return _guarded(kind, lambda: parse_settings(kind, settings, defaults))
 
 
+def require_together(kind: type[Strategy], symbols: Sequence[str]) -> None:
+    """InvalidInput unless they are as many as it decides on at once."""
+    if kind.together not in (0, len(symbols)):
+        raise InvalidInput(f"{kind.name} needs {kind.together} symbols, was given {len(symbols)}")
+
+
 def made(kind: type[Strategy], instance: StrategyInstance, configured: Configured) -> Running:
     """The objects of an instance; InvalidInput when the author's code raises, or for too few or too many
     symbols where it decides on several at once."""
-    if kind.together not in (0, len(instance.symbols)):
-        raise InvalidInput(f"{kind.name} needs {kind.together} symbols, was given {len(instance.symbols)}")
+    require_together(kind, instance.symbols)
 
     def make() -> Running:
         if kind.together:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -14,6 +14,7 @@ from trader.desk.commands import Arm, Command, Disarm, StartStrategy
 from trader.desk.costs import executed_of
 from trader.desk.desk import Desk
 from trader.desk.effects import Answer
+from trader.desk.running import configure, require_together
 from trader.desk.view import DeskView, QuoteView
 from trader.domain.errors import InvalidInput, MunimError, UnknownName
 from trader.domain.funds import Funds, Holding
@@ -33,11 +34,11 @@ from trader.ports.store import Store
 from trader.service.codes import OneTimeCodes
 from trader.service.desk_service import DeskService
 from trader.service.port import About, AccountPort
-from trader.service.proving import Proving
+from trader.service.proving import Proving, without_check
 from trader.service.pump import Pump
 from trader.service.studies import Studies
 from trader.strategy.catalogue import Catalogue
-from trader.strategy.info import ParamInfo, StrategyInfo, option_infos, strategy_info
+from trader.strategy.info import StrategyInfo, strategy_info
 
 _GLUED = re.compile(r"([A-Z&-]+)\s*([0-9]+(?:\.[0-9]+)?)\s*(CE|PE)")  # NIFTY25900CE
 ALL_ORDERS = 1_000_000  # of a day; the broker takes 5,000
@@ -131,8 +132,11 @@ class DeskFront:
     def strategies(self) -> Sequence[StrategyInfo]:
         return [strategy_info(self._catalogue.get(name)) for name in self._catalogue.names()]
 
-    def options(self) -> Sequence[ParamInfo]:
-        return option_infos(None, {"risk": self._risk_pct})
+    def settled(self, command: StartStrategy) -> Mapping[str, str]:
+        kind = self._catalogue.get(command.strategy)
+        configured = configure(kind, without_check(command.settings), {"risk": self._risk_pct})
+        require_together(kind, command.symbols)
+        return dict(configured.settings)
 
     async def ask(self, command: Command, *, source_id: str, actor: str) -> Answer:
         self._disarmed += isinstance(command, Disarm)

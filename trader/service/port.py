@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
-from trader.desk.commands import Command
+from trader.desk.commands import Command, StartStrategy
 from trader.desk.effects import Answer
 from trader.desk.events import CheckLine
 from trader.desk.view import DeskView, QuoteView
@@ -87,8 +87,9 @@ class DeskPort(Protocol):
         """What can be started, by name."""
         ...
 
-    def options(self) -> Sequence[ParamInfo]:
-        """The common options every strategy takes (stop, target, trail, risk, product …)."""
+    def settled(self, command: StartStrategy) -> Mapping[str, str]:
+        """Every parameter and option it would run with: what was given, else the strategy's own, else the
+        desk's. Raises InvalidInput, UnknownName for what would be refused."""
         ...
 
     async def ask(self, command: Command, *, source_id: str, actor: str) -> Answer:

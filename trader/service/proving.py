@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,6 +108,11 @@ class Proving:
     async def _kept(self, name: str) -> dict[str, tuple[str, str]]:
         text = await self._read(f"{PROOF}{name}")
         return {digest: (grade, said) for digest, (grade, said) in json.loads(text or "{}").items()}
+
+
+def without_check(settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings that are the strategy's: ``check=off`` is for here."""
+    return {name: value for name, value in settings.items() if name.strip().casefold() != "check"}
 
 
 def _asked(command: StartStrategy) -> tuple[bool, dict[str, str]]:

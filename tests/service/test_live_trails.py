@@ -105,3 +105,20 @@ async def test_where_nothing_shows_the_old_one_gone_the_owner_hears_and_its_pric
         live.kite.heal()
         await live.until(lambda: not live.held(), "booked", 300)
         live.nothing_is_lost_or_doubled()
+
+
+@brisk
+async def test_a_stop_that_zerodha_will_not_renew_is_told_and_left_where_it_belongs(tmp_path: Path) -> None:
+    async with trailing(tmp_path) as live:
+        live.kite.faults.add(
+            "refuse", "cancel", times=None, status=400, error_type="OrderException", message="Not now."
+        )
+        await rises(live, 70)
+        (stop,) = stops(live)
+        assert (stop.status, stop.modifications) == (Status.TRIGGER_PENDING, CHANGES)
+        told = await live.hears("Stop not moved: RELIANCE (touch)")
+        assert "Not now." in told.body
+        live.quotes(live.price - 8.0)  # past where it belongs, far from where it rests
+        await live.until(lambda: not live.held(), "left")
+        assert stop.status is Status.COMPLETE
+        live.nothing_is_lost_or_doubled()

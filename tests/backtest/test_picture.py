@@ -57,6 +57,17 @@ def test_long_names_are_not_cut_off() -> None:
     assert drawn[:, -8:, :3].min() == 1.0
 
 
+def test_a_long_sentence_at_the_bottom_takes_a_second_line_instead_of_smaller_letters() -> None:
+    result = made_result(1)
+    said = "The limit drawdown ended all trading on 12 Dec 2025: the days after it are without trades. "
+    found = replace(metrics(result), notes=(said + "drawdown=20 would set it to 20% for this test.",))
+    drawn = pixels(picture(result, found))
+    foot = drawn[-52:, :, :3].min(axis=(1, 2)) < 0.9  # rows of it that have ink
+    lines = np.flatnonzero(np.diff(foot.astype(int)) == 1)
+    assert len(lines) >= 2
+    assert drawn[:, -8:, :3].min() == 1.0
+
+
 def test_the_fonts_have_the_rupee_sign() -> None:
     import matplotlib
     from matplotlib.ft2font import FT2Font

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -33,6 +34,7 @@ _OWN, _HELD, _GAIN, _LOSS = "#0b5fd6", "#8a949e", "#12873f", "#c62828"
 _MANY_MONTHS = 3  # with fewer, days are drawn
 _TICKS = 5
 _LINE = 66  # letters of the second line that fit at its full size
+_NOTE = 84  # letters of a line of the sentence at the bottom
 _UNITS = {1e7: " Cr", 1e5: " L", 1e3: " k", 1.0: ""}
 
 
@@ -55,11 +57,17 @@ def picture(result: Result, metrics: Metrics) -> bytes:
     else:
         _write(figure, 0.5, 0.4, "No candles in this period", 26, _FAINT, ha="center")
     if metrics.notes:
-        said = metrics.notes[0]
-        _write(figure, 0.035, 0.016, said, 15.5 * min(1.0, _LINE * 1.1 / len(said)), _FAINT)
+        _note(figure, metrics.notes[0])
     out = BytesIO()
     canvas.print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]  # as matplotlib has it
     return out.getvalue()
+
+
+def _note(figure: Figure, sentence: str) -> None:
+    """In two lines where one is too long: made smaller, nobody could read it on a phone."""
+    lines = textwrap.wrap(sentence, _NOTE)
+    size, y = (15.5 * min(1.0, _LINE * 1.1 / len(sentence)), 0.016) if len(lines) == 1 else (14.0, 0.006)
+    _write(figure, 0.035, y, "\n".join(lines[:2]), size, _FAINT)
 
 
 def _heading(figure: Figure, result: Result, m: Metrics) -> None:

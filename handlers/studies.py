@@ -66,7 +66,7 @@ async def jobs(desk: DeskPort, call: Call) -> Reply:
     if not found:
         return say("Nothing was tested since the start. /backtests lists what was kept.")
     rows = [[str(job.number), job.title, job.state.value] for job in found[:_LISTED]]
-    why = [[job.trouble] if job.trouble else [] for job in found[:_LISTED]]
+    why = [[line for line in (job.about, job.trouble) if line] for job in found[:_LISTED]]
     buttons = [[_cancel(job)] for job in found if not job.state.over]
     shown = table(rows, ("Nr", "What", ""), "><<", details=why)
     return Reply((Line("Jobs", bold=True), Pre(shown)), buttons)

@@ -151,7 +151,9 @@ def _quantity(instrument: Instrument, text: str) -> int:
     plain_digits("quantity", text)
     quantity = whole_number(text)
     if quantity is None:
-        raise InvalidInput(f"quantity is {one_line(text, 40)}: expected a whole number above 0")
+        raise InvalidInput(
+            f"quantity is {one_line(text, 40)}: expected a whole number from 1 to 99,99,99,999"
+        )
     if quantity % instrument.lot_size:
         near = max(quantity // instrument.lot_size, 1) * instrument.lot_size
         raise InvalidInput(

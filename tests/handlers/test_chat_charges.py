@@ -171,9 +171,10 @@ async def test_other_products_and_contracts(room: Room, text: str, parts: tuple[
     [
         ("RELIANCE", "how many?"),
         ("RELIANS 100 1420", "Did you mean RELIANCE?"),
-        ("RELIANCE -100 1420", "quantity is -100: expected a whole number above 0"),
-        ("RELIANCE 0 1420", "expected a whole number above 0"),
-        ("RELIANCE 1.5 1420", "expected a whole number above 0"),
+        ("RELIANCE -100 1420", "quantity is -100: expected a whole number from 1"),
+        ("RELIANCE 99999999999 1420", "expected a whole number from 1 to 99,99,99,999"),
+        ("RELIANCE 0 1420", "expected a whole number from 1"),
+        ("RELIANCE 1.5 1420", "expected a whole number from 1"),
         ("RELIANCE ١٠٠ 1420", "digits 0 to 9"),
         ("RELIANCE 100 -1420", "price is -1420: expected rupees above 0"),
         ("RELIANCE 100 nan", "No product of RELIANCE is called 'nan'"),

@@ -102,6 +102,17 @@ async def test_a_running_job_is_listed_and_cancelled_by_its_button(room: Room) -
     assert "cancelled" in (await room.typed("/jobs") or "")
 
 
+async def test_jobs_that_differ_in_their_settings_only_are_told_apart(room: Room) -> None:
+    await room.offered("/backtest ema_crossover TCS 5m 30d fast=9")
+    await room.offered("/optimize ema_crossover TCS 5m 2026-10-01..2026-11-01 fast=5:9:1")
+    shown = await room.typed("/jobs") or ""
+    lines = shown.splitlines()
+    assert " search from 1 Oct 2026 to 1 Nov" in lines
+    assert " 2026, fast=5:9:1" in lines
+    assert any(line.startswith(" test from ") and line.endswith("fast=9") for line in lines), shown
+    assert max(map(len, lines)) <= 34
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [

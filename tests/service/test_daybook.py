@@ -204,7 +204,7 @@ def test_a_morning_with_much_to_look_at() -> None:
         "Mon 23 Nov NOT READY: 7 to look at",
         "✗ Funds: cannot be read: no answer",
         "✗ Desk: HALTED, killed by the",
-        "  owner",
+        "  owner. /resume ends it",
         "✗ Broker's book: not read yet: no",
         "  entries",
         "✓ RELIANCE: +10 CNC stop ₹1,188.00",

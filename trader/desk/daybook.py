@@ -69,7 +69,7 @@ class Daybook:
     def _desk(self) -> Sequence[CheckLine]:
         latch, reconciled = self._state.latch, self._state.reconciled and not self._state.unread
         active = latch.mode is DeskMode.ACTIVE
-        mode = str(latch.mode) if active else f"{latch.mode}, {latch.reason.rstrip('.')}"
+        mode = str(latch.mode) if active else f"{latch.mode}, {latch.reason.rstrip('.')}. /resume ends it"
         book = "read, in order" if reconciled else "not read yet: no entries"
         unknown = [o for o in self._state.working.values() if o.state is OrderState.UNKNOWN]
         if unknown:

@@ -71,6 +71,7 @@ class Job:
     title: str
     work: Mapping[str, Any]
     prepare: Prepare | None = None
+    about: str = ""  # the days and settings of it
     state: JobState = JobState.WAITING
     done: int = 0
     total: int = 0
@@ -92,14 +93,16 @@ class Research:
         self._serial = 0
         self._running: asyncio.Task[None] | None = None
 
-    def submit(self, title: str, work: Mapping[str, Any], prepare: Prepare | None = None) -> Job:
+    def submit(
+        self, title: str, work: Mapping[str, Any], prepare: Prepare | None = None, about: str = ""
+    ) -> Job:
         """InvalidInput when too many are waiting already."""
         if sum(job.state is JobState.WAITING for job in self._waiting) >= MOST_WAITING:
             raise InvalidInput(
                 f"{MOST_WAITING} jobs are waiting already. /jobs lists them, /cancel_job ends one."
             )
         self._serial += 1
-        job = self._jobs[self._serial] = Job(self._serial, title, work, prepare)
+        job = self._jobs[self._serial] = Job(self._serial, title, work, prepare, about)
         for old in [n for n, j in self._jobs.items() if j.state.over][:-KEPT]:
             del self._jobs[old]
         self._waiting.append(job)

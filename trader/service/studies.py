@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import InstrumentKey
+from trader.market.contract_names import day_name
 from trader.service.research import Job, Research
 from trader.service.settings import Market, Settings
 from trader.strategy.catalogue import Catalogue
@@ -83,7 +84,8 @@ class Studies:
         line = " ".join(["optimize" if search else "backtest", *again(words, wanted)])
         work = work_for(spec, self._source(), self.catalogue.folder, self.folder, hunt, line)
         prepare = None if self.fetch is None else partial(self.fetch, spec, warm_from(spec, self.catalogue))
-        return self.research.submit(_title(wanted), work.written(), prepare)
+        about = _about(wanted, search=search)
+        return self.research.submit(_title(wanted), work.written(), prepare, about)
 
     def _check_search(self, wanted: Asked, hunt: Hunt) -> None:
         """What is wrong with it is said at once, not by the worker when its turn has come."""
@@ -144,3 +146,11 @@ def _title(wanted: Asked) -> str:
     more = len(wanted.symbols) - _NAMED
     named = ", ".join(wanted.symbols[:_NAMED]) + (f" and {more} more" if more > 0 else "")
     return f"{wanted.strategy} {named} {wanted.interval}"
+
+
+def _about(wanted: Asked, *, search: bool) -> str:
+    """What tells two jobs of one title apart."""
+    last = f" to {day_name(wanted.last)}" if wanted.last is not None else ""
+    settings = [f"{name}={value}" for name, value in {**wanted.settings, **wanted.own}.items()]
+    kind = "search" if search else "test"
+    return ", ".join([f"{kind} from {day_name(wanted.first)}{last}", *settings])

@@ -14,6 +14,7 @@ import pytest
 from tests.backtest.markets import (
     ABC,
     BUY,
+    LEAVE,
     NEXT,
     OPENING,
     ROOMY,
@@ -269,6 +270,33 @@ def test_a_reversal_at_an_open_that_leapt_is_judged_by_its_own_price() -> None:
     found = parity(Spec((one,), limits=ROOMY, slippage_bps=5.0), {ABC: candles(rows)}, world())
     assert found.same, str(found.difference)
     assert [(t.side, t.reason) for t in found.desk] == [(1, "signal"), (-1, "stop")]
+
+
+def test_a_day_of_the_largest_orders_is_charged_to_the_paisa() -> None:
+    """Twenty crore at a time, again and again: the day's gain covers the charges at the desk, and is no cash
+    at the broker, who has too little for the last of five."""
+    keys = [InstrumentKey(f"NSE:{name}") for name in ("ABC", "BCD", "CDE", "DEF", "EFG")]
+    trips = [row for _ in range(20) for row in (*flat(220, 1, BUY), *flat(220, 1, LEAVE))]
+    rows: dict[InstrumentKey, list[Candle]] = {
+        key: [*flat(218, 1, BUY if n == 0 else 0), *flat(218, 1, LEAVE if n == 0 else 0)]
+        + (trips if n == 0 else flat(220, len(trips)))
+        for n, key in enumerate(keys)
+    }
+    end = [*flat(220, 1, BUY), *flat(220, 2), *flat(220, 1, LEAVE), *flat(220, 1)]
+    data = {key: candles([*own, *end]) for key, own in rows.items()}
+    crore = Decimal(10_000_000)
+    limits = replace(
+        ROOMY,
+        capital=20 * crore,
+        max_order_value=20 * crore,
+        max_daily_loss=10 * crore,
+        orders_per_second=100,
+    )
+    one = leg(Scripted, keys, {"quantity": "905000", "stop": "0.5", "target": "0"})
+    instruments = [Instrument(Exchange.NSE, key[4:], n, Decimal("0.05")) for n, key in enumerate(keys)]
+    found = parity(Spec((one,), limits=limits), data, world(instruments))
+    assert found.same, str(found.difference)
+    assert found.result.denied == {"broker_funds": 1}
 
 
 def test_a_stop_of_one_product_does_not_pass_over_the_limit_of_another() -> None:

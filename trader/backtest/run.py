@@ -220,7 +220,7 @@ def _state(market: Any, chapters: int, trades: int, variant: int) -> Any:
         asked=np.zeros((8 * slots + 64, 2), dtype=np.int64),
         heard=np.zeros((8 * slots + 64, 2), dtype=np.int64),
         denied=np.zeros(len(f.DENIALS), dtype=np.int64),
-        note=np.zeros((chapters, 8), dtype=np.int64),
+        note=np.zeros((chapters, f.NOTE_WIDTH), dtype=np.int64),
         credits=np.zeros(len(market.days) + 1, dtype=np.int64),
         net=np.zeros((len(market.lines), 2), dtype=np.int64),
         seen=np.zeros(max(len(market.lines), symbols), dtype=np.int64),

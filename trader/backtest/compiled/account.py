@@ -25,6 +25,7 @@ from trader.backtest.compiled.fields import (
     MARK,
     N_ENTERING,
     N_OPEN,
+    NOTE_WIDTH,
     P_EXTERNAL,
     PAISA,
     R_GST,
@@ -84,7 +85,8 @@ def book(m: Market, w: State, i: int, signed: int, price: int) -> None:
     held = net[0]
     if held * signed < 0:
         closed = min(abs(signed), abs(held))
-        cost = net[1] if closed == abs(held) else net[1] * closed // abs(held)
+        each, left = net[1] // abs(held), net[1] % abs(held)
+        cost = each * closed + left * closed // abs(held)
         w.desk[GAIN] += (price * closed - cost) * (1 if held > 0 else -1)
         net[1] -= cost
         net[1] += price * (abs(signed) - closed)
@@ -98,7 +100,7 @@ def note(m: Market, w: State, line: int, signed: int, price: int, by_broker: boo
     """An order on the day's contract note."""
     chapter = m.lines[(line * m.limits[M_DAYS] + w.desk[DAY]) * L_WIDTH + L_CHAPTER]
     sign = 1 if signed > 0 else -1
-    note_down(m, line, w.desk[DAY], sign, price * abs(signed), by_broker, row(w.note, chapter * 8))
+    note_down(m, line, w.desk[DAY], sign, price * abs(signed), by_broker, row(w.note, chapter * NOTE_WIDTH))
 
 
 @part
@@ -170,7 +172,7 @@ def funded(m: Market, w: State, i: int) -> bool:
 def note_at_most(m: Market, w: State) -> int:
     total = 0
     for n in range(m.limits[M_CHAPTERS]):
-        total += noted_at_most(row(w.note, n * 8))
+        total += noted_at_most(row(w.note, n * NOTE_WIDTH))
     return total
 
 
@@ -179,7 +181,7 @@ def note_total(m: Market, w: State) -> int:
     total = 0
     rates = row(m.rates, m.lines[(0 * m.limits[M_DAYS] + w.desk[DAY]) * L_WIDTH + L_RATES] * R_WIDTH)
     for n in range(m.limits[M_CHAPTERS]):  # the last row is the desk's scratch
-        total += noted(row(w.note, n * 8), rates[R_GST], rates[R_GST_OF])
+        total += noted(row(w.note, n * NOTE_WIDTH), rates[R_GST], rates[R_GST_OF])
     return total
 
 
@@ -277,5 +279,5 @@ def close_account_day(m: Market, w: State) -> None:
         w.credits[settles] += d[GAIN]
     d[GAIN] = 0
     for n in range(m.limits[M_CHAPTERS]):
-        for column in range(8):
-            w.note[n * 8 + column] = 0
+        for column in range(NOTE_WIDTH):
+            w.note[n * NOTE_WIDTH + column] = 0

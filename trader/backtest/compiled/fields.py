@@ -52,6 +52,10 @@ L_LONG, L_SHORT, L_RATES, L_CHAPTER, L_INTRADAY, L_WIDTH = range(6)
  M_ROOM, M_WIDTH) = range(28)  # fmt: skip
 MF_CAPITAL, MF_DRAWDOWN, MF_WIDTH = range(3)
 
+# -- rows of ``note``: seven lines of charges, each in whole paise and, what is left of one, in 1e-13 rupees,
+# for a day of large orders has more of these than 64 bits hold; then the fees of the broker's own orders.
+NOTE_LINES, NOTE_RMS, NOTE_WIDTH = 7, 14, 15
+
 # -- rows of ``days``
 # D_LATE: the first row in which an hour of the day asks for something: square-off, the end of stops
 D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
@@ -155,7 +159,7 @@ class State(NamedTuple):
     asked: Ints  # (…, 2)
     heard: Ints  # (…, 2)
     denied: Ints
-    note: Ints  # (chapters, 8): the day's exact charges
+    note: Ints  # (chapters, NOTE_WIDTH): the day's exact charges
     credits: Ints  # by day
     net: Ints  # (lines, 2): the broker's units and cost
     seen: Ints  # by line

@@ -17,6 +17,8 @@ from trader.backtest.compiled.fields import (
     M_DAYS,
     M_SCRIP,
     M_SLIPPAGE,
+    NOTE_LINES,
+    NOTE_RMS,
     PAISA,
     R_BROKERAGE,
     R_CAP,
@@ -48,7 +50,6 @@ from trader.backtest.compiled.memory import (
 )
 
 FINE_PAISA = 100_000_000_000  # of 1e-13 rupees, in which a line of charges is exact
-FINE_RUPEE = 100 * FINE_PAISA
 _MILLION = 1_000_000
 
 
@@ -155,14 +156,27 @@ def note_down(m: Market, line: int, day: int, sign: int, value: int, by_broker: 
     brokerage = of[R_CAP] if of[R_FLAT] else min(of[R_CAP], value * of[R_BROKERAGE])
     transaction = value * of[R_TRANSACTION]
     sebi = value * of[R_SEBI]
-    note[0] += brokerage
-    note[1] += value * (of[R_STT_BUY] if sign > 0 else of[R_STT_SELL])
-    note[2] += transaction
-    note[3] += value * of[R_IPFT]
-    note[4] += sebi
-    note[5] += value * (of[R_STAMP_BUY] if sign > 0 else of[R_STAMP_SELL])
-    note[6] += brokerage + transaction + (sebi if of[R_GST_ON_SEBI] else 0)
-    note[7] += of[R_RMS] if by_broker else 0
+    _add(note, 0, brokerage)
+    _add(note, 1, value * (of[R_STT_BUY] if sign > 0 else of[R_STT_SELL]))
+    _add(note, 2, transaction)
+    _add(note, 3, value * of[R_IPFT])
+    _add(note, 4, sebi)
+    _add(note, 5, value * (of[R_STAMP_BUY] if sign > 0 else of[R_STAMP_SELL]))
+    _add(note, 6, brokerage + transaction + (sebi if of[R_GST_ON_SEBI] else 0))
+    note[NOTE_RMS] += of[R_RMS] if by_broker else 0
+
+
+@part
+def _add(note: Ints, line: int, exact: int) -> None:
+    fine = note[2 * line + 1] + exact
+    note[2 * line] += fine // FINE_PAISA
+    note[2 * line + 1] = fine % FINE_PAISA
+
+
+@part
+def _paise(note: Ints, line: int) -> int:
+    """A line to the paisa, half up."""
+    return note[2 * line] + _line(note[2 * line + 1])
 
 
 @part
@@ -172,18 +186,23 @@ def rounded_part(amount: int, share: int, of: int) -> int:
 
 
 @part
-def noted(row: Ints, share: int, of: int) -> int:
+def noted(note: Ints, share: int, of: int) -> int:
     """A chapter of the day's contract note: STT to the rupee, the other lines to the paisa."""
-    stt = (row[1] + FINE_RUPEE // 2) // FINE_RUPEE * RUPEE
-    paise = _line(row[0]) + _line(row[2]) + _line(row[3]) + _line(row[4]) + _line(row[5])
-    return stt + (paise + rounded_part(row[6], share, of)) * PAISA + row[7]
+    stt = (note[2] + 50) // 100 * RUPEE
+    paise = _paise(note, 0) + _paise(note, 2) + _paise(note, 3) + _paise(note, 4) + _paise(note, 5)
+    # GST: what its whole paise leave beside whole paise is added to what is left of one.
+    whole, left = note[12] * share // of, note[12] * share % of
+    rest = (2 * (left * FINE_PAISA + note[13] * share) + of * FINE_PAISA) // (2 * of * FINE_PAISA)
+    return stt + (paise + whole + rest) * PAISA + note[NOTE_RMS]
 
 
 @part
 def noted_at_most(note: Ints) -> int:
     """Not less than ``noted``, without its divisions: GST is below a third, roundings below two rupees."""
-    lines = note[0] + note[1] + note[2] + note[3] + note[4] + note[5] + note[6] // 3
-    return lines // 1_000_000_000 + 2 * RUPEE + note[7]
+    paise = note[12] // 3
+    for line in range(NOTE_LINES - 1):
+        paise += note[2 * line]
+    return paise * PAISA + 2 * RUPEE + note[NOTE_RMS]
 
 
 @part

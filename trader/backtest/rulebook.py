@@ -72,7 +72,8 @@ def rulebook(spec: Spec, panel: Panel, world: World) -> Rulebook:
         leg, one = spec.legs[seat.leg], configured[seat.leg]
         instrument = _instrument(world, seat.key)
         line = places[seat.key, one.options.product]
-        slots[n] = _slot(ranks[leg.name], panel.keys.index(seat.key), line, one, instrument, leg)
+        first = next(m for m, other in enumerate(seats) if other.leg == seat.leg)
+        slots[n] = _slot(ranks[leg.name], panel.keys.index(seat.key), line, one, instrument, leg, first)
         percent = min(
             Decimal(str(one.options.risk)), spec.limits.risk_per_trade_pct, RISK_PER_TRADE_CEILING_PCT
         )
@@ -142,7 +143,7 @@ def _instrument(world: World, key: InstrumentKey) -> Instrument:
 
 
 def _slot(
-    rank: int, symbol: int, line: int, configured: Configured, instrument: Instrument, leg: Leg
+    rank: int, symbol: int, line: int, configured: Configured, instrument: Instrument, leg: Leg, first: int
 ) -> Sequence[int]:
     options = configured.options
     taken = [
@@ -152,6 +153,7 @@ def _slot(
     return (
         rank, symbol, line, _PRODUCTS[options.product], options.quantity, options.max_positions,
         options.longs, options.shorts, *taken, leg.interval.seconds * f.SECOND,
+        configured.strategy.together, first,
     )  # fmt: skip
 
 

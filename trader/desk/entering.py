@@ -35,8 +35,16 @@ class Entering:
 
     def act(self, turn: Turn, running: Running, key: InstrumentKey, signal: Signal, until: datetime) -> None:
         """``until`` is how long an entry may wait for the opposite position to be closed."""
+        side = self.go(turn, running, key, signal, until)
+        if side is not None:
+            self._enter(turn, running, key, side)
+
+    def go(
+        self, turn: Turn, running: Running, key: InstrumentKey, signal: Signal, until: datetime
+    ) -> Side | None:
+        """Towards where the signal wants to be; by way of flat to the other side. The side to enter now."""
         if not signal.any:
-            return
+            return None
         running.deferred.pop(key, None)
         slot = running.slot(key)
         held = self._state.portfolio.position(slot).quantity
@@ -51,12 +59,12 @@ class Entering:
         )
         # While a position is held wanted_side answers with the signed quantity when nothing changes.
         if wanted * held > 0:
-            return
+            return None
         if held:
             self._exits.leave(turn, slot, Purpose.EXIT)
             if wanted:
                 running.reversals[key] = WaitingEntry(_side(wanted), until)
-            return
+            return None
         working = self._state.working_in(slot)
         entering = [o for o in working if o.purpose is _ENTRY] if working else working
         for order in entering:  # on its way in, but not wanted any more
@@ -64,8 +72,7 @@ class Entering:
                 signal.exit_long if order.side is Side.BUY else signal.exit_short
             ):
                 self._sending.withdraw(turn, order, "the signal has changed", Purpose.EXIT)
-        if wanted and not entering:
-            self._enter(turn, running, key, _side(wanted))
+        return _side(wanted) if wanted and not entering else None
 
     def on_flat(self, turn: Turn, running: Running, key: InstrumentKey) -> None:
         """A position is closed: an entry may have waited for this."""
@@ -76,6 +83,12 @@ class Entering:
             self._enter(turn, running, key, reversal.side)
 
     def _enter(self, turn: Turn, running: Running, key: InstrumentKey, side: Side) -> None:
+        outcome = self._sending.submit(turn, self.wanting(turn, running, key, side))
+        if isinstance(outcome, Denied) and outcome.code == "rate_second":
+            running.deferred.setdefault(key, WaitingEntry(side, turn.at + DEFERRED_FOR))
+
+    def wanting(self, turn: Turn, running: Running, key: InstrumentKey, side: Side) -> OrderRequest:
+        """The request of an entry, sized by what the desk knows now."""
         state = self._state
         quote = state.quotes.get(key)
         instrument = state.instrument(key)
@@ -93,26 +106,21 @@ class Entering:
                 quantity = min(
                     quantity, instrument.freeze_quantity // instrument.lot_size * instrument.lot_size
                 )
-        outcome = self._sending.submit(
-            turn,
-            _request(
-                tag=state.next_tag(turn.at),
-                owner=running.name,
-                key=key,
-                side=side,
-                quantity=quantity,
-                order_type=_MARKET,
-                product=running.options.product,
-                purpose=_ENTRY,
-                at=turn.at,
-                reference_price=decimal_of(last) if last > 0 else None,
-                # Rounded down: up, a size that just fits would be denied for a fraction of a paisa.
-                stop_distance=decimal_of(distance).quantize(_DISTANCE, ROUND_FLOOR) if distance else None,
-                note=f"{running.instance.strategy} signal",
-            ),
+        return _request(
+            tag=state.next_tag(turn.at),
+            owner=running.name,
+            key=key,
+            side=side,
+            quantity=quantity,
+            order_type=_MARKET,
+            product=running.options.product,
+            purpose=_ENTRY,
+            at=turn.at,
+            reference_price=decimal_of(last) if last > 0 else None,
+            # Rounded down: up, a size that just fits would be denied for a fraction of a paisa.
+            stop_distance=decimal_of(distance).quantize(_DISTANCE, ROUND_FLOOR) if distance else None,
+            note=f"{running.instance.strategy} signal",
         )
-        if isinstance(outcome, Denied) and outcome.code == "rate_second":
-            running.deferred.setdefault(key, WaitingEntry(side, turn.at + DEFERRED_FOR))
 
     def on_clock(self, turn: Turn, running: Running) -> None:
         """Try again the entries that a busy second had no room for, while they are young."""

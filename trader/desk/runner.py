@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from trader.desk.entering import Entering
+from trader.desk.entering import DEFERRED_FOR, Entering
 from trader.desk.exits import Exits
 from trader.desk.instances import Instances
+from trader.desk.legs import Legs
 from trader.desk.mending import Mending
 from trader.desk.portfolio import Slot
 from trader.desk.running import Running
@@ -17,6 +18,7 @@ from trader.desk.warming import Warming
 from trader.domain.errors import StrategyFault
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Bar, Tick
+from trader.domain.order import Side
 from trader.domain.records import InstanceStatus
 from trader.domain.values import quick
 from trader.strategy import Holding
@@ -31,6 +33,7 @@ class Runner:
         self._state = state
         self._instances = instances
         self._entering = Entering(state, sending, exits)
+        self._legs = Legs(state, sending, self._entering.wanting)
         self.mending = Mending(state, self._decide)
         self.warming = Warming(state, instances, self.mending)
 
@@ -78,15 +81,25 @@ class Runner:
             self._entering.act(turn, running, key, signal, until)
 
     def _decide_jointly(self, turn: Turn, running: Running, joint: JointWindow, until: datetime) -> None:
-        """All instruments have their bar of one start: ask once, act for each in the order of its symbols."""
+        """All instruments have their bar of one start: ask once, act for each in the order of its symbols;
+        what is to be entered goes together."""
         strategy = running.strategies[running.instance.symbols[0]]
         try:
             answers = strategy.evaluate_joint(joint.bars)
         except StrategyFault as e:
             self._instances.fail(turn, running, str(e))
             return
-        for key, signals in zip(running.instance.symbols, answers, strict=True):
-            self._entering.act(turn, running, key, signals.last(), until)
+        newest = [signals.last() for signals in answers]
+        if not any(signal.any for signal in newest):
+            return
+        self._legs.forget(running)
+        entries: dict[InstrumentKey, Side] = {}
+        for key, signal in zip(running.instance.symbols, newest, strict=True):
+            side = self._entering.go(turn, running, key, signal, until)
+            if side is not None:
+                entries[key] = side
+        if not self._legs.wait(running, entries, until):
+            self._legs.enter(turn, running, entries, turn.at + DEFERRED_FOR)
 
     def on_ticks(self, turn: Turn, ticks: Sequence[Tick]) -> None:
         if not self._instances.any_on_ticks or self._state.halted:
@@ -115,11 +128,17 @@ class Runner:
             if not self._state.portfolio.open_positions(slot.owner):
                 self._instances.status(turn, running, InstanceStatus.STOPPED, "closed and stopped")
             return
-        self._entering.on_flat(turn, running, slot.key)
+        if running.joint is not None:
+            self._legs.turned(turn, running, turn.at + DEFERRED_FOR)
+        else:
+            self._entering.on_flat(turn, running, slot.key)
 
     def on_clock(self, turn: Turn) -> None:
         """Ask again for what history is still missing, and try again the entries that had to wait."""
         for name in sorted(self._state.instances):
             running = self._state.instances[name]
             self.warming.on_clock(turn, running)
-            self._entering.on_clock(turn, running)
+            if running.joint is not None:
+                self._legs.again(turn, running)
+            else:
+                self._entering.on_clock(turn, running)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,8 +16,10 @@ from trader.desk.portfolio import slot_of
 from trader.desk.register import Register
 from trader.desk.risk import RiskGate
 from trader.desk.state import DeskState, Turn
+from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.money import decimal_of
 from trader.domain.order import (
+    Approved,
     Denied,
     Order,
     OrderChange,
@@ -52,6 +56,36 @@ class Sending:
         if isinstance(verdict, Denied):
             self._denials.record(turn, request, verdict)
             return verdict
+        return self._let_go(turn, request, verdict)
+
+    def submit_together(
+        self, turn: Turn, makers: Mapping[InstrumentKey, Callable[[], OrderRequest]]
+    ) -> Denied | None:
+        """All or none. Each is sized and judged with those before it on their way; the first that is denied
+        takes them back, before anybody heard of them, and is the reason for all."""
+        state = self._state
+        told, known = len(turn.effects), (state.serial, state.counters, copy(state.pace))
+        sent: list[Order] = []
+        for make in makers.values():
+            request = make()
+            verdict = self._gate.approve(case_of(state, turn.at, request))
+            if not isinstance(verdict, Denied):
+                sent.append(self._let_go(turn, request, verdict))
+                continue
+            for order in sent:
+                for kept in (state.orders, state.working, state.sequences):
+                    del kept[order.tag]
+            del turn.effects[told:]
+            state.serial, state.counters, state.pace = known
+            others = [symbol_of(key) for key in makers if key != request.key]
+            if others:
+                verdict = replaced(verdict, sentence=f"{verdict.sentence} {_nor(others)}")
+            self._denials.record(turn, replaced(request, tag=state.next_tag(turn.at)), verdict)
+            return verdict
+        return None
+
+    def _let_go(self, turn: Turn, request: OrderRequest, verdict: Approved) -> Order:
+        state = self._state
         order = machine.intent(request)
         state.serial += 1
         state.pace.count(turn.at)
@@ -176,3 +210,9 @@ class Sending:
         pace = self._state.pace
         pace.roll(turn.at)
         return pace.in_second < BROKER_ORDERS_PER_SECOND - spare and pace.in_minute < BROKER_ORDERS_PER_MINUTE
+
+
+def _nor(others: Sequence[str]) -> str:
+    names = " and ".join(filter(None, (", ".join(others[:-1]), others[-1])))
+    be = "is" if len(others) == 1 else "are"
+    return f"{names} {be} not entered either: one decision, all or none."

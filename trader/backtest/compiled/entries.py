@@ -23,6 +23,7 @@ from trader.backtest.compiled.fields import (
     IN_DAY,
     IN_MINUTE,
     IN_SECOND,
+    JOIN,
     LAST_AT,
     LAST_Q,
     LATCH,
@@ -44,6 +45,7 @@ from trader.backtest.compiled.fields import (
     MARK_AT,
     MF_CAPITAL,
     MIS,
+    N_ASKED,
     N_BAND,
     N_CAPITAL,
     N_COOLDOWN,
@@ -76,6 +78,7 @@ from trader.backtest.compiled.fields import (
     NEVER_STILL,
     NOW,
     OPEN,
+    S_FIRST,
     S_LEG,
     S_LINE,
     S_MAX,
@@ -84,6 +87,7 @@ from trader.backtest.compiled.fields import (
     S_SYM,
     S_TAKEN_LONG,
     S_TAKEN_SHORT,
+    S_TOGETHER,
     S_WIDTH,
     SF_RISK,
     SF_STOP,
@@ -130,6 +134,7 @@ from trader.backtest.compiled.orders import (
     append,
     ask,
     count_pace,
+    remove,
     roll_pace,
 )
 from trader.strategy import rules
@@ -139,14 +144,100 @@ ACCEPTED = -1
 
 @part
 def enter(m: Market, w: State, i: int, side: int) -> None:
-    """Size an entry, have it judged, send it. What a busy second has no room for waits a few seconds.
+    """Size an entry, have it judged, send it. What a busy second has no room for waits a few seconds."""
+    decided(w, i, side, sent(m, w, i, side), w.desk[NOW] + DEFERRED_FOR)
+
+
+@part
+def enter_together(m: Market, w: State, i: int, until: int) -> None:
+    """The entries of one decision (``JOIN``) of the strategy that slot ``i`` is of, as ``legs`` has them: all
+    or none, if a second has room for them at all. ``until``: how long they wait for one that has."""
+    apart()
+    first = m.slots[i * S_WIDTH + S_FIRST]
+    end = first + m.slots[i * S_WIDTH + S_TOGETHER]
+    wanted = 0
+    for k in range(first, end):
+        wanted += w.slot[k * WIDTH + JOIN] != 0
+    if 2 * wanted - 1 < m.limits[M_SECOND]:
+        denial = all_sent(m, w, first, end)
+        for k in range(first, end):
+            side = w.slot[k * WIDTH + JOIN]
+            if side:
+                if denial != ACCEPTED and w.slot[k * WIDTH + E] == X_SENT:
+                    take_back(m, w, k)
+                decided(w, k, side, denial, until)
+    else:
+        for k in range(first, end):
+            side = w.slot[k * WIDTH + JOIN]
+            if side:
+                decided(w, k, side, sent(m, w, k, side), until)
+    for k in range(first, end):
+        w.slot[k * WIDTH + JOIN] = 0
+
+
+@part
+def all_sent(m: Market, w: State, first: int, end: int) -> int:
+    """ACCEPTED, or why the first one that is denied is."""
+    for k in range(first, end):
+        side = w.slot[k * WIDTH + JOIN]
+        if side:
+            denial = sent(m, w, k, side)
+            if denial != ACCEPTED:
+                return denial
+    return ACCEPTED
+
+
+@part
+def decided(w: State, i: int, side: int, denial: int, until: int) -> None:
+    if denial == ACCEPTED:
+        remember(w, i)
+        return
+    w.denied[denial] += 1
+    if denial == N_RATE_SECOND and w.slot[i * WIDTH + DEFERRED] == 0:
+        defer(w, i, side, until)
+
+
+@part
+def defer(w: State, i: int, side: int, until: int) -> None:
+    w.slot[i * WIDTH + DEFERRED] = side
+    w.slot[i * WIDTH + DEFERRED_UNTIL] = until
+    append(w, w.deferred, N_DEFERRED, i)
+
+
+@part
+def remember(w: State, i: int) -> None:
+    """Against the same entry twice in a few seconds."""
+    x = row(w.slot, i * WIDTH)
+    x[LAST_AT] = w.desk[NOW]
+    x[LAST_Q] = x[E_Q]
+
+
+@part
+def take_back(m: Market, w: State, i: int) -> None:
+    """An entry that nobody has heard of yet; those of one decision are the last that was asked for."""
+    x = row(w.slot, i * WIDTH)
+    d = w.desk
+    d[IN_SECOND] -= 1  # no other second has begun since
+    d[IN_MINUTE] -= 1
+    d[IN_DAY] -= 1
+    d[ENTRIES_TODAY] -= 1
+    d[TIED_ALL] -= x[E_TIED]
+    d[COMING] -= x[E_PRICE] * abs(x[E_Q])
+    w.legs[m.slots[i * S_WIDTH + S_LEG]] -= 1
+    x[E] = X_NONE
+    remove(w, w.entering, N_ENTERING, i)
+    d[N_ASKED] -= 1
+
+
+@part
+def sent(m: Market, w: State, i: int, side: int) -> int:
+    """ACCEPTED and on its way, or why not.
 
     What does not depend on the size is asked first: most entries that are refused are refused for it."""
     apart()
     denial = barred(m, w, i, side)
     if denial != ACCEPTED:
-        w.denied[denial] += 1
-        return
+        return denial
     x = row(w.slot, i * WIDTH)
     sym = m.slots[i * S_WIDTH + S_SYM]
     last = rupees_of(x[MARK])
@@ -165,12 +256,7 @@ def enter(m: Market, w: State, i: int, side: int) -> None:
     tied = margin(m, m.slots[i * S_WIDTH + S_LINE], w.desk[DAY], side, value)
     denial = judged(m, w, i, side, quantity, floored(distance), worth, gross, tied)
     if denial != ACCEPTED:
-        w.denied[denial] += 1
-        if denial == N_RATE_SECOND and x[DEFERRED] == 0:
-            x[DEFERRED] = side
-            x[DEFERRED_UNTIL] = w.desk[NOW] + DEFERRED_FOR
-            append(w, w.deferred, N_DEFERRED, i)
-        return
+        return denial
     count_pace(w, 1)
     w.desk[ENTRIES_TODAY] += 1
     w.desk[TIED_ALL] += tied
@@ -181,10 +267,9 @@ def enter(m: Market, w: State, i: int, side: int) -> None:
     x[E_PRICE] = x[MARK]
     x[E_TIED] = tied
     x[E_WITHDRAWN] = x[E_FATE] = x[E_CANCEL] = x[E_KNOWN] = 0
-    x[LAST_AT] = w.desk[NOW]
-    x[LAST_Q] = side * quantity
     append(w, w.entering, N_ENTERING, i)
     ask(w, ASK_ENTRY, i)
+    return ACCEPTED
 
 
 @part

@@ -27,9 +27,10 @@ X_NONE, X_SENT, X_RESTS, X_TRADED, X_RMS, X_GONE = range(6)
 MIS, CNC, MTF, NRML = range(4)
 ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT = 1, 2, 4, 8
 
-# -- rows of ``slots``: fixed terms of a slot
+# -- rows of ``slots``: fixed terms of a slot. S_TOGETHER: how many slots its strategy decides on at once, 0
+# for each by itself; S_FIRST the first of them, they stand side by side.
 (S_LEG, S_SYM, S_LINE, S_PRODUCT, S_QUANTITY, S_MAX, S_LONGS, S_SHORTS, S_TAKEN_LONG, S_TAKEN_SHORT,
- S_LENGTH, S_WIDTH) = range(12)  # fmt: skip
+ S_LENGTH, S_TOGETHER, S_FIRST, S_WIDTH) = range(14)  # fmt: skip
 SF_STOP, SF_TARGET, SF_TRAIL, SF_RISK, SF_WIDTH = range(5)
 
 # -- rows of ``symbols``: Y_LAST_DAY a contract's last day, Y_EXPIRED the first one after it; Y_CHUNK the most
@@ -62,7 +63,8 @@ D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
 
 # -- rows of ``state``: a slot as it now is. AWAKE: the last row in which something happened to it. ENTRY_ROW:
 # that of its entry, ENTRY_SHOWN what was SHOWN of it then; BEST and WORST are looked up from there on when it
-# is left. X_COST: what an exit cost that the broker itself made.
+# is left. X_COST: what an exit cost that the broker itself made. JOIN: the side to be entered with the others
+# of one decision.
 (Q, AVG, MARK, MARK_AT, WAKE_LOW, WAKE_HIGH, AWAKE, SYM,
  ENTRY_ROW, ENTRY_SHOWN, BEST, WORST, XS, X_TYPE, X_STOP, X_TRIGGER, X_KNOWN, X_PENDING,
  X_PURPOSE, X_LIMIT, X_ACTIVE, X_MET, X_MODS, X_SERIAL, X_UPDATED, FILL,
@@ -71,8 +73,8 @@ D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
  X_OLD_TYPE, X_OLD_TRIGGER, X_OLD_LIMIT, X_OLD_PURPOSE,
  L_SINCE, L_LIMIT, L_ATTEMPTS, L_AGAIN,
  E, E_Q, E_PRICE, E_SERIAL, E_TIED, E_WITHDRAWN, E_FATE, E_CANCEL, E_KNOWN,
- DEFERRED, DEFERRED_UNTIL, LAST_AT, LAST_Q,
- WIDTH) = range(61)  # fmt: skip
+ DEFERRED, DEFERRED_UNTIL, LAST_AT, LAST_Q, JOIN,
+ WIDTH) = range(62)  # fmt: skip
 NO_CALL = 1 << 60
 NEVER_STILL = 1 << 60  # as WAKE_LOW: whatever the price, the slot wakes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trader.backtest.compiled.entries import (
     enter,
+    enter_together,
 )
 from trader.backtest.compiled.exchange import (
     answer_all,
@@ -20,6 +21,7 @@ from trader.backtest.compiled.fields import (
     CNC,
     COMING,
     DAY,
+    DEFERRED_FOR,
     E_FATE,
     E_KNOWN,
     E_PRICE,
@@ -44,6 +46,7 @@ from trader.backtest.compiled.fields import (
     FAILS,
     FILL,
     GROSS,
+    JOIN,
     LATCH,
     LATCH_NONE,
     LEAVING,
@@ -67,10 +70,12 @@ from trader.backtest.compiled.fields import (
     REVERSAL,
     REVERSAL_UNTIL,
     ROW,
+    S_FIRST,
     S_LEG,
     S_LINE,
     S_PRODUCT,
     S_SYM,
+    S_TOGETHER,
     S_WIDTH,
     SF_STOP,
     SF_TARGET,
@@ -147,6 +152,7 @@ from trader.backtest.compiled.orders import (
 from trader.backtest.compiled.prices import (
     foresee,
     known_last,
+    look_up,
 )
 from trader.strategy import rules
 
@@ -352,7 +358,28 @@ def exit_filled(m: Market, w: State, i: int) -> None:
     remove(w, w.open, N_OPEN, i)
     traded(m, w, gross - paid)
     check(m, w)
+    if m.slots[i * S_WIDTH + S_TOGETHER]:
+        turned(m, w, i)
+        return
     reversal = x[REVERSAL]
     x[REVERSAL] = 0
     if reversal and d[NOW] <= x[REVERSAL_UNTIL] and d[LATCH] == LATCH_NONE:
         enter(m, w, i, reversal)
+
+
+@part
+def turned(m: Market, w: State, i: int) -> None:
+    """What waited for this leg of several enters once no other that turns is held."""
+    apart()
+    first = m.slots[i * S_WIDTH + S_FIRST]
+    end = first + m.slots[i * S_WIDTH + S_TOGETHER]
+    for k in range(first, end):
+        if w.slot[k * WIDTH + REVERSAL] and w.slot[k * WIDTH + Q]:
+            return
+    for k in range(first, end):
+        x = row(w.slot, k * WIDTH)
+        if x[REVERSAL] and w.desk[NOW] <= x[REVERSAL_UNTIL] and w.desk[LATCH] == LATCH_NONE:
+            look_up(m, w, k)
+            x[JOIN] = x[REVERSAL]
+        x[REVERSAL] = 0
+    enter_together(m, w, i, w.desk[NOW] + DEFERRED_FOR)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from trader.backtest.compiled.entries import (
     enter,
+    enter_together,
 )
 from trader.backtest.compiled.fields import (
     D_LATE,
     D_WIDTH,
     DAY,
     DEFERRED,
+    DEFERRED_FOR,
     DEFERRED_UNTIL,
     E_Q,
     E_WITHDRAWN,
@@ -17,6 +19,7 @@ from trader.backtest.compiled.fields import (
     ENTER_SHORT,
     EXIT_LONG,
     EXIT_SHORT,
+    JOIN,
     LATCH,
     LATCH_NONE,
     LEAVING,
@@ -35,11 +38,13 @@ from trader.backtest.compiled.fields import (
     REVERSAL,
     REVERSAL_UNTIL,
     ROW,
+    S_FIRST,
     S_LEG,
     S_LONGS,
     S_PRODUCT,
     S_SHORTS,
     S_SYM,
+    S_TOGETHER,
     S_WIDTH,
     SQUARE,
     STOP,
@@ -123,8 +128,49 @@ def act(m: Market, w: State, i: int, bits: int, until: int) -> None:
         side = 1 if x[E_Q] > 0 else -1
         if wanted == -side or (exit_long if side > 0 else exit_short):
             withdraw(w, i, P_EXIT)
+    elif wanted and m.slots[i * S_WIDTH + S_TOGETHER]:
+        x[JOIN] = wanted
     elif wanted:
         enter(m, w, i, wanted)
+
+
+@part
+def undefer(w: State, i: int) -> None:
+    x = row(w.slot, i * WIDTH)
+    if x[DEFERRED]:
+        x[DEFERRED] = 0
+        remove(w, w.deferred, N_DEFERRED, i)
+
+
+@part
+def decision_begins(m: Market, w: State, i: int) -> None:
+    """What waited for an earlier one of this strategy is forgotten; legs that are being left still are."""
+    apart()
+    first = m.slots[i * S_WIDTH + S_FIRST]
+    for k in range(first, first + m.slots[i * S_WIDTH + S_TOGETHER]):
+        undefer(w, k)
+        if w.slot[k * WIDTH + Q] == 0:
+            w.slot[k * WIDTH + REVERSAL] = 0
+
+
+@part
+def decision_ends(m: Market, w: State, i: int, until: int) -> None:
+    """What is to be entered goes together: at once, or with the leg that is on its way to the other side."""
+    apart()
+    first = m.slots[i * S_WIDTH + S_FIRST]
+    end = first + m.slots[i * S_WIDTH + S_TOGETHER]
+    turning = False
+    for k in range(first, end):
+        turning = turning or w.slot[k * WIDTH + REVERSAL] != 0
+    if not turning:
+        enter_together(m, w, i, w.desk[NOW] + DEFERRED_FOR)
+        return
+    for k in range(first, end):
+        x = row(w.slot, k * WIDTH)
+        if x[JOIN]:
+            x[REVERSAL] = x[JOIN]
+            x[REVERSAL_UNTIL] = until
+            x[JOIN] = 0
 
 
 @part
@@ -188,7 +234,14 @@ def retry(m: Market, w: State) -> None:
         x = row(w.slot, i * WIDTH)
         side, until = x[DEFERRED], x[DEFERRED_UNTIL]
         x[DEFERRED] = 0
-        if d[NOW] > until or d[LATCH] != LATCH_NONE or x[Q] or x[E] != X_NONE or x[XS] != X_NONE:
+        leg = m.slots[i * S_WIDTH + S_LEG]
+        over = d[NOW] > until or d[LATCH] != LATCH_NONE or x[Q] != 0 or x[E] != X_NONE or x[XS] != X_NONE
+        if m.slots[i * S_WIDTH + S_TOGETHER]:
+            x[JOIN] = 0 if over else side
+            if n + 1 == count or m.slots[w.sorted[(n + 1) * 3] * S_WIDTH + S_LEG] != leg:
+                enter_together(m, w, i, until)
+            continue
+        if over:
             continue
         enter(m, w, i, side)
         if x[DEFERRED]:

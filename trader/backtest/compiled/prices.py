@@ -57,9 +57,14 @@ def flags_of(m: Market, t: int, sym: int, end: int) -> int:
 @part
 def refresh(m: Market, w: State, i: int) -> None:
     """The last price of an open slot, and its time: they are looked up when they are asked for."""
+    if w.slot[i * WIDTH + Q]:  # the prices of entries are kept as they are shown
+        look_up(m, w, i)
+
+
+@part
+def look_up(m: Market, w: State, i: int) -> None:
+    """The last price of a slot, and its time; the instrument has traded before."""
     x = row(w.slot, i * WIDTH)
-    if x[Q] == 0:
-        return  # the prices of entries are kept as they are shown
     t, symbols = w.desk[ROW], m.limits[M_SYMBOLS]
     opened = w.desk[SHOWN] == OPENS and traded_in(m, t, x[SYM])
     if opened:

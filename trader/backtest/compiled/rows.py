@@ -46,9 +46,11 @@ from trader.backtest.compiled.fields import (
     OPENS,
     RANGE_OF,
     ROW,
+    S_LEG,
     S_LENGTH,
     S_PRODUCT,
     S_SYM,
+    S_TOGETHER,
     S_WIDTH,
     SHOWN,
     SLM,
@@ -90,6 +92,8 @@ from trader.backtest.compiled.memory import (
 from trader.backtest.compiled.moments import (
     act,
     clock,
+    decision_begins,
+    decision_ends,
     on_prices,
 )
 from trader.backtest.compiled.money import (
@@ -307,11 +311,21 @@ def touch_targets(m: Market, w: State, t: int, sym: int) -> None:
 def signals(m: Market, w: State, t: int) -> None:
     """What strategies ask for on the candles that closed in this row."""
     d = w.desk
+    deciding = -1  # whose decision on several is under way
     while m.calls[d[N_CALL]] <= t:
         n = d[N_CALL]
         d[N_CALL] += 1
         if m.calls[n] < t or d[LATCH] != LATCH_NONE:
             continue
         i = m.call_slots[n]
+        together, leg = m.slots[i * S_WIDTH + S_TOGETHER], m.slots[i * S_WIDTH + S_LEG]
+        until = d[NOW] + m.slots[i * S_WIDTH + S_LENGTH]
+        if together and deciding != leg:
+            deciding = leg
+            decision_begins(m, w, i)
         mark(m, w, t, i, 3)
-        act(m, w, i, m.call_bits[n], d[NOW] + m.slots[i * S_WIDTH + S_LENGTH])
+        act(m, w, i, m.call_bits[n], until)
+        more = m.calls[n + 1] == t and m.slots[m.call_slots[n + 1] * S_WIDTH + S_LEG] == leg
+        if together and not more:
+            deciding = -1
+            decision_ends(m, w, i, until)

@@ -1,0 +1,88 @@
+"""Entries of one decision on several instruments, a pair or a basket: all of them leave, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+
+from trader.desk.running import Running, WaitingEntry
+from trader.desk.sending import Sending
+from trader.desk.state import DeskState, Turn
+from trader.domain.instrument import InstrumentKey
+from trader.domain.order import Denied, OrderRequest, Side
+from trader.domain.records import InstanceStatus
+
+Wanting = Callable[[Turn, Running, InstrumentKey, Side], OrderRequest]
+
+
+class Legs:
+    """``wanting`` makes the request of an entry, sized by what the desk knows when it is called."""
+
+    def __init__(self, state: DeskState, sending: Sending, wanting: Wanting) -> None:
+        self._state = state
+        self._sending = sending
+        self._wanting = wanting
+
+    def forget(self, running: Running) -> None:
+        """What waited for an earlier decision to be carried out; legs that are being left still are."""
+        running.deferred.clear()
+        for key in [key for key in running.reversals if not self._held(running, key)]:
+            del running.reversals[key]
+
+    def wait(self, running: Running, entries: Mapping[InstrumentKey, Side], until: datetime) -> bool:
+        """Whether a leg is on its way from one side to the other: then these enter with it."""
+        if not running.reversals:
+            return False
+        running.reversals.update({key: WaitingEntry(side, until) for key, side in entries.items()})
+        return True
+
+    def turned(self, turn: Turn, running: Running, busy_until: datetime) -> None:
+        """A position is closed. Whatever waited for it enters once no other leg that turns is held."""
+        waiting = running.reversals
+        if not waiting or any(self._held(running, key) for key in waiting):
+            return
+        entries = {
+            key: waiting[key].side
+            for key in running.instance.symbols
+            if key in waiting and turn.at <= waiting[key].until
+        }
+        waiting.clear()
+        if running.instance.status is InstanceStatus.RUNNING and not self._state.halted:
+            self.enter(turn, running, entries, busy_until)
+
+    def again(self, turn: Turn, running: Running) -> None:
+        """Those that a busy second had no room for, while they are young."""
+        if not running.deferred:
+            return
+        deferred = dict(running.deferred)
+        running.deferred.clear()
+        if running.instance.status is not InstanceStatus.RUNNING or self._state.halted:
+            return
+        entries = {
+            key: deferred[key].side
+            for key in running.instance.symbols
+            if key in deferred
+            and turn.at <= deferred[key].until
+            and not self._held(running, key)
+            and not self._state.working_in(running.slot(key))
+        }
+        self.enter(turn, running, entries, min(entry.until for entry in deferred.values()))
+
+    def enter(
+        self, turn: Turn, running: Running, entries: Mapping[InstrumentKey, Side], busy_until: datetime
+    ) -> None:
+        """All or none, if a second has room for them and their stops at all; more go out one by one. What is
+        only too much for this second waits for another until ``busy_until``."""
+        makers = {key: partial(self._wanting, turn, running, key, side) for key, side in entries.items()}
+        if 2 * len(entries) - 1 < self._state.limits.orders_per_second:
+            groups = [makers] if makers else []
+        else:
+            groups = [{key: maker} for key, maker in makers.items()]
+        for group in groups:
+            denied = self._sending.submit_together(turn, group)
+            if isinstance(denied, Denied) and denied.code == "rate_second":
+                running.deferred.update({key: WaitingEntry(entries[key], busy_until) for key in group})
+
+    def _held(self, running: Running, key: InstrumentKey) -> int:
+        return self._state.portfolio.position(running.slot(key)).quantity

@@ -117,6 +117,21 @@ def test_a_flat_leg_waits_for_the_one_that_turns() -> None:
     assert sides(denied) == [("ABC", 1, "09:25")]
 
 
+def test_a_leg_the_broker_refuses_takes_the_other_out_again() -> None:
+    """The desk counts today's gain as its own; the broker lends nothing on it before it is settled."""
+    codes = [0, FIRST, 0, OUT, 0, BOTH, 0, 0, 0]
+    rows = [flat(100 if n < 3 else 108, 1, code)[0] for n, code in enumerate(codes)]
+    data = {ABC: candles(rows), XYZ: candles(flat(108, len(codes)), XYZ)}
+    one = leg(Couple, (ABC, XYZ), {"quantity": "250", "stop": "0.3", "target": "0"})
+    wide = {"max_position_pct": Decimal(300), "max_exposure_pct": Decimal(900)}
+    limits = replace(ROOMY, capital=Decimal(10_000), **wide)
+    there = replace(world(), catalogue=Catalogue({"couple": Couple}, {}))
+    found = parity(Spec((one,), limits=limits), data, there)
+    assert found.same, str(found.difference)
+    assert found.result.denied == {"broker_funds": 1}
+    assert sides(found) == [("ABC", 1, "09:25")]  # of the second time nothing is left
+
+
 @pytest.mark.parametrize("a_second", [2, 3])
 def test_a_pair_that_no_second_has_room_for_goes_one_by_one(a_second: int) -> None:
     found = of_couple([0, BOTH, 0, 0, OUT, 0, 0], replace(ROOMY, orders_per_second=a_second))

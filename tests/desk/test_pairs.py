@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import pytest
+from broker_book import Reply
 from world import CATALOGUE, LOT, REL, SECOND, TCS, DeskWorld, market
 from world import instruments as listed
 
@@ -12,9 +14,11 @@ from trader.desk.commands import StartStrategy
 from trader.desk.desk import Desk
 from trader.desk.effects import Effect, LoadHistory
 from trader.desk.events import BarClosed, HistoryLoaded
+from trader.desk.limits import RiskLimits
+from trader.desk.orders import describe
 from trader.desk.state import DeskConfig
 from trader.domain.market import Bar, Interval
-from trader.domain.order import Owner, Purpose, Side
+from trader.domain.order import BrokerStatus, Order, Owner, Purpose, Side
 from trader.domain.records import InstanceStatus
 from trader.market.calendar import Calendar
 from trader.strategy import Bars, Signals, Strategy
@@ -43,6 +47,16 @@ class PairWorld(DeskWorld):
     """``held_back`` keeps the history until it is handed over."""
 
     held_back: list[LoadHistory] | None = None
+
+    def decides(self) -> None:
+        """One bar of both asks for both."""
+        minute = (self.now - self.calendar.session(self.now.date()).opens_at) // Interval.M1.length
+        self.closes(REL, minute, BUY)
+        self.closes(TCS, minute)
+
+    def moves_on(self) -> None:
+        self.tick(self.prices[REL], REL)
+        self.tick(self.prices[TCS], TCS)
 
     def _desk(self) -> Desk:
         charges, margins = market()
@@ -185,3 +199,136 @@ def test_a_pair_goes_on_after_a_restart(world):
     world.closes(REL, 6, BUY)
     world.closes(TCS, 6)
     assert len(world.submits(Purpose.ENTRY)) == 2
+
+
+# -- both or neither --------------------------------------------------------------------------
+
+
+def test_when_the_gate_denies_one_leg_no_order_leaves_and_one_alert_says_why():
+    world = PairWorld(RiskLimits(max_open_positions=1))
+    world.tick(1000.0, REL)
+    world.tick(2000.0, TCS)
+    world.start("couple", "RELIANCE", "TCS")
+    world.clock()
+    before = world.state.counters
+    world.decides()
+    assert world.submits() == []
+    assert world.working() == []
+    assert world.broker.orders() == []
+    assert world.state.counters == before
+    (told,) = world.alerts("denied")
+    assert told.title == "Denied: SELL 50 TCS MARKET (entry, couple)"
+    assert "1 positions are open; the limit is 1." in told.body
+    assert "RELIANCE is not entered either: one decision, all or none. [open_positions]" in told.body
+
+
+def test_after_a_denied_decision_the_desk_goes_on_as_if_nothing_had_been_asked():
+    world = PairWorld(RiskLimits(max_open_positions=1))
+    world.tick(1000.0, REL)
+    world.tick(2000.0, TCS)
+    world.start("couple", "RELIANCE", "TCS")
+    for key, code in ((REL, BUY), (TCS, 0)):
+        world.handle(BarClosed(world.now, candle(world, key, 45, code)))
+    assert world.submits() == []
+    world.start("scripted", "RELIANCE")
+    world.bar(1, REL)  # the one that is alone enters what the pair could not
+    world.moves_on()
+    assert world.held(REL) > 0
+    tags = [order.tag for order in world.written(Order)]
+    assert len({(o.tag, o.key, o.owner) for o in world.written(Order)}) == len(set(tags))  # none given twice
+    world.restart(clean=True)
+    world.moves_on()
+    assert world.held(REL) > 0
+    assert held(world) == (0, 0)
+
+
+def test_a_pair_waits_as_a_pair_for_a_second_with_room_for_both():
+    world = PairWorld(RiskLimits(orders_per_second=4))
+    world.tick(1000.0, REL)
+    world.tick(2000.0, TCS)
+    world.start("couple", "RELIANCE", "TCS")
+    world.clock()
+    world.now += SECOND
+    world.state.pace.count(world.now)  # somebody else's, in the second in which the pair decides
+    minute = 50
+    world.handle(BarClosed(world.now, candle(world, REL, minute, BUY)))
+    world.handle(BarClosed(world.now, candle(world, TCS, minute)))
+    assert world.submits() == []
+    world.moves_on()
+    assert [(r.key, r.side) for r in world.submits(Purpose.ENTRY)] == [(REL, Side.BUY), (TCS, Side.SELL)]
+    assert world.alerts("denied") == []
+
+
+def test_a_leg_the_broker_refuses_takes_the_other_out_again_and_one_alert_says_both(world):
+    world.start("couple", "RELIANCE", "TCS")
+    world.broker.replies.extend([Reply.OK, Reply.REFUSED])
+    world.decides()
+    world.moves_on()
+    world.moves_on()
+    assert held(world) == (0, 0)
+    assert world.working() == []
+    (told,) = [a for a in world.alerts("order") if "TCS" in a.title]
+    assert "Rejected by the broker" in told.title
+    assert "RELIANCE is taken out again: one decision, all or none." in told.body
+
+
+def test_a_leg_that_filled_before_the_other_was_refused_is_left(world):
+    world.start("couple", "RELIANCE", "TCS")
+    world.broker.replies.extend([Reply.OK, Reply.LOST])  # nobody knows of the second, and it never was there
+    world.decides()
+    world.moves_on()
+    assert held(world)[0] > 0
+    world.clock(130)
+    assert world.told("Not placed: SELL")
+    assert world.told("RELIANCE is taken out again")
+    world.moves_on()
+    assert held(world) == (0, 0)
+
+
+def waiting(world: PairWorld) -> tuple[Order, Order]:
+    """The pair's entries, both at the broker and not filled."""
+    world.start("couple", "RELIANCE", "TCS")
+    world.broker.fills = False
+    world.decides()
+    first, second = world.working(Purpose.ENTRY)
+    return first, second
+
+
+def test_a_leg_cancelled_elsewhere_before_it_filled_takes_the_other_out_again(world):
+    first, second = waiting(world)
+    world.broker.fill(first.order_id, first.quantity, Decimal(1000))
+    world.broker.cancel(second.order_id)
+    world._drain()
+    (told,) = [a for a in world.alerts("order") if a.title.startswith("Not entered: SELL")]
+    assert "RELIANCE is taken out again" in told.body
+    world.broker.fills = True
+    world.moves_on()
+    assert held(world) == (0, 0)
+    assert world.working() == []
+
+
+def test_a_leg_still_on_its_way_is_cancelled_with_the_other(world):
+    first, second = waiting(world)
+    world.broker.reject(first.order_id, "RMS: margin")
+    world._drain()
+    assert world.broker.rows[second.order_id].status is BrokerStatus.CANCELLED
+    assert [a.title for a in world.alerts("order")] == [f"Rejected by the broker: {describe(first)}"]
+    assert world.working() == []
+
+
+def test_a_leg_that_filled_in_part_leaves_the_pair_as_it_is(world):
+    first, second = waiting(world)
+    world.broker.fill(first.order_id, first.quantity, Decimal(1000))
+    world.broker.fill(second.order_id, 1, Decimal(2000))
+    world.broker.cancel(second.order_id)
+    world._drain()
+    assert held(world) == (first.quantity, -1)
+
+
+def test_legs_taken_back_because_the_signal_changed_break_nothing_up(world):
+    first, second = waiting(world)
+    world.closes(REL, 50, LEAVE)
+    world.closes(TCS, 50)
+    assert world.broker.rows[first.order_id].status is BrokerStatus.CANCELLED
+    assert world.broker.rows[second.order_id].status is BrokerStatus.CANCELLED
+    assert world.alerts("order") == []

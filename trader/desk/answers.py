@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from trader.desk import orders as machine
 from trader.desk.exposure import CLOSING
+from trader.desk.fellows import also_left
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
 from trader.desk.register import Register
 from trader.desk.sending import Sending
@@ -69,7 +70,7 @@ class Answers:
                 Priority.STRATEGY,
                 "order",
                 f"Not placed: {machine.describe(order)}",
-                proof,
+                proof + also_left(self._register.beside(after)),
             )
             self._register.ended(turn, after)
             self._updates.unpark(turn)

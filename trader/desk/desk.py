@@ -72,6 +72,7 @@ from trader.desk.updates import Updates
 from trader.desk.view import DeskView, QuoteView
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Tick
+from trader.domain.order import Order
 from trader.domain.position import Fill
 from trader.domain.records import DeskMode, Latch, LedgerState, RiskCounters
 
@@ -150,7 +151,8 @@ class Desk:
         self._updates.on_fill = Fills(
             self._state, self._sending, self._exits, self._guard, self._differences
         ).filled
-        self._register.on_end = self._exits.order_ended
+        self._register.on_end = self._order_ended
+        self._register.beside = self._runner.legs.left_with
         self._updates.on_stranger = self._differences.stranger
         self._updates.claim = self._overnight.claim
         self._guard.on_breach = self._kill.follow
@@ -316,6 +318,10 @@ class Desk:
         self._runner.on_clock(turn)
         self._books.on_clock(turn)
         self._kill.on_clock(turn)
+
+    def _order_ended(self, turn: Turn, order: Order) -> None:
+        self._exits.order_ended(turn, order)
+        self._runner.legs.ended(turn, order)
 
     def _went_flat(self, turn: Turn, slot: Slot) -> None:
         del turn

@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 
+from trader.desk.exits import Exits
+from trader.desk.fellows import also_left
+from trader.desk.orders import describe
+from trader.desk.portfolio import Slot
 from trader.desk.running import Running, WaitingEntry
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
-from trader.domain.instrument import InstrumentKey
-from trader.domain.order import Denied, OrderRequest, Side
-from trader.domain.records import InstanceStatus
+from trader.domain.instrument import InstrumentKey, symbol_of
+from trader.domain.order import Denied, Order, OrderRequest, OrderState, Purpose, Side
+from trader.domain.records import InstanceStatus, Priority
 
 Wanting = Callable[[Turn, Running, InstrumentKey, Side], OrderRequest]
 
@@ -19,9 +23,10 @@ Wanting = Callable[[Turn, Running, InstrumentKey, Side], OrderRequest]
 class Legs:
     """``wanting`` makes the request of an entry, sized by what the desk knows when it is called."""
 
-    def __init__(self, state: DeskState, sending: Sending, wanting: Wanting) -> None:
+    def __init__(self, state: DeskState, sending: Sending, exits: Exits, wanting: Wanting) -> None:
         self._state = state
         self._sending = sending
+        self._exits = exits
         self._wanting = wanting
 
     def forget(self, running: Running) -> None:
@@ -83,6 +88,49 @@ class Legs:
             denied = self._sending.submit_together(turn, group)
             if isinstance(denied, Denied) and denied.code == "rate_second":
                 running.deferred.update({key: WaitingEntry(entries[key], busy_until) for key in group})
+
+    def left_with(self, order: Order) -> list[Order]:
+        """The other entries of the decision that this one is of, under way or held still, if this one came to
+        nothing and not because the desk took it back."""
+        if order.filled_quantity or not self._sending.wanted(order.tag):
+            return []
+        running = self._state.instances.get(order.owner)
+        if order.purpose is not Purpose.ENTRY or running is None or not running.kind.together:
+            return []
+        newest: dict[InstrumentKey, Order] = {}
+        for one in self._state.orders.values():  # in the order they were made
+            if (
+                one.owner == order.owner
+                and one.purpose is Purpose.ENTRY
+                and one.state is not OrderState.DENIED
+            ):
+                newest[one.key] = one
+        return [
+            newest[key]
+            for key in running.instance.symbols
+            if key in newest
+            and key != order.key
+            and newest[key].request.at == order.request.at
+            and (newest[key].state.working or self._held(running, key))
+        ]
+
+    def ended(self, turn: Turn, order: Order) -> None:
+        """What was entered with an entry that came to nothing is taken out again."""
+        fellows = self.left_with(order)
+        if fellows and order.state not in (OrderState.REJECTED, OrderState.NOT_PLACED):  # told already
+            turn.alert(
+                f"alone:{order.tag}",
+                Priority.CRITICAL,
+                "order",
+                f"Not entered: {describe(order)}",
+                f"{order.message or 'It ended unfilled.'}{also_left(fellows)}",
+            )
+        for fellow in fellows:
+            if fellow.state.working:
+                self._sending.withdraw(turn, fellow, f"{symbol_of(order.key)} was not entered", Purpose.EXIT)
+            slot = Slot(fellow.owner, fellow.key, fellow.product)
+            if self._state.portfolio.position(slot).quantity:
+                self._exits.leave(turn, slot, Purpose.EXIT)
 
     def _held(self, running: Running, key: InstrumentKey) -> int:
         return self._state.portfolio.position(running.slot(key)).quantity

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from trader.desk import orders as machine
+from trader.desk.fellows import also_left
 from trader.desk.refusals import Refusals
 from trader.desk.state import DeskState, Turn
 from trader.domain.order import Order, OrderState, OrderUpdate, Tag
@@ -15,15 +16,17 @@ from trader.domain.values import quick
 _event = quick(OrderEvent)
 
 EndHook = Callable[[Turn, Order], None]
+FellowsHook = Callable[[Order], Sequence[Order]]
 
 
 class Register:
-    """``on_end`` is called when an order has ended. What stands in the fields is of working orders, and is
-    not recorded."""
+    """``on_end`` is called when an order has ended, ``beside`` says which entries leave with one that came to
+    nothing. What stands in the fields is of working orders, and is not recorded."""
 
     def __init__(self, state: DeskState) -> None:
         self._state = state
         self.on_end: EndHook = _ignore_end
+        self.beside: FellowsHook = _nobody_beside
         # The terms before a change under way, to fall back to; a restart reads them from the broker.
         self.before_change: dict[Tag, Order] = {}
         self.decided_at: dict[Tag, Decimal] = {}  # last price when a resting order was sent to close
@@ -62,7 +65,7 @@ class Register:
                 Priority.CRITICAL,
                 "order",
                 f"Rejected by the broker: {machine.describe(order)}",
-                order.message,
+                order.message + also_left(self.beside(order)),
             )
         self.on_end(turn, order)
 
@@ -74,3 +77,8 @@ class Register:
 
 def _ignore_end(turn: Turn, order: Order) -> None:
     del turn, order
+
+
+def _nobody_beside(order: Order) -> Sequence[Order]:
+    del order
+    return ()

@@ -33,7 +33,7 @@ class Runner:
         self._state = state
         self._instances = instances
         self._entering = Entering(state, sending, exits)
-        self._legs = Legs(state, sending, self._entering.wanting)
+        self.legs = Legs(state, sending, exits, self._entering.wanting)
         self.mending = Mending(state, self._decide)
         self.warming = Warming(state, instances, self.mending)
 
@@ -92,14 +92,14 @@ class Runner:
         newest = [signals.last() for signals in answers]
         if not any(signal.any for signal in newest):
             return
-        self._legs.forget(running)
+        self.legs.forget(running)
         entries: dict[InstrumentKey, Side] = {}
         for key, signal in zip(running.instance.symbols, newest, strict=True):
             side = self._entering.go(turn, running, key, signal, until)
             if side is not None:
                 entries[key] = side
-        if not self._legs.wait(running, entries, until):
-            self._legs.enter(turn, running, entries, turn.at + DEFERRED_FOR)
+        if not self.legs.wait(running, entries, until):
+            self.legs.enter(turn, running, entries, turn.at + DEFERRED_FOR)
 
     def on_ticks(self, turn: Turn, ticks: Sequence[Tick]) -> None:
         if not self._instances.any_on_ticks or self._state.halted:
@@ -129,7 +129,7 @@ class Runner:
                 self._instances.status(turn, running, InstanceStatus.STOPPED, "closed and stopped")
             return
         if running.joint is not None:
-            self._legs.turned(turn, running, turn.at + DEFERRED_FOR)
+            self.legs.turned(turn, running, turn.at + DEFERRED_FOR)
         else:
             self._entering.on_flat(turn, running, slot.key)
 
@@ -139,6 +139,6 @@ class Runner:
             running = self._state.instances[name]
             self.warming.on_clock(turn, running)
             if running.joint is not None:
-                self._legs.again(turn, running)
+                self.legs.again(turn, running)
             else:
                 self._entering.on_clock(turn, running)

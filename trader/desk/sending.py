@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import timedelta
 from decimal import Decimal
@@ -11,12 +11,13 @@ from trader.desk import orders as machine
 from trader.desk.denials import Denials
 from trader.desk.effects import Cancel, Change, Submit
 from trader.desk.exposure import case_of
+from trader.desk.fellows import none_of
 from trader.desk.limits import BROKER_ORDERS_PER_MINUTE, BROKER_ORDERS_PER_SECOND
 from trader.desk.portfolio import slot_of
 from trader.desk.register import Register
 from trader.desk.risk import RiskGate
 from trader.desk.state import DeskState, Turn
-from trader.domain.instrument import InstrumentKey, symbol_of
+from trader.domain.instrument import InstrumentKey
 from trader.domain.money import decimal_of
 from trader.domain.order import (
     Approved,
@@ -35,6 +36,8 @@ REST_PATIENCE = timedelta(seconds=5)  # how long the rest of a market entry may 
 # ACKED too: Kite tells nothing of an order that comes to rest (kite.md 11.1), so waiting to hear of it could
 # last for ever. The broker refuses what comes too early, and it is asked again.
 _CHANGEABLE = (OrderState.ACKED, OrderState.OPEN, OrderState.TRIGGER_PENDING, OrderState.PARTIAL)
+
+_NOBODY = "what is left of it finds nobody at its price"
 
 _ENTRY = Purpose.ENTRY
 _submit = quick(Submit)
@@ -77,9 +80,9 @@ class Sending:
                     del kept[order.tag]
             del turn.effects[told:]
             state.serial, state.counters, state.pace = known
-            others = [symbol_of(key) for key in makers if key != request.key]
+            others = [key for key in makers if key != request.key]
             if others:
-                verdict = replaced(verdict, sentence=f"{verdict.sentence} {_nor(others)}")
+                verdict = replaced(verdict, sentence=f"{verdict.sentence} {none_of(others)}")
             self._denials.record(turn, replaced(request, tag=state.next_tag(turn.at)), verdict)
             return verdict
         return None
@@ -172,6 +175,10 @@ class Sending:
         """Nothing is to be withdrawn, and no answer is waited for that may never come."""
         return not self._withdrawn and not self._register.lost_answers
 
+    def wanted(self, tag: Tag) -> bool:
+        """Whether nobody here took the entry back for a reason of the desk's own."""
+        return self._withdrawn.get(tag, (_NOBODY, None))[0] is _NOBODY
+
     def fate(self, tag: Tag) -> Purpose | None:
         """What is to become of a fill of a withdrawn entry."""
         return self._withdrawn.get(tag, ("", None))[1]
@@ -197,7 +204,7 @@ class Sending:
                 and turn.at - order.updated_at >= REST_PATIENCE
                 and order.tag not in self._withdrawn
             ):
-                self.withdraw(turn, order, "what is left of it finds nobody at its price", None)
+                self.withdraw(turn, order, _NOBODY, None)
 
     def withdraw_again(self, turn: Turn, tag: Tag) -> None:
         order = self._state.working.get(tag)
@@ -210,9 +217,3 @@ class Sending:
         pace = self._state.pace
         pace.roll(turn.at)
         return pace.in_second < BROKER_ORDERS_PER_SECOND - spare and pace.in_minute < BROKER_ORDERS_PER_MINUTE
-
-
-def _nor(others: Sequence[str]) -> str:
-    names = " and ".join(filter(None, (", ".join(others[:-1]), others[-1])))
-    be = "is" if len(others) == 1 else "are"
-    return f"{names} {be} not entered either: one decision, all or none."

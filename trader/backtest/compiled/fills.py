@@ -47,6 +47,7 @@ from trader.backtest.compiled.fields import (
     FILL,
     GROSS,
     JOIN,
+    LAST_AT,
     LATCH,
     LATCH_NONE,
     LEAVING,
@@ -65,6 +66,7 @@ from trader.backtest.compiled.fields import (
     N_TRADES,
     NOW,
     OPENING,
+    P_EXIT,
     P_EXTERNAL,
     P_STOP,
     REVERSAL,
@@ -148,6 +150,7 @@ from trader.backtest.compiled.orders import (
     protect,
     remove,
     waken,
+    withdraw,
 )
 from trader.backtest.compiled.prices import (
     foresee,
@@ -172,6 +175,8 @@ def hear(m: Market, w: State) -> None:
         elif what == ENTRY_REJECTED or what == ENTRY_CANCELLED:
             entry_gone(m, w, i)
             w.denied[N_FUNDS] += what == ENTRY_REJECTED
+            if not w.slot[i * WIDTH + E_WITHDRAWN]:
+                break_up(m, w, i)
         else:
             exit_told(m, w, what, i)
     w.desk[N_HEARD] = 0
@@ -365,6 +370,20 @@ def exit_filled(m: Market, w: State, i: int) -> None:
     x[REVERSAL] = 0
     if reversal and d[NOW] <= x[REVERSAL_UNTIL] and d[LATCH] == LATCH_NONE:
         enter(m, w, i, reversal)
+
+
+@part
+def break_up(m: Market, w: State, i: int) -> None:
+    """An entry came to nothing: what was entered with it is taken out again."""
+    apart()
+    first = m.slots[i * S_WIDTH + S_FIRST]
+    for k in range(first, first + m.slots[i * S_WIDTH + S_TOGETHER]):
+        x = row(w.slot, k * WIDTH)
+        if k != i and x[LAST_AT] == w.slot[i * WIDTH + LAST_AT]:
+            if x[E] != X_NONE:
+                withdraw(w, k, P_EXIT)
+            if x[Q]:
+                leave(m, w, k, P_EXIT, 0)
 
 
 @part

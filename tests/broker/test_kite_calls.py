@@ -26,7 +26,7 @@ from trader.broker.zerodha.gate import Priority
 from trader.broker.zerodha.line import Line
 from trader.broker.zerodha.rest import KiteRest
 from trader.broker.zerodha.stream.pacing import LoopTime
-from trader.domain.errors import BrokerUnavailable, OrderRefused, OutcomeUnknown
+from trader.domain.errors import BrokerUnavailable, OrderNotSent, OrderRefused, OutcomeUnknown
 from trader.domain.order import OrderId, OrderType
 from trader.domain.times import IST
 
@@ -250,7 +250,7 @@ async def test_an_order_that_found_no_free_line_was_not_sent() -> None:
             for number in range(9)
         ]
         outcomes = await asyncio.gather(*sent, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [OutcomeUnknown] * 8 + [OrderRefused]
+        assert [type(outcome) for outcome in outcomes] == [OutcomeUnknown] * 8 + [OrderNotSent]
         assert "all lines were busy" in str(outcomes[8])
         desk.server.heal()
         await until(lambda: len(desk.server.exchange.orders) == 8)

@@ -25,6 +25,7 @@ from trader.domain.errors import (
     BrokerError,
     BrokerUnavailable,
     LoginNeeded,
+    OrderNotSent,
     OrderRefused,
     OutcomeUnknown,
 )
@@ -321,7 +322,8 @@ async def test_a_dead_token_refuses_the_order_and_ends_the_session_once(desk: Ki
     assert desk.session.losses == [BAD_TOKEN]
     with pytest.raises(LoginNeeded, match="Nobody is logged in") as before_sending:
         await desk.broker.place(resting())
-    assert isinstance(before_sending.value, OrderRefused)
+    assert isinstance(before_sending.value, OrderNotSent), "Zerodha never heard of it"
+    assert not isinstance(refusal.value, OrderNotSent)
     with pytest.raises(LoginNeeded):
         await desk.broker.book()
     assert len(desk.server.called("place")) == 1

@@ -36,6 +36,7 @@ class Reply(StrEnum):
     LOST = "not taken, but nobody knows"
     SILENT = "taken, and no answer ever"
     GONE = "not taken, and no answer ever"
+    UNSENT = "not sent"
 
     @property
     def taken(self) -> bool:

@@ -188,6 +188,9 @@ class DeskWorld:
                     self.inbox.append(OrderAcked(now, tag, order_id))
                 elif reply is Reply.REFUSED:
                     self.inbox.append(OrderRefusedByBroker(now, tag, "refused on demand"))
+                elif reply is Reply.UNSENT:
+                    why = "Nobody is logged in. Nothing was sent."
+                    self.inbox.append(OrderRefusedByBroker(now, tag, why, sent=False))
                 elif reply in (Reply.TAKEN, Reply.LOST):
                     self.inbox.append(OrderOutcomeUnknown(now, tag, "timed out"))
             case Change(approved=change):

@@ -35,8 +35,8 @@ async def test_an_intent_that_was_not_recorded_is_not_sent_and_the_desk_halts() 
         # What the failed commit should have written went with the next one.
         written = await desk.store.orders()
         assert [(o.purpose, o.state) for o in written if o.purpose is Purpose.ENTRY] in (
-            [(Purpose.ENTRY, OrderState.REJECTED)],
-            [(Purpose.ENTRY, OrderState.REJECTED)] * 2,
+            [(Purpose.ENTRY, OrderState.NOT_PLACED)],
+            [(Purpose.ENTRY, OrderState.NOT_PLACED)] * 2,
         )
         assert all("not sent" in o.message for o in written)
         assert (await desk.store.load()).latch == view.latch

@@ -35,13 +35,16 @@ class Answers:
             self._sending.withdraw_again(turn, tag)
         self._updates.unpark(turn, order_id)
 
-    def refused(self, turn: Turn, tag: Tag, reason: str) -> None:
+    def refused(self, turn: Turn, tag: Tag, reason: str, *, sent: bool = True) -> None:
+        """``sent`` False: here, before the broker heard of it."""
         order = self._state.orders.get(tag)
         if order is None:
             return
-        after = machine.refused(order, reason, turn.at)
+        after = (machine.refused if sent else machine.not_placed)(order, reason, turn.at)
         if after is not order:
             self._register.keep(turn, after, order, reason)
+            if not sent:
+                self._tell_unsent(turn, after)
             self._register.ended(turn, after)
             self._updates.unpark(turn)
 
@@ -60,6 +63,15 @@ class Answers:
                 "It may or may not be at the broker. It will not be sent again;"
                 f" the order book is searched for its tag {tag}.{_bare(after)}",
             )
+
+    def _tell_unsent(self, turn: Turn, order: Order) -> None:
+        turn.alert(
+            f"unsent:{order.tag}",
+            Priority.CRITICAL,
+            "order",
+            f"Not sent: {machine.describe(order)}",
+            f"{order.message}{_unsent(order)}{also_left(self._register.beside(order))}",
+        )
 
     def not_placed(self, turn: Turn, order: Order, proof: str) -> None:
         after = machine.not_placed(order, proof, turn.at)
@@ -112,6 +124,14 @@ class Answers:
         if after is not order:
             shown = f"as the book shows it: {after.order_type} {after.quantity}"
             self._register.keep(turn, after, order, shown)
+
+
+def _unsent(order: Order) -> str:
+    """What follows when an order did not leave this machine."""
+    if order.purpose is Purpose.ENTRY:
+        return "\nThe entry is not made up for."
+    left = "No stop of it rests." if order.purpose is Purpose.STOP else "The position is open still."
+    return f"\n{left} It is tried again; if it cannot wait, close it in the broker's own app."
 
 
 def _bare(order: Order) -> str:

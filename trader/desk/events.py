@@ -96,11 +96,12 @@ class OrderAcked:
 
 @dataclass(frozen=True, slots=True)
 class OrderRefusedByBroker:
-    """The broker provably did not take the order."""
+    """The broker provably did not take the order; ``sent`` is False when it never heard of it."""
 
     at: datetime
     tag: Tag
     reason: str
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

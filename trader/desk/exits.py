@@ -85,8 +85,12 @@ class Exits:
     def order_ended(self, turn: Turn, order: Order) -> None:
         """A reducing order ended. A stop that ended unfilled while the position is open was refused,
         or cancelled by somebody: it is placed again, a few times, on the next clock tick."""
-        if order.state is OrderState.REJECTED and order.purpose is Purpose.STOP:
-            self._stops.refused(slot_of(order))
+        if order.purpose is Purpose.STOP:
+            slot = slot_of(order)
+            if order.state is OrderState.REJECTED:
+                self._stops.refused(slot)
+            elif order.state is OrderState.NOT_PLACED:
+                self._stops.unsent(turn, slot)
         self._stops.ended(turn, order)
 
     def protected(self, slot: Slot) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trader.desk.leaving import Leaving
+from trader.desk.leaving import PAUSES, Leaving
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
 from trader.desk.overnight import Overnight
 from trader.desk.plans import closing_side, keep_plan, resting_exit
@@ -35,14 +35,22 @@ class Stops:
         self._overnight = overnight
         self._leaving = leaving
         self._failures: dict[Slot, int] = {}
+        self._unsent: dict[Slot, tuple[int, datetime]] = {}  # how often in a row, and when again
         self._renewed: set[Tag] = set()  # stops that are cancelled for a new one
 
     def forget(self, slot: Slot) -> None:
         self._failures.pop(slot, None)
+        self._unsent.pop(slot, None)
 
     def refused(self, slot: Slot) -> None:
         """The broker rejected a stop; after a few the position is closed instead."""
         self._failures[slot] = self._failures.get(slot, 0) + 1
+
+    def unsent(self, turn: Turn, slot: Slot) -> None:
+        """A stop never reached the broker: it is placed again after ever longer pauses, and nothing is closed
+        for it."""
+        tries = self._unsent.get(slot, (0, turn.at))[0]
+        self._unsent[slot] = tries + 1, turn.at + PAUSES[min(tries, len(PAUSES) - 1)]
 
     def ended(self, turn: Turn, order: Order) -> None:
         """One that had used up its changes is gone: the new one follows in the same moment."""
@@ -74,6 +82,8 @@ class Stops:
         if self._overnight.blocks(turn, slot):
             return  # the night's stop goes first, or both could sell
         order = resting_exit(self._state, slot)
+        if order is not None and order.order_id is not None:
+            self._unsent.pop(slot, None)
         if order is None:
             self._place_stop(turn, slot, plan, position)
         elif order.purpose is Purpose.STOP:
@@ -125,6 +135,8 @@ class Stops:
             if beyond:  # the exchange would refuse the trigger: the market is already past it
                 self._leaving.leave(turn, slot, Purpose.STOP)
                 return
+        if slot in self._unsent and turn.at < self._unsent[slot][1]:
+            return
         instrument = self._state.instrument(slot.key)
         # SL-M is barred in options and at the BSE (india.md 4); there an SL with a wide limit stands in.
         kind = shaping.stop_type(instrument) if instrument is not None else OrderType.SL_M

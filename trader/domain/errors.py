@@ -6,7 +6,8 @@ MunimError
 │   └── SettingsError       refuse to start, list every fault at once
 ├── BrokerError
 │   ├── OrderRefused        the broker provably did not take it: the order is REJECTED
-│   │   └── ChangesUsedUp   the order takes no more changes: it is cancelled and placed anew
+│   │   ├── OrderNotSent    it never left this machine, the broker knows nothing: NOT_PLACED
+│   │   ├── ChangesUsedUp   the order takes no more changes: it is cancelled and placed anew
 │   │   └── OrdersBarred    the same, and it would refuse any other: the desk halts
 │   ├── OutcomeUnknown      nobody knows: the order is UNKNOWN and is never sent again
 │   ├── BrokerUnavailable   a read failed: absence proves nothing, try again later
@@ -71,6 +72,10 @@ class BrokerError(MunimError):
 
 class OrderRefused(BrokerError):
     """The broker provably did not accept the request; its own words are the text."""
+
+
+class OrderNotSent(OrderRefused):
+    """Refused on this side of the wire: the text says by whom and why, and is not the broker's."""
 
 
 class OrdersBarred(OrderRefused):

@@ -60,6 +60,7 @@ from trader.domain.errors import (
     CommitFailed,
     LoginNeeded,
     MunimError,
+    OrderNotSent,
     OrderRefused,
     OrdersBarred,
 )
@@ -73,6 +74,7 @@ from trader.ports.store import Store
 
 log = logging.getLogger(__name__)
 
+UNRECORDED = "It could not be written to the ledger, and what is not recorded is not sent."
 ANSWER_WITHIN = 30.0  # seconds a command may wait in the queue before its sender is told so
 
 
@@ -200,8 +202,9 @@ class DeskService:
             case Submit(approved=approved) if recorded:
                 self._start(self._send(approved))
             case Submit(approved=approved):
-                reason = "not recorded, so not sent"
-                self.put(OrderRefusedByBroker(self._clock.now(), approved.request.tag, reason))
+                self.put(
+                    OrderRefusedByBroker(self._clock.now(), approved.request.tag, UNRECORDED, sent=False)
+                )
             case Change(approved=change):
                 self._start(self._request(change.change.tag, lambda: self._broker.modify(change)))
             case Cancel(tag=tag, order_id=order_id):
@@ -213,7 +216,7 @@ class DeskService:
             case PlaceGtt(slot=slot, approved=gtt) if recorded:
                 self._start(self._place_gtt(slot, gtt))
             case PlaceGtt(slot=slot):
-                self.put(GttNotPlaced(self._clock.now(), slot, "not recorded, so not sent"))
+                self.put(GttNotPlaced(self._clock.now(), slot, UNRECORDED))
             case DeleteGtt(gtt_id=gtt_id):
                 self._start(self._delete_gtt(gtt_id))
             case ListGtts():
@@ -245,7 +248,8 @@ class DeskService:
         try:
             order_id = await self._broker.place(approved)
         except OrderRefused as e:
-            event = OrderRefusedByBroker(self._clock.now(), tag, str(e))
+            sent = not isinstance(e, OrderNotSent)
+            event = OrderRefusedByBroker(self._clock.now(), tag, str(e), sent=sent)
             self._halt_if_barred(e)
         except BaseException as e:
             self.put(OrderOutcomeUnknown(self._clock.now(), tag, _sentence(e)))

@@ -23,6 +23,7 @@ from trader.domain.errors import (
     BrokerError,
     BrokerUnavailable,
     ChangesUsedUp,
+    OrderNotSent,
     OrderRefused,
     OrdersBarred,
     OutcomeUnknown,
@@ -93,7 +94,7 @@ class ZerodhaBroker:
         request = approved.request
         if not 0 < len(request.tag) <= TAG_LENGTH:
             # Kite rejects a longer one, and one that went without could not be found again.
-            raise OrderRefused(f"Expected a tag of 1 to {TAG_LENGTH} characters, was {request.tag!r}")
+            raise OrderNotSent(f"Expected a tag of 1 to {TAG_LENGTH} characters, was {request.tag!r}")
         exchange, _, symbol = request.key.partition(":")
         try:
             order_id = OrderId(
@@ -191,7 +192,7 @@ class ZerodhaBroker:
         if (gtt.trigger_price - last) * gtt.side.sign <= 0:
             # Kite takes the side from which a trigger is reached from the last price: it would wait for the
             # opposite of what is meant.
-            raise OrderRefused(f"The last price {last} is past the trigger {gtt.trigger_price} already.")
+            raise OrderNotSent(f"The last price {last} is past the trigger {gtt.trigger_price} already.")
         return GttId(
             str(
                 await self._rest.place_gtt(
@@ -233,7 +234,7 @@ class ZerodhaBroker:
             last = Decimal(0)
         last = last if last > 0 else gtt.last_price or Decimal(0)
         if last <= 0:
-            raise OrderRefused(f"No last price of {gtt.key} is known, and a GTT needs one. Nothing was sent.")
+            raise OrderNotSent(f"No last price of {gtt.key} is known, and a GTT needs one. Nothing was sent.")
         return last
 
     # -- beyond the port --------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from datetime import date
 
 from trader.broker.zerodha.gate import Gate, NoRoom, Priority, Turn, Window
 from trader.broker.zerodha.stream.pacing import StreamTime
-from trader.domain.errors import OrderRefused
+from trader.domain.errors import OrderNotSent
 from trader.domain.order import Purpose
 from trader.domain.times import ist
 
@@ -50,7 +50,7 @@ class BudgetLimits:
 
 class Budgets:
     """``async with budgets.order(priority): send``. Each waits for its turn; an order that would wait too
-    long to be meant any more is OrderRefused, and nothing was sent."""
+    long to be meant any more is OrderNotSent."""
 
     def __init__(self, time: StreamTime, limits: BudgetLimits | None = None) -> None:
         self._time = time
@@ -75,7 +75,7 @@ class Budgets:
         self._placed = max(self._placed, orders)
 
     def order(self, priority: Priority, *, placing: bool = True) -> Turn:
-        """``placing`` False: a modification or a cancellation. OrderRefused: no room."""
+        """``placing`` False: a modification or a cancellation. OrderNotSent: no room."""
         windows = (self._second, self._minute) if placing else (self._second, self._minute, self._others)
         return _OrderTurn(self, self._gate, priority, windows, placing=placing)
 
@@ -115,7 +115,7 @@ class Budgets:
         if self._placed >= most:
             kept = limits.orders_per_day - limits.entries_per_day
             why = f"; the last {kept} are kept for exits" if most < limits.orders_per_day else ""
-            raise OrderRefused(
+            raise OrderNotSent(
                 f"{self._placed} orders were placed today; Zerodha takes {limits.orders_per_day} a day{why}."
                 " Nothing was sent."
             )
@@ -138,7 +138,7 @@ class _OrderTurn(Turn):
         try:
             await super().__aenter__()
         except NoRoom:
-            raise OrderRefused(self._budgets.too_many(patience or 0.0)) from None
+            raise OrderNotSent(self._budgets.too_many(patience or 0.0)) from None
         if self._placing:
             self._budgets.one_placed()
 

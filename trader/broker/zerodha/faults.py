@@ -18,6 +18,7 @@ from trader.domain.errors import (
     BrokerUnavailable,
     LoginNeeded,
     MunimError,
+    OrderNotSent,
     OrderRefused,
     OrdersBarred,
     OutcomeUnknown,
@@ -63,6 +64,10 @@ class RefusedForLogin(OrderRefused, LoginNeeded):
     """Not accepted, because the session is over: both consequences."""
 
 
+class NotLoggedIn(OrderNotSent, LoginNeeded):
+    """Nobody is logged in, so nothing was sent: both consequences."""
+
+
 class RefusedAtTheDoor(OrderRefused):
     """Not accepted, as far as the status says; the book is to be looked at once (faults.md 8 and 10)."""
 
@@ -94,7 +99,7 @@ def check_answer(response: Any, *_args: object, **_named: object) -> None:
 def order_fault(error: Exception) -> BrokerError:
     """Of a request that places, changes or cancels."""
     if isinstance(error, LoginNeeded) and not isinstance(error, OrderRefused):
-        return RefusedForLogin(str(error))
+        return NotLoggedIn(f"{error} Nothing was sent.")
     if isinstance(error, BrokerError):
         return error
     if isinstance(error, Answer):
@@ -108,7 +113,7 @@ def order_fault(error: Exception) -> BrokerError:
             return OrderRefused(error.words)
         return OutcomeUnknown(f"Zerodha may have taken it: {error.words} (HTTP {error.status})")
     if isinstance(error, NotSent) or _never_connected(error):
-        return OrderRefused(f"Zerodha could not be reached ({plain(error)}). Nothing was sent.")
+        return OrderNotSent(f"Zerodha could not be reached ({plain(error)}). Nothing was sent.")
     return OutcomeUnknown(f"Zerodha may have taken it: {plain(error)}")
 
 

@@ -59,6 +59,7 @@ class Books:
         self._unseen = Unseen(state, answers)
         self._reads = 0
         self._next_read: datetime | None = None
+        self._unknown: set[Tag] = set()  # orders of unknown outcome, as of the last look
         # Differences seen once: how large, and when. And those that the last reading proved.
         self._waiting: dict[Held, tuple[int, datetime]] = {}
         self._lasting: dict[Held, int] = {}
@@ -81,6 +82,10 @@ class Books:
         for order in list(self._state.working.values()):
             if order.state is OrderState.INTENT and turn.at - order.updated_at > ANSWER_WITHIN:
                 self._answers.outcome_unknown(turn, order.tag, "no answer from the broker")
+        unknown = {o.tag for o in self._state.working.values() if o.state is OrderState.UNKNOWN}
+        if not unknown <= self._unknown:  # what another one has waited already is nothing to it
+            self._reads, self._next_read = 0, None
+        self._unknown = unknown
         if not self._unsettled(turn.at):
             self._reads, self._next_read = 0, None
             self._look_in(turn)

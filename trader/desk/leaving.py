@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from trader.desk.effects import ReadBook
+from trader.desk.events import BookPurpose
 from trader.desk.exposure import CLOSING, closing_quantity
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
 from trader.desk.overnight import Overnight
@@ -18,7 +20,7 @@ from trader.desk.portfolio import Slot
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.money import decimal_of
-from trader.domain.order import Denied, Order, OrderRequest, OrderType, Product, Purpose
+from trader.domain.order import Denied, Order, OrderRequest, OrderState, OrderType, Product, Purpose
 from trader.domain.position import Position
 from trader.market import shaping
 from trader.market.phases import Phase
@@ -26,6 +28,8 @@ from trader.market.phases import Phase
 # How long an exit may wait for an order in flight before it goes its own way, and how long a market order
 # may rest before its protection price (kite.md 4) is taken from the market anew.
 PATIENCE = timedelta(seconds=10)
+# How often the book is asked meanwhile: found, the stop is the exit; not found, two could sell.
+ASK_EVERY = timedelta(seconds=2)
 # Pauses between attempts to leave: what the broker refuses every second would use up the day's orders.
 PAUSES = tuple(timedelta(seconds=s) for s in (0, 1, 2, 4, 8, 15, 30, 60, 120, 300))
 
@@ -40,6 +44,7 @@ class _Exit:
     limit: Decimal | None = None  # a target taken inside a replayed candle
     attempts: int = 0
     again_at: datetime | None = None
+    asked_at: datetime | None = None  # the broker's book, for a stop of unknown outcome
 
     def tried(self, at: datetime) -> None:
         self.again_at = at + PAUSES[min(self.attempts, len(PAUSES) - 1)]
@@ -178,7 +183,14 @@ class Leaving:
         if order.order_id is None:
             # Nothing can be asked of it before the broker names it or the book proves it absent. Should it
             # turn up after the exit has gone its own way, it is cancelled (``_sweep``).
-            return turn.at - leaving.since < PATIENCE
+            if turn.at - leaving.since >= PATIENCE:
+                return False
+            if order.state is OrderState.UNKNOWN and (
+                leaving.asked_at is None or turn.at - leaving.asked_at >= ASK_EVERY
+            ):
+                leaving.asked_at = turn.at
+                turn.send(ReadBook(BookPurpose.RESOLVE))  # it may have fired, and nobody told
+            return True
         if order.purpose is Purpose.STOP and self._sending.cancel_taken(order):
             # Renewed (``Stops``), and by the broker's own word on its way out. Where no stream and no book
             # tells that it is gone, nothing would ever leave.

@@ -98,12 +98,12 @@ class Legs:
         if order.purpose is not Purpose.ENTRY or running is None or not running.kind.together:
             return []
         newest: dict[InstrumentKey, Order] = {}
-        for one in self._state.orders.values():  # in the order they were made
-            if (
-                one.owner == order.owner
-                and one.purpose is Purpose.ENTRY
-                and one.state is not OrderState.DENIED
-            ):
+        for one in self._state.orders.values():
+            ours = one.owner == order.owner and one.purpose is Purpose.ENTRY
+            known = newest.get(one.key)
+            if known is not None and known.request.at > one.request.at:
+                continue
+            if ours and one.state is not OrderState.DENIED:
                 newest[one.key] = one
         return [
             newest[key]
@@ -125,6 +125,8 @@ class Legs:
                 f"Not entered: {describe(order)}",
                 f"{order.message or 'It ended unfilled.'}{also_left(fellows)}",
             )
+        if fellows:  # should it turn up after all, it is alone
+            self._sending.withdraw(turn, order, "its fellows are taken out again", Purpose.EXIT)
         for fellow in fellows:
             if fellow.state.working:
                 self._sending.withdraw(turn, fellow, f"{symbol_of(order.key)} was not entered", Purpose.EXIT)

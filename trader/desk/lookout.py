@@ -70,7 +70,8 @@ class Lookout:
                 continue
             side = 1 if position.quantity > 0 else -1
             if (last - plan.stop) * side <= 0:
-                turn.send(ReadBook(BookPurpose.RESOLVE))  # it may have fired, and nobody told
+                if stop.state is not OrderState.UNKNOWN:  # of that the exit asks itself (``Leaving``)
+                    turn.send(ReadBook(BookPurpose.RESOLVE))  # it may have fired, and nobody told
                 self._exits.leave(turn, slot, Purpose.STOP)
 
     def _tell(self, turn: Turn, slot: Slot, plan: ExitPlan, stop: Order) -> None:

@@ -332,3 +332,37 @@ def test_legs_taken_back_because_the_signal_changed_break_nothing_up(world):
     assert world.broker.rows[first.order_id].status is BrokerStatus.CANCELLED
     assert world.broker.rows[second.order_id].status is BrokerStatus.CANCELLED
     assert world.alerts("order") == []
+
+
+def test_a_leg_that_was_being_taken_out_is_after_a_restart_too(world):
+    first, second = waiting(world)
+    world.broker.fill(first.order_id, first.quantity, Decimal(1000))
+    world._drain()
+    world.broker.change_replies.extend([Reply.REFUSED] * 3)
+    world.broker.reject(second.order_id, "RMS: MIS is blocked for this scrip")
+    world._drain()
+    assert held(world) == (first.quantity, 0)
+    world.restart()
+    world.broker.fills = True
+    world.broker.change_replies.clear()
+    world.moves_on()
+    world.clock(3)
+    assert held(world) == (0, 0)
+    assert world.trades()[-1].reason is Purpose.EXIT
+
+
+def test_a_restart_leaves_whole_pairs_alone(world):
+    world.start("couple", "RELIANCE", "TCS")
+    world.broker.replies.extend([Reply.OK, Reply.REFUSED])
+    world.decides()
+    world.clock(10)
+    assert held(world) == (0, 0)
+    world.closes(REL, 60, BUY)
+    world.closes(TCS, 60)
+    world.moves_on()
+    whole = held(world)
+    assert whole[0] > 0 > whole[1]
+    world.restart()
+    world.moves_on()
+    world.clock(5)
+    assert held(world) == whole

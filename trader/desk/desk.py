@@ -171,6 +171,7 @@ class Desk:
         self._state.reconciled = False
         self._guard.restore(turn, ledger.settings)
         restoring.restart_instances(turn, self._state, self._instances, self._exits, ledger.instances)
+        self._runner.legs.restore(turn)
         self._kill.restore(turn, ledger.settings)
         self._differences.restore(turn, ledger.settings)
         self._books.restore(turn, ledger.settings)

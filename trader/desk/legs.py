@@ -114,6 +114,12 @@ class Legs:
             and (newest[key].state.working or self._held(running, key))
         ]
 
+    def restore(self, turn: Turn) -> None:
+        """What was being taken out when the process ended, is."""
+        for order in list(self._state.orders.values()):
+            if order.purpose is Purpose.ENTRY and order.state in (OrderState.REJECTED, OrderState.NOT_PLACED):
+                self.ended(turn, order)
+
     def ended(self, turn: Turn, order: Order) -> None:
         """What was entered with an entry that came to nothing is taken out again."""
         fellows = self.left_with(order)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from broker_book import Reply
 from world import BUY, LEAVE, REL, DeskWorld
 
 from trader.desk.effects import ReadBook
 from trader.desk.events import OrderUpdated
-from trader.domain.order import OrderState, Purpose, Side
+from trader.domain.order import OrderId, OrderState, Purpose, Side
 
 
 def readings(world: DeskWorld) -> int:
@@ -70,6 +72,43 @@ def test_a_stop_that_rests_unknown_is_found_before_an_exit_sells_beside_it(unrea
     world.clock(5)
     assert world.held() == 0
     assert sellers(world) == 1, "two could both fill"
+
+
+def live() -> DeskWorld:
+    world = DeskWorld()
+    world.desk._state.config = replace(world.desk._state.config, live=True)
+    return world
+
+
+def test_a_stop_that_was_refused_and_rests_all_the_same_is_found_and_only_one_is_left() -> None:
+    """A 429 that let it through, and a book that showed it seconds later."""
+    world = live()
+    world.broker.replies.extend([Reply.OK, Reply.REFUSED])
+    world.broker.announces = False  # Kite does not tell that a stop rests
+    world.enter(1000.0)
+    world.clock(1)
+    (first,) = [order for order in world.state.orders.values() if order.state is OrderState.REJECTED]
+    (second,) = world.working(Purpose.STOP)
+    terms = world.broker.rows[second.order_id]  # type: ignore[index]  # it has an id
+    world.broker.rows[OrderId("2900000000000000001")] = replace(
+        terms, order_id=OrderId("2900000000000000001"), tag=first.tag
+    )
+    world.clock(4)
+    resting = [row for row in world.broker.rows.values() if row.side is Side.SELL and not row.status.final]
+    assert [row.order_id for row in resting] == [second.order_id]
+    assert world.held() == 100
+
+
+def test_after_a_refusal_the_book_is_read_for_two_minutes_and_ever_less_often() -> None:
+    world = live()
+    world.broker.replies.extend([Reply.OK, Reply.REFUSED])
+    world.enter(1000.0)
+    before = readings(world)
+    world.clock(130)
+    assert 5 <= readings(world) - before <= 9
+    calm = readings(world)
+    world.clock(50)
+    assert readings(world) - calm <= 1
 
 
 def test_the_book_is_not_asked_for_an_exit_whose_stop_is_known_to_rest() -> None:

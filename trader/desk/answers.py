@@ -45,6 +45,8 @@ class Answers:
             self._register.keep(turn, after, order, reason)
             if not sent:
                 self._tell_unsent(turn, after)
+            elif order.purpose is not Purpose.ENTRY:
+                self._register.refusals.placement(tag, turn.at)
             self._register.ended(turn, after)
             self._updates.unpark(turn)
 
@@ -117,6 +119,10 @@ class Answers:
         """Whether a change or cancel of this order was refused after ``at``: it may have ended, and nobody
         told (faults.md 19)."""
         return self._register.refusals.since(order.tag, at)
+
+    def may_turn_up(self, at: datetime) -> bool:
+        """Whether a stop or exit was refused so lately that it may show in the book all the same."""
+        return self._register.refusals.doubtful(at)
 
     def settle(self, turn: Turn, order: Order, update: OrderUpdate) -> None:
         """A change or cancel whose answer was lost, by a reading that began after it."""

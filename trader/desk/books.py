@@ -101,6 +101,8 @@ class Books:
     def _unsettled(self, at: datetime) -> bool:
         if not self._state.reconciled or self._waiting or self._unread.failing:
             return True
+        if self._state.config.live and self._answers.may_turn_up(at):
+            return True  # two stops could both sell; what turns up is cancelled, or taken up
         for order in self._state.working.values():
             if order.state is OrderState.UNKNOWN or self._answers.refused_since(order, self._asked_at):
                 return True

@@ -13,6 +13,9 @@ from trader.domain.order import OrderType, Tag
 
 AGAIN = tuple(timedelta(seconds=s) for s in (1, 2, 4, 8, 15, 30))
 
+# A refused order that the broker took all the same (faults.md 10) may be invisible for 83 s (faults.md 2).
+TURNS_UP_WITHIN = timedelta(seconds=120)
+
 Asked = tuple[int, OrderType, Decimal | None, Decimal | None] | None  # the terms of a change; None: a cancel
 
 
@@ -35,6 +38,18 @@ class Refusals:
     def __init__(self) -> None:
         self._asked: dict[Tag, Asked] = {}  # the newest request about each order
         self._refused: dict[Tag, _Refused] = {}
+        self._placements: dict[
+            Tag, datetime
+        ] = {}  # stops and exits refused when they were placed: since when
+
+    def placement(self, tag: Tag, at: datetime) -> None:
+        self._placements[tag] = at
+
+    def doubtful(self, at: datetime) -> bool:
+        """Whether a placement was refused so lately that it may turn up in the book all the same."""
+        for tag in [tag for tag, since in self._placements.items() if at - since >= TURNS_UP_WITHIN]:
+            del self._placements[tag]
+        return bool(self._placements)
 
     def hold(self, tag: Tag, asked: Asked, at: datetime) -> bool:
         """Whether just this was refused a moment ago."""

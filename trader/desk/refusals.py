@@ -38,9 +38,7 @@ class Refusals:
     def __init__(self) -> None:
         self._asked: dict[Tag, Asked] = {}  # the newest request about each order
         self._refused: dict[Tag, _Refused] = {}
-        self._placements: dict[
-            Tag, datetime
-        ] = {}  # stops and exits refused when they were placed: since when
+        self._placements: dict[Tag, datetime] = {}  # of stops and exits, refused: when
 
     def placement(self, tag: Tag, at: datetime) -> None:
         self._placements[tag] = at

@@ -141,9 +141,7 @@ def apart(typing_context: Any) -> Any:  # type: ignore[misc]  # Numba has no typ
     large."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        import os
-
-        None if os.environ.get("INL") else builder.function.attributes.add("noinline")
+        builder.function.attributes.add("noinline")
         return context.get_dummy_value()
 
     return types.none(), code

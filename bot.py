@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
         "command",
         nargs="?",
         default="run",
-        choices=["run", "doctor", "rehearse", "download", *STUDIES],
+        choices=["run", "doctor", "rehearse", "download", "export", *STUDIES],
         help="what to do (run)",
     )
     parser.add_argument("words", nargs="*", help="what the command needs; a test's --help tells")
@@ -94,6 +94,8 @@ def main(argv: list[str] | None = None) -> int:
             return _study(settings, given.command, given.words)
         if given.command == "doctor":  # the same
             return asyncio.run(_doctor(settings))
+        if given.command == "export":
+            return asyncio.run(_export(settings, given.words))
         with contextlib.ExitStack() as locks:
             locks.enter_context(FileLock.of_folder(settings.data_dir))
             if (elsewhere := _ledger_file(settings)) is not None:
@@ -154,6 +156,27 @@ async def _download(settings: Settings, words: Sequence[str]) -> int:
         print(await fetch(settings, store, words))  # noqa: T201 - the command line's own answer
     finally:
         await store.close()
+    return 0
+
+
+async def _export(settings: Settings, words: Sequence[str]) -> int:
+    from storage.exports import fills_csv, trades_csv
+    from storage.ledger import SqlLedger
+    from trader.domain.errors import InvalidInput
+    from trader.service.exporting import Export, export
+
+    asked = Export.meant(words, datetime.now(IST).date())
+    store, _ = _records(settings)
+    if not isinstance(store, SqlLedger):
+        raise InvalidInput("A replay without DATABASE_URL keeps no records.")
+    await store.open_to_read()
+    try:
+        text, said = await export(store, asked, {"fills": fills_csv, "trades": trades_csv})
+    finally:
+        await store.close()
+    if asked.path is None:
+        print(text, end="")  # noqa: T201 - the command line's own answer
+    print(said, file=sys.stderr)  # noqa: T201 - the same
     return 0
 
 

@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from storage import reading
 from storage.engines import database_url, reading_engine, said, sqlite_path, writing_engine
-from storage.migrate import MIGRATIONS, Migrations, prepare, standing
+from storage.migrate import MIGRATIONS, Migrations, prepare, require_current, standing
 from storage.pens import CorePen, Pen, SqlitePen
 from storage.rows import FILL, ORDER, TRADE, Batch, batch_of
 from storage.writer import Writer
 from trader.domain.errors import CommitFailed, LedgerError
 from trader.domain.order import Order, Tag
 from trader.domain.position import DayResult, Fill, Trade
-from trader.domain.records import AuditEntry, LedgerState, OrderEvent, Record
+from trader.domain.records import AuditEntry, LedgerState, OrderEvent, Record, SessionRecord
 from trader.ports.store import PendingAlert
 
 LOCK_WAIT = 5.0  # seconds a commit waits for somebody else's lock before it fails
@@ -43,7 +43,7 @@ class SqlLedger:
         self._lock_wait = lock_wait
         self._lease_wait = lease_wait
         self._migrations = migrations
-        self._engines: tuple[AsyncEngine, AsyncEngine] | None = None
+        self._engines: tuple[AsyncEngine, ...] | None = None  # the last one is read by
         self._writer: Writer | None = None
 
     async def open(self) -> None:
@@ -61,6 +61,17 @@ class SqlLedger:
             raise
         self._engines = engines
         self._writer = Writer(pen, self._lock_wait)
+
+    async def open_to_read(self) -> None:
+        """For who only looks: nothing is made, upgraded or locked, and a running desk is not in the way.
+        LedgerError where there are no records, or those of another version."""
+        engine = reading_engine(self.url, self._lock_wait)
+        try:
+            await require_current(engine, self._migrations, self._lock_wait)
+        except BaseException:
+            await engine.dispose()
+            raise
+        self._engines = (engine,)
 
     async def _begin(self, pen: Pen) -> None:
         try:
@@ -110,7 +121,7 @@ class SqlLedger:
         if self._engines is None:
             raise LedgerError("The ledger is not open.")
         try:
-            async with self._engines[1].begin() as connection:
+            async with self._engines[-1].begin() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as fault:
             raise LedgerError(f"The ledger cannot be read: {said(fault)}") from fault
@@ -146,6 +157,10 @@ class SqlLedger:
     async def order_events(self, tag: Tag) -> list[OrderEvent]:
         async with self.reading() as connection:
             return await reading.order_events(connection, tag)
+
+    async def sessions(self) -> list[SessionRecord]:
+        async with self.reading() as connection:
+            return await reading.sessions(connection)
 
     async def day_results(self, day: date) -> list[DayResult]:
         async with self.reading() as connection:

@@ -134,6 +134,9 @@ class MemoryLedger:
     async def fills(self, day: date | None = None, limit: int = 1000) -> list[Fill]:
         return _recent(self._all(Fill), lambda fill: fill.at, day, limit)
 
+    async def sessions(self) -> list[SessionRecord]:
+        return list(self._all(SessionRecord))
+
     async def trades(self, day: date | None = None, limit: int = 1000) -> list[Trade]:
         return _recent(self._all(Trade), lambda trade: trade.exit_at, day, limit)
 

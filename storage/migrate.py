@@ -40,7 +40,7 @@ async def prepare(engine: AsyncEngine, migrations: Migrations, wait: float) -> P
     """Check the database and upgrade it if needed, in one transaction; a file with records in it is copied
     first. The copy's path, if one was made. Raises LedgerTooNew, LedgerError."""
     path = sqlite_path(engine.url)
-    found = await asyncio.to_thread(sqlite_file.examine, path, wait) if path else await _examine(engine)
+    found = await _found(engine, wait)
     if found.revision == migrations.head:
         return None
     _refuse_strangers(engine, found, migrations)
@@ -60,10 +60,25 @@ async def prepare(engine: AsyncEngine, migrations: Migrations, wait: float) -> P
     return copy
 
 
+async def require_current(engine: AsyncEngine, migrations: Migrations, wait: float) -> None:
+    """LedgerError, LedgerTooNew unless the database is as this Munim writes it."""
+    found = await _found(engine, wait)
+    if found.empty:
+        raise LedgerError("There are no records yet: the first start makes them.")
+    if found.revision != migrations.head:
+        _refuse_strangers(engine, found, migrations)
+        raise LedgerError("The records are of an older version: start Munim once, it brings them up to date.")
+
+
+async def _found(engine: AsyncEngine, wait: float) -> Found:
+    path = sqlite_path(engine.url)
+    return await asyncio.to_thread(sqlite_file.examine, path, wait) if path else await _examine(engine)
+
+
 async def standing(engine: AsyncEngine, migrations: Migrations, wait: float) -> str:
     """How the database stands, in a sentence; it is left as it is. Raises LedgerTooNew, LedgerError."""
     path = sqlite_path(engine.url)
-    found = await asyncio.to_thread(sqlite_file.examine, path, wait) if path else await _examine(engine)
+    found = await _found(engine, wait)
     if found.revision == migrations.head:
         size = f", {path.stat().st_size / 1e6:,.1f} MB" if path else ""
         return f"whole, up to date{size}"

@@ -28,7 +28,7 @@ from storage.rows import (
 )
 from trader.domain.order import Order, OrderState, Tag
 from trader.domain.position import DayResult
-from trader.domain.records import Alert, AuditEntry, LedgerState, OrderEvent
+from trader.domain.records import Alert, AuditEntry, LedgerState, OrderEvent, SessionRecord
 from trader.domain.times import IST
 from trader.ports.store import PendingAlert
 
@@ -135,6 +135,10 @@ async def audit_trail(on: AsyncConnection, limit: int) -> list[AuditEntry]:
 async def order_events(on: AsyncConnection, tag: Tag) -> list[OrderEvent]:
     of_tag = _sorted(ORDER_EVENT, "sequence").where(models.order_events.c["tag"] == tag)
     return await _all(on, ORDER_EVENT, of_tag)
+
+
+async def sessions(on: AsyncConnection) -> list[SessionRecord]:
+    return await _all(on, SESSION, _sorted(SESSION, "serial"))
 
 
 async def day_results(on: AsyncConnection, day: date) -> list[DayResult]:

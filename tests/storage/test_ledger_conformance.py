@@ -344,6 +344,8 @@ async def test_restoring_takes_what_was_written_last_even_when_a_replay_went_bac
     assert state.counters == RiskCounters(earlier.date(), entries=1)
     assert state.day_results == (sample.day_result(day=earlier.date(), realised="5"),)
     assert state.last_session == sample.session("s2", earlier)
+    ended = sample.session("s1", ended_at=sample.AT)
+    assert await ledger.sessions() == [ended, sample.session("s2", earlier)]  # in the order they began
     await ledger.commit([RiskCounters(DAY, entries=10)])
     assert (await ledger.load()).counters == RiskCounters(DAY, entries=10)
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from trader.domain.order import Order, Tag
 from trader.domain.position import DayResult, Fill, Trade
-from trader.domain.records import Alert, AuditEntry, LedgerState, OrderEvent, Record
+from trader.domain.records import Alert, AuditEntry, LedgerState, OrderEvent, Record, SessionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +64,7 @@ class Store(Protocol):
     async def order_events(self, tag: Tag) -> list[OrderEvent]: ...
 
     async def day_results(self, day: date) -> list[DayResult]: ...
+
+    async def sessions(self) -> list[SessionRecord]:
+        """All runs of the process, oldest first."""
+        ...

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core import types
+from numba.core.errors import NumbaError
 from numba.extending import register_jitable
 
 from trader.backtest.compiled.linking import together
@@ -50,8 +51,11 @@ def loop(function: _F) -> _F:
                 return given(signature)
 
         def make_plainly(*types: Any) -> Any:
-            """Where the cache has nothing."""
-            with briefly():
+            """Where the cache has nothing. A fault is met again in Numba's own way, to be told its place."""
+            try:
+                with briefly():
+                    return make(*types)
+            except NumbaError:
                 return make(*types)
 
         compiled.compile = compile_together

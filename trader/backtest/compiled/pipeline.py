@@ -8,14 +8,17 @@ This reaches into Numba (0.61 to 0.68), as ``linking`` does.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
-from numba.core import compiler, event, ir, typed_passes, untyped_passes
+from numba.core import compiler, event, ir, lowering, typed_passes, typeinfer, untyped_passes, utils
 from numba.core.compiler_machinery import PassManager
 from numba.core.registry import cpu_target
 from numba.core.types.functions import BaseFunction
 from numba.core.typing.npydecl import Numpy_rules_ufunc
+
+_NOWHERE: AbstractContextManager[None] = nullcontext()
 
 
 class Lean(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no types
@@ -44,6 +47,9 @@ def briefly() -> Iterator[None]:
         changed.enter_context(_instead(event, "broadcast", _unheard))
         changed.enter_context(_instead(BaseFunction, "get_call_type", _asked_once()))
         changed.enter_context(_instead(ir.Inst, "_rec_list_vars", _variables))
+        changed.enter_context(_instead(utils, "pysignature", cache(utils.pysignature)))
+        for step in (typeinfer, lowering):
+            changed.enter_context(_instead(step, "new_error_context", _unexplained))
         yield
 
 
@@ -110,6 +116,11 @@ def _variables(instruction: Any, value: Any) -> list[Any]:
         elif kind is dict or kind is list or kind is tuple:
             found += _variables(instruction, one)
     return found
+
+
+def _unexplained(*_: object, **__: object) -> AbstractContextManager[None]:
+    """Where in the code a fault arose: noted for each line, and read when there is one (``jit.loop``)."""
+    return _NOWHERE
 
 
 def _unheard(event: Any) -> None:

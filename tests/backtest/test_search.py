@@ -78,7 +78,7 @@ def test_when_nothing_keeps_the_bounds_the_answer_names_the_one_broken() -> None
     found = search(Market(edge=0), space(), Goal.parse("net", ["trades>=9999"]), plan=Plan("grid", trials=10))
     assert found.best is None
     assert found.nearest is not None
-    with pytest.raises(InvalidInput, match=r"None of 10 trials .* broke trades>=9,999"):
+    with pytest.raises(InvalidInput, match=r"None of the 10 settings .* broke trades>=9,999"):
         found.settings()
 
 

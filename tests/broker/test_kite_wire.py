@@ -27,7 +27,7 @@ from trader.broker.zerodha.ipv4 import ANY_IPV4
 from trader.broker.zerodha.lean import LeanSession, _host
 from trader.broker.zerodha.sdk import kite_client
 from trader.broker.zerodha.wire import Wire, connections
-from trader.domain.errors import OrderRefused, OutcomeUnknown
+from trader.domain.errors import OrderNotSent, OutcomeUnknown
 
 FORM = {"tradingsymbol": "M&M", "quantity": 1}
 SENT = b"tradingsymbol=M%26M&quantity=1"
@@ -294,7 +294,7 @@ def test_a_certificate_nobody_vouches_for_gets_no_order(authority: Path) -> None
     ):
         session.request("POST", f"{server.url}/orders", data=FORM, timeout=5)
     fault = order_fault(refused.value)
-    assert type(fault) is OrderRefused
+    assert type(fault) is OrderNotSent
     assert "no secure connection" in str(fault)
     assert "Nothing was sent" in str(fault)
     assert not server.asked
@@ -305,7 +305,7 @@ def test_nobody_listening_is_nothing_sent() -> None:
         port = server.getsockname()[1]
     with lean() as session, pytest.raises(ConnectionError) as refused:
         session.request("POST", f"http://127.0.0.1:{port}/orders", data=FORM, timeout=5)
-    assert type(order_fault(refused.value)) is OrderRefused
+    assert type(order_fault(refused.value)) is OrderNotSent
 
 
 @pytest.mark.parametrize("url", ["ftp://kite.test/orders", "http:///orders", "nonsense"])

@@ -94,8 +94,8 @@ async def test_buttons_put_a_start_together_in_one_message_and_start_it_once(des
         assert shown is asked, "the question is asked in the message that was pressed"
         assert (shown.edits, shown.text.startswith(heading)) == (number, True)
     assert [row for table in tables(asked) for row in table.splitlines()][:2] == [
-        "Strategy rsi_mean_reversion",
-        "Symbols  RELIANCE, TCS, INFY",
+        "Strategy   rsi_mean_reversion",
+        "Symbols    RELIANCE, TCS, INFY",
     ]
     assert desk.count("strategy_instances") == before, "a question starts nothing"
 

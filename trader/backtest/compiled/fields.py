@@ -53,8 +53,9 @@ L_LONG, L_SHORT, L_RATES, L_CHAPTER, L_INTRADAY, L_WIDTH = range(6)
  M_ROOM, M_WIDTH) = range(28)  # fmt: skip
 MF_CAPITAL, MF_DRAWDOWN, MF_WIDTH = range(3)
 
-# -- rows of ``note``: seven lines of charges, each in whole paise and, what is left of one, in 1e-13 rupees,
-# for a day of large orders has more of these than 64 bits hold; then the fees of the broker's own orders.
+# -- rows of ``note``: seven lines of charges, each in whole paise and, what is not carried to them yet, in
+# 1e-13 rupees, for a day of large orders has more of these than 64 bits hold; then the fees of the orders
+# that the broker made itself.
 NOTE_LINES, NOTE_RMS, NOTE_WIDTH = 7, 14, 15
 
 # -- rows of ``days``

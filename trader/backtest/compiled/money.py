@@ -50,6 +50,7 @@ from trader.backtest.compiled.memory import (
 )
 
 FINE_PAISA = 100_000_000_000  # of 1e-13 rupees, in which a line of charges is exact
+_CARRIED = 4_000_000_000_000_000_000  # what is left of a paisa in a line may grow to this: half of 64 bits
 _MILLION = 1_000_000
 
 
@@ -169,8 +170,10 @@ def note_down(m: Market, line: int, day: int, sign: int, value: int, by_broker: 
 @part
 def _add(note: Ints, line: int, exact: int) -> None:
     fine = note[2 * line + 1] + exact
-    note[2 * line] += fine // FINE_PAISA
-    note[2 * line + 1] = fine % FINE_PAISA
+    if fine >= _CARRIED:
+        note[2 * line] += fine // FINE_PAISA
+        fine %= FINE_PAISA
+    note[2 * line + 1] = fine
 
 
 @part
@@ -188,21 +191,24 @@ def rounded_part(amount: int, share: int, of: int) -> int:
 @part
 def noted(note: Ints, share: int, of: int) -> int:
     """A chapter of the day's contract note: STT to the rupee, the other lines to the paisa."""
-    stt = (note[2] + 50) // 100 * RUPEE
+    stt = (note[2] + note[3] // FINE_PAISA + 50) // 100 * RUPEE
     paise = _paise(note, 0) + _paise(note, 2) + _paise(note, 3) + _paise(note, 4) + _paise(note, 5)
     # GST: what its whole paise leave beside whole paise is added to what is left of one.
-    whole, left = note[12] * share // of, note[12] * share % of
-    rest = (2 * (left * FINE_PAISA + note[13] * share) + of * FINE_PAISA) // (2 * of * FINE_PAISA)
+    taxed = (note[12] + note[13] // FINE_PAISA) * share
+    whole, left = taxed // of, taxed % of
+    fine = left * FINE_PAISA + note[13] % FINE_PAISA * share
+    rest = (2 * fine + of * FINE_PAISA) // (2 * of * FINE_PAISA)
     return stt + (paise + whole + rest) * PAISA + note[NOTE_RMS]
 
 
 @part
 def noted_at_most(note: Ints) -> int:
-    """Not less than ``noted``, without its divisions: GST is below a third, roundings below two rupees."""
-    paise = note[12] // 3
+    """Not less than ``noted``, without its divisions: GST is below a third, roundings below three rupees."""
+    paise, fine = note[12] // 3, note[13] / 3.0
     for line in range(NOTE_LINES - 1):
         paise += note[2 * line]
-    return paise * PAISA + 2 * RUPEE + note[NOTE_RMS]
+        fine += note[2 * line + 1]
+    return (paise + int(fine / FINE_PAISA)) * PAISA + 3 * RUPEE + note[NOTE_RMS]
 
 
 @part

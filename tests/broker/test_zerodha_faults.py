@@ -28,6 +28,7 @@ from trader.domain.errors import (
     OrderNotSent,
     OrderRefused,
     OutcomeUnknown,
+    TooManyRequests,
 )
 from trader.domain.order import Approved, BrokerStatus, OrderId, OrderType, Purpose
 
@@ -176,6 +177,41 @@ async def test_what_leaves_or_protects_stays_refused_and_is_tried_again(
     with pytest.raises(OrderRefused, match=r"^Too many requests$"):
         await desk.broker.place(replace(order, request=replace(order.request, purpose=purpose)))
     assert len(desk.server.called("orders")) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (Kind.TOO_MANY, {}),
+        (
+            Kind.REFUSE,
+            {
+                "status": 400,
+                "error_type": "NetworkException",
+                "message": "Maximum allowed order requests exceeded",
+            },
+        ),
+    ],
+)
+async def test_a_refusal_for_the_pace_of_requests_is_told_apart_and_looked_up_once(
+    desk: KiteDesk, kind: Kind, settings: dict[str, Any]
+) -> None:
+    desk.server.faults.add(kind, "place", **settings)
+    with pytest.raises(TooManyRequests):
+        await desk.broker.place(resting())
+    assert len(desk.server.called("orders")) == 1
+
+
+async def test_a_refusal_for_the_order_itself_is_not_one_for_the_pace(desk: KiteDesk) -> None:
+    for status, error_type in (
+        (400, "OrderException"),
+        (403, "PermissionException"),
+        (403, "GeneralException"),
+    ):
+        desk.server.faults.add(Kind.REFUSE, "place", status=status, error_type=error_type, message="No.")
+        with pytest.raises(OrderRefused) as caught:
+            await desk.broker.place(resting())
+        assert not isinstance(caught.value, TooManyRequests)
 
 
 async def test_an_answer_without_a_content_type_is_unknown_unless_it_is_a_refusal(desk: KiteDesk) -> None:

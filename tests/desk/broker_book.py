@@ -32,6 +32,7 @@ class Reply(StrEnum):
 
     OK = "ok"
     REFUSED = "refused"
+    TOO_MANY = "refused for the pace of requests"
     TAKEN = "taken, but nobody knows"
     LOST = "not taken, but nobody knows"
     SILENT = "taken, and no answer ever"

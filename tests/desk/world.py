@@ -188,6 +188,8 @@ class DeskWorld:
                     self.inbox.append(OrderAcked(now, tag, order_id))
                 elif reply is Reply.REFUSED:
                     self.inbox.append(OrderRefusedByBroker(now, tag, "refused on demand"))
+                elif reply is Reply.TOO_MANY:
+                    self.inbox.append(OrderRefusedByBroker(now, tag, "Too many requests", too_many=True))
                 elif reply is Reply.UNSENT:
                     why = "Nobody is logged in. Nothing was sent."
                     self.inbox.append(OrderRefusedByBroker(now, tag, why, sent=False))

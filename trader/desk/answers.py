@@ -35,8 +35,10 @@ class Answers:
             self._sending.withdraw_again(turn, tag)
         self._updates.unpark(turn, order_id)
 
-    def refused(self, turn: Turn, tag: Tag, reason: str, *, sent: bool = True) -> None:
-        """``sent`` False: here, before the broker heard of it."""
+    def refused(
+        self, turn: Turn, tag: Tag, reason: str, *, sent: bool = True, too_many: bool = False
+    ) -> None:
+        """``sent`` False: here, before the broker heard of it; ``too_many``: for the pace of requests."""
         order = self._state.orders.get(tag)
         if order is None:
             return
@@ -45,9 +47,9 @@ class Answers:
             self._register.keep(turn, after, order, reason)
             if not sent:
                 self._tell_unsent(turn, after)
-            elif order.purpose is not Purpose.ENTRY:
-                self._register.refusals.placement(tag, turn.at)
-            self._register.ended(turn, after)
+            elif too_many or order.purpose is not Purpose.ENTRY:
+                self._register.refusals.placement(tag, turn.at, too_many=too_many)
+            self._register.ended(turn, after, _later(after) if too_many else "")
             self._updates.unpark(turn)
 
     def outcome_unknown(self, turn: Turn, tag: Tag, reason: str) -> None:
@@ -120,8 +122,8 @@ class Answers:
         told (faults.md 19)."""
         return self._register.refusals.since(order.tag, at)
 
-    def may_turn_up(self, at: datetime) -> bool:
-        """Whether a stop or exit was refused so lately that it may show in the book all the same."""
+    def may_turn_up(self, at: datetime) -> set[Tag]:
+        """Orders that were refused so lately that they may show in the book all the same."""
         return self._register.refusals.doubtful(at)
 
     def settle(self, turn: Turn, order: Order, update: OrderUpdate) -> None:
@@ -138,6 +140,13 @@ def _unsent(order: Order) -> str:
         return "\nThe entry is not made up for."
     left = "No stop of it rests." if order.purpose is Purpose.STOP else "The position is open still."
     return f"\n{left} It is tried again; if it cannot wait, close it in the broker's own app."
+
+
+def _later(order: Order) -> str:
+    """What follows when nothing was refused but the pace of requests."""
+    if order.purpose is not Purpose.STOP or order.trigger_price is None:
+        return ""
+    return f"\nThe stop is tried again; {watched_words(order.side, order.trigger_price)}"
 
 
 def _bare(order: Order) -> str:

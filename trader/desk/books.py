@@ -59,7 +59,8 @@ class Books:
         self._unseen = Unseen(state, answers)
         self._reads = 0
         self._next_read: datetime | None = None
-        self._unknown: set[Tag] = set()  # orders of unknown outcome, as of the last look
+        # As of the last look: of unknown outcome, or refused and perhaps taken all the same.
+        self._sought: Set[Tag] = frozenset()
         # Differences seen once: how large, and when. And those that the last reading proved.
         self._waiting: dict[Held, tuple[int, datetime]] = {}
         self._lasting: dict[Held, int] = {}
@@ -82,10 +83,14 @@ class Books:
         for order in list(self._state.working.values()):
             if order.state is OrderState.INTENT and turn.at - order.updated_at > ANSWER_WITHIN:
                 self._answers.outcome_unknown(turn, order.tag, "no answer from the broker")
-        unknown = {o.tag for o in self._state.working.values() if o.state is OrderState.UNKNOWN}
-        if not unknown <= self._unknown:  # what another one has waited already is nothing to it
-            self._reads, self._next_read = 0, None
-        self._unknown = unknown
+        refused = self._answers.may_turn_up(turn.at)
+        sought = {o.tag for o in self._state.working.values() if o.state is OrderState.UNKNOWN}
+        if self._state.config.live:
+            sought |= refused
+        if not sought <= self._sought:  # what another one has waited already is nothing to it
+            soon = turn.at + BACKOFF[0]
+            self._reads, self._next_read = 0, min(self._next_read or soon, soon)
+        self._sought = sought
         if not self._unsettled(turn.at):
             self._reads, self._next_read = 0, None
             self._look_in(turn)
@@ -101,10 +106,10 @@ class Books:
     def _unsettled(self, at: datetime) -> bool:
         if not self._state.reconciled or self._waiting or self._unread.failing:
             return True
-        if self._state.config.live and self._answers.may_turn_up(at):
+        if self._sought:
             return True  # two stops could both sell; what turns up is cancelled, or taken up
         for order in self._state.working.values():
-            if order.state is OrderState.UNKNOWN or self._answers.refused_since(order, self._asked_at):
+            if self._answers.refused_since(order, self._asked_at):
                 return True
             if order.state is OrderState.PENDING_CANCEL and order.purpose is Purpose.STOP:
                 return True  # the position has none before this one is known to be gone

@@ -231,8 +231,8 @@ class Desk:
                 self._updates.merge(turn, update)
             case OrderAcked(tag=tag, order_id=order_id):
                 self._answers.acked(turn, tag, order_id)
-            case OrderRefusedByBroker(tag=tag, reason=reason, sent=sent):
-                self._answers.refused(turn, tag, reason, sent=sent)
+            case OrderRefusedByBroker(tag=tag, reason=reason, sent=sent, too_many=too_many):
+                self._answers.refused(turn, tag, reason, sent=sent, too_many=too_many)
             case OrderOutcomeUnknown(tag=tag, reason=reason):
                 self._answers.outcome_unknown(turn, tag, reason)
             case ChangeAnswered(tag=tag, error=error, unknown=unknown, used_up=used_up):

@@ -96,12 +96,14 @@ class OrderAcked:
 
 @dataclass(frozen=True, slots=True)
 class OrderRefusedByBroker:
-    """The broker provably did not take the order; ``sent`` is False when it never heard of it."""
+    """The broker provably did not take the order; ``sent`` is False when it never heard of it, ``too_many``
+    says that it was refused for the pace or the number of requests, and nothing was said about the order."""
 
     at: datetime
     tag: Tag
     reason: str
     sent: bool = True
+    too_many: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,10 +87,10 @@ class Exits:
         or cancelled by somebody: it is placed again, a few times, on the next clock tick."""
         if order.purpose is Purpose.STOP:
             slot = slot_of(order)
-            if order.state is OrderState.REJECTED:
-                self._stops.refused(slot)
-            elif order.state is OrderState.NOT_PLACED:
+            if order.state is OrderState.NOT_PLACED or self._sending.too_many(order):
                 self._stops.unsent(turn, slot)
+            elif order.state is OrderState.REJECTED:
+                self._stops.refused(slot)
         self._stops.ended(turn, order)
 
     def protected(self, slot: Slot) -> bool:

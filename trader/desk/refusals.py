@@ -1,6 +1,8 @@
 """Changes and cancels that the broker refused: the same again is asked for ever less often.
 
 Asked for every second they would use up the minute's requests, which exits need.
+
+And orders that it refused when they were placed, which may have been taken all the same.
 """
 
 from __future__ import annotations
@@ -38,16 +40,24 @@ class Refusals:
     def __init__(self) -> None:
         self._asked: dict[Tag, Asked] = {}  # the newest request about each order
         self._refused: dict[Tag, _Refused] = {}
-        self._placements: dict[Tag, datetime] = {}  # of stops and exits, refused: when
+        self._placements: dict[Tag, datetime] = {}  # refused, and not seen since: when
+        self._too_many: set[Tag] = set()  # those of them that were refused for the pace of requests
 
-    def placement(self, tag: Tag, at: datetime) -> None:
+    def placement(self, tag: Tag, at: datetime, *, too_many: bool) -> None:
         self._placements[tag] = at
+        if too_many:
+            self._too_many.add(tag)
 
-    def doubtful(self, at: datetime) -> bool:
-        """Whether a placement was refused so lately that it may turn up in the book all the same."""
+    def too_many(self, tag: Tag) -> bool:
+        """Whether its placing was refused for the pace of requests, which says nothing about the order."""
+        return tag in self._too_many
+
+    def doubtful(self, at: datetime) -> set[Tag]:
+        """What was refused so lately that it may turn up in the book all the same."""
         for tag in [tag for tag, since in self._placements.items() if at - since >= TURNS_UP_WITHIN]:
             del self._placements[tag]
-        return bool(self._placements)
+            self._too_many.discard(tag)
+        return set(self._placements)
 
     def hold(self, tag: Tag, asked: Asked, at: datetime) -> bool:
         """Whether just this was refused a moment ago."""
@@ -70,6 +80,8 @@ class Refusals:
     def moved(self, tag: Tag) -> None:
         """The broker told something new of the order: what it refused before, it may take now."""
         self._refused.pop(tag, None)
+        self._placements.pop(tag, None)
+        self._too_many.discard(tag)
 
     def forget(self, tag: Tag) -> None:
         self._refused.pop(tag, None)

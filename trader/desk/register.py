@@ -58,14 +58,15 @@ class Register:
         turn.write(after)
         turn.write(_event(tag, sequence, turn.at, before.state if before else None, after.state, detail))
 
-    def ended(self, turn: Turn, order: Order) -> None:
+    def ended(self, turn: Turn, order: Order, follows: str = "") -> None:
+        """``follows`` is told with a rejection."""
         if order.state is OrderState.REJECTED:
             turn.alert(
                 f"rejected:{order.tag}",
                 Priority.CRITICAL,
                 "order",
                 f"Rejected by the broker: {machine.describe(order)}",
-                order.message + also_left(self.beside(order)),
+                order.message + follows + also_left(self.beside(order)),
             )
         self.on_end(turn, order)
 

@@ -162,6 +162,10 @@ class Sending:
         """Whether the broker has taken the cancel of this order; that it is gone is told later, or never."""
         return order.state is OrderState.PENDING_CANCEL and order.tag in self._register.cancels_taken
 
+    def too_many(self, order: Order) -> bool:
+        """Whether the broker refused it for the pace of requests, which says nothing about the order."""
+        return self._register.refusals.too_many(order.tag)
+
     def withdraw(self, turn: Turn, order: Order, why: str, fate: Purpose | None) -> None:
         """Cancel an entry for good: as soon as it can be, and what it fills before that is left again with
         the purpose ``fate``, or kept when that is None."""

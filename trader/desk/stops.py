@@ -47,8 +47,8 @@ class Stops:
         self._failures[slot] = self._failures.get(slot, 0) + 1
 
     def unsent(self, turn: Turn, slot: Slot) -> None:
-        """A stop never reached the broker: it is placed again after ever longer pauses, and nothing is closed
-        for it."""
+        """A stop never reached the broker, or came too soon after other requests: it is placed again after
+        ever longer pauses, and nothing is closed for it but what is past its price."""
         tries = self._unsent.get(slot, (0, turn.at))[0]
         self._unsent[slot] = tries + 1, turn.at + PAUSES[min(tries, len(PAUSES) - 1)]
 
@@ -81,13 +81,23 @@ class Stops:
             return  # the exchange cancels stops when continuous trading ends (india.md 6)
         if self._overnight.blocks(turn, slot):
             return  # the night's stop goes first, or both could sell
-        order = resting_exit(self._state, slot)
+        order = resting_exit(self._state, slot) or self._turned_up(turn, slot, plan, position)
         if order is not None and order.order_id is not None:
             self._unsent.pop(slot, None)
         if order is None:
             self._place_stop(turn, slot, plan, position)
         elif order.purpose is Purpose.STOP:
             self._adjust_stop(turn, slot, order, plan.stop, position)
+
+    def _turned_up(self, turn: Turn, slot: Slot, plan: ExitPlan, position: Position) -> Order | None:
+        """A stop that was given up for lost, or refused, and rests all the same: while no newer one does, it
+        protects as well as another one would."""
+        for order in self._state.working_in(slot):
+            ours = order.purpose is Purpose.STOP and order.side is closing_side(position)
+            if ours and order.order_id is not None and order.state is not OrderState.PENDING_CANCEL:
+                keep_plan(self._state, turn, replaced(plan, stop_tag=order.tag))
+                return order
+        return None
 
     def _adjust_stop(
         self, turn: Turn, slot: Slot, order: Order, trigger: Decimal, position: Position

@@ -7,6 +7,7 @@ MunimError
 ├── BrokerError
 │   ├── OrderRefused        the broker provably did not take it: the order is REJECTED
 │   │   ├── OrderNotSent    it never left this machine, the broker knows nothing: NOT_PLACED
+│   │   ├── TooManyRequests too soon after others, no word on the order itself: a stop is tried again
 │   │   ├── ChangesUsedUp   the order takes no more changes: it is cancelled and placed anew
 │   │   └── OrdersBarred    the same, and it would refuse any other: the desk halts
 │   ├── OutcomeUnknown      nobody knows: the order is UNKNOWN and is never sent again
@@ -76,6 +77,10 @@ class OrderRefused(BrokerError):
 
 class OrderNotSent(OrderRefused):
     """Refused on this side of the wire: the text says by whom and why, and is not the broker's."""
+
+
+class TooManyRequests(OrderRefused):
+    """Refused for the pace or the number of requests: the same order a little later may be taken."""
 
 
 class OrdersBarred(OrderRefused):

@@ -63,6 +63,7 @@ from trader.domain.errors import (
     OrderNotSent,
     OrderRefused,
     OrdersBarred,
+    TooManyRequests,
 )
 from trader.domain.gtt import GttId
 from trader.domain.order import Approved, ApprovedGtt, OrderUpdate
@@ -248,8 +249,8 @@ class DeskService:
         try:
             order_id = await self._broker.place(approved)
         except OrderRefused as e:
-            sent = not isinstance(e, OrderNotSent)
-            event = OrderRefusedByBroker(self._clock.now(), tag, str(e), sent=sent)
+            sent, too_many = not isinstance(e, OrderNotSent), isinstance(e, TooManyRequests)
+            event = OrderRefusedByBroker(self._clock.now(), tag, str(e), sent=sent, too_many=too_many)
             self._halt_if_barred(e)
         except BaseException as e:
             self.put(OrderOutcomeUnknown(self._clock.now(), tag, _sentence(e)))

@@ -22,6 +22,7 @@ from trader.domain.errors import (
     OrderRefused,
     OrdersBarred,
     OutcomeUnknown,
+    TooManyRequests,
 )
 
 _SHOWN = 200  # characters of a foreign answer that are worth repeating
@@ -42,11 +43,16 @@ class Answer(Exception):
         return self.error_type == "TokenException"
 
     @property
+    def too_many(self) -> bool:
+        """Refused for the pace or the number of requests, if it is refused (``definite``)."""
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS or bool(_TOO_MANY.search(self.words))
+
+    @property
     def definite(self) -> bool:
         """Proves that nothing was accepted."""
         if not self.error_type or _TIMED_OUT.search(self.words):
             return False
-        if self.status == HTTPStatus.TOO_MANY_REQUESTS or _TOO_MANY.search(self.words):
+        if self.too_many:
             return True
         client_error = 400 <= self.status < 500 and self.status != HTTPStatus.REQUEST_TIMEOUT
         return client_error and self.error_type not in _COMMUNICATION
@@ -70,6 +76,10 @@ class NotLoggedIn(OrderNotSent, LoginNeeded):
 
 class RefusedAtTheDoor(OrderRefused):
     """Not accepted, as far as the status says; the book is to be looked at once (faults.md 8 and 10)."""
+
+
+class TooManyAtTheDoor(RefusedAtTheDoor, TooManyRequests):
+    """Not accepted, because it came too soon after others, or too many came before it."""
 
 
 class BarredAtTheDoor(RefusedAtTheDoor, OrdersBarred):
@@ -107,7 +117,9 @@ def order_fault(error: Exception) -> BrokerError:
             return RefusedForLogin(error.words)
         if error.definite and error.error_type == "PermissionException":
             return BarredAtTheDoor(error.words)
-        if error.definite and error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
+        if error.definite and error.too_many:
+            return TooManyAtTheDoor(error.words)
+        if error.definite and error.status == HTTPStatus.FORBIDDEN:
             return RefusedAtTheDoor(error.words)
         if error.definite:
             return OrderRefused(error.words)

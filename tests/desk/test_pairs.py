@@ -10,10 +10,10 @@ from broker_book import Reply
 from world import CATALOGUE, LOT, REL, SECOND, TCS, DeskWorld, market
 from world import instruments as listed
 
-from trader.desk.commands import StartStrategy
+from trader.desk.commands import StartStrategy, StopStrategy
 from trader.desk.desk import Desk
 from trader.desk.effects import Effect, LoadHistory
-from trader.desk.events import BarClosed, HistoryLoaded
+from trader.desk.events import BarClosed, HistoryLoaded, HouseFault
 from trader.desk.limits import RiskLimits
 from trader.desk.orders import describe
 from trader.desk.state import DeskConfig
@@ -366,3 +366,24 @@ def test_a_restart_leaves_whole_pairs_alone(world):
     world.moves_on()
     world.clock(5)
     assert held(world) == whole
+
+
+@pytest.mark.parametrize("ends", ["halted", "stopped"])
+def test_a_leg_left_alone_when_desk_or_strategy_ended_stays_after_a_restart_too(world, ends):
+    world.start("couple", "RELIANCE", "TCS")
+    world.broker.replies.extend([Reply.OK, Reply.LOST])  # nobody knows of the second, and it never was there
+    world.decides()
+    world.moves_on()
+    if ends == "halted":
+        world.handle(HouseFault(world.now, "exchange_failed", "the disk is full"))
+    else:
+        world.command(StopStrategy(PAIR, close=False))
+    world.clock(130)
+    assert world.told("Not placed: SELL")
+    alone = held(world)
+    assert alone[0] > 0 == alone[1]
+    world.restart()
+    world.moves_on()
+    world.clock(5)
+    assert held(world) == alone
+    assert not world.told("taken out again")

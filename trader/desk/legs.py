@@ -122,8 +122,8 @@ class Legs:
                 self.ended(turn, order)
 
     def _over_before(self, order: Order) -> bool:
-        """Whether the desk was halted, or the strategy stopped, before the order ended: what stood then stays.
-        That it was taken back is not in the ledger."""
+        """Whether the desk was halted, or the strategy stopped, before the order ended: what stood then
+        stays. That it was taken back is not in the ledger."""
         latch, running = self._state.latch, self._state.instances.get(order.owner)
         if self._state.halted and latch.since <= order.updated_at:
             return True

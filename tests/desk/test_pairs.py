@@ -387,3 +387,44 @@ def test_a_leg_left_alone_when_desk_or_strategy_ended_stays_after_a_restart_too(
     world.clock(5)
     assert held(world) == alone
     assert not world.told("taken out again")
+
+
+def leaves_one_leg_behind(world: PairWorld) -> tuple[int, int]:
+    """Both are asked to leave; the exit of the second is refused for a while."""
+    world.start("couple", "RELIANCE", "TCS")
+    world.decides()
+    world.moves_on()
+    entered = held(world)
+    world.broker.change_replies.extend([Reply.OK] + [Reply.REFUSED] * 3)
+    world.closes(REL, 50, LEAVE)
+    world.closes(TCS, 50)
+    world.moves_on()
+    assert held(world) == (0, entered[1])
+    return entered
+
+
+def test_a_leg_still_on_its_way_out_is_waited_for_and_both_enter_anew(world):
+    entered = leaves_one_leg_behind(world)
+    world.closes(REL, 51, BUY)
+    world.closes(TCS, 51)
+    assert held(world) == (0, entered[1])
+    assert world.working(Purpose.ENTRY) == []
+    for _ in range(10):
+        world.moves_on()
+    assert [r.key for r in world.submits(Purpose.ENTRY)] == [REL, TCS, REL, TCS]
+    assert [t.key for t in world.trades()] == [REL, TCS]
+    assert held(world) == pytest.approx(entered, rel=0.02)
+
+
+def test_a_leg_that_is_not_out_within_a_bar_leaves_the_decision_undone(world):
+    leaves_one_leg_behind(world)
+    world.broker.change_replies.extend([Reply.REFUSED] * 100)
+    world.closes(REL, 51, BUY)
+    world.closes(TCS, 51)
+    world.now = world.calendar.session(world.now.date()).opens_at + 53 * Interval.M1.length
+    world.moves_on()
+    world.broker.change_replies.clear()
+    for _ in range(60):
+        world.moves_on()
+    assert held(world) == (0, 0)
+    assert [r.key for r in world.submits(Purpose.ENTRY)] == [REL, TCS]

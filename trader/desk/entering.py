@@ -48,15 +48,7 @@ class Entering:
         running.deferred.pop(key, None)
         slot = running.slot(key)
         held = self._state.portfolio.position(slot).quantity
-        wanted = rules.wanted_side(
-            held,
-            signal.enter_long,
-            signal.exit_long,
-            signal.enter_short,
-            signal.exit_short,
-            running.options.longs,
-            running.options.shorts,
-        )
+        wanted = self._wanted(running, signal, held)
         # While a position is held wanted_side answers with the signed quantity when nothing changes.
         if wanted * held > 0:
             return None
@@ -73,6 +65,26 @@ class Entering:
             ):
                 self._sending.withdraw(turn, order, "the signal has changed", Purpose.EXIT)
         return _side(wanted) if wanted and not entering else None
+
+    def returns(self, running: Running, key: InstrumentKey, signal: Signal) -> Side | None:
+        """The side of a position that is on its way out and that the signal asks for all the same."""
+        slot = running.slot(key)
+        held = self._state.portfolio.position(slot).quantity
+        asked = signal.enter_long if held > 0 else signal.enter_short
+        if held and asked and self._exits.leaving(slot) and self._wanted(running, signal, held) * held > 0:
+            return _side(held)
+        return None
+
+    def _wanted(self, running: Running, signal: Signal, held: int) -> int:
+        return rules.wanted_side(
+            held,
+            signal.enter_long,
+            signal.exit_long,
+            signal.enter_short,
+            signal.exit_short,
+            running.options.longs,
+            running.options.shorts,
+        )
 
     def on_flat(self, turn: Turn, running: Running, key: InstrumentKey) -> None:
         """A position is closed: an entry may have waited for this."""

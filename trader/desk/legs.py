@@ -35,8 +35,17 @@ class Legs:
         for key in [key for key in running.reversals if not self._held(running, key)]:
             del running.reversals[key]
 
-    def wait(self, running: Running, entries: Mapping[InstrumentKey, Side], until: datetime) -> bool:
-        """Whether a leg is on its way from one side to the other: then these enter with it."""
+    def wait(
+        self,
+        running: Running,
+        entries: Mapping[InstrumentKey, Side],
+        leaving: Mapping[InstrumentKey, Side],
+        until: datetime,
+    ) -> bool:
+        """Whether a leg is to be flat before it enters: then these enter with it. ``leaving``: legs on their
+        way out that the decision asks for; counted as held, they would leave the others alone."""
+        if entries or running.reversals:
+            running.reversals.update({key: WaitingEntry(side, until) for key, side in leaving.items()})
         if not running.reversals:
             return False
         running.reversals.update({key: WaitingEntry(side, until) for key, side in entries.items()})

@@ -94,11 +94,15 @@ class Runner:
             return
         self.legs.forget(running)
         entries: dict[InstrumentKey, Side] = {}
+        leaving: dict[InstrumentKey, Side] = {}
         for key, signal in zip(running.instance.symbols, newest, strict=True):
             side = self._entering.go(turn, running, key, signal, until)
             if side is not None:
                 entries[key] = side
-        if not self.legs.wait(running, entries, until):
+            back = self._entering.returns(running, key, signal)
+            if back is not None:
+                leaving[key] = back
+        if not self.legs.wait(running, entries, leaving, until):
             self.legs.enter(turn, running, entries, turn.at + DEFERRED_FOR)
 
     def on_ticks(self, turn: Turn, ticks: Sequence[Tick]) -> None:

@@ -23,8 +23,8 @@ _Made = TypeVar("_Made")
 
 @dataclass(frozen=True, slots=True)
 class WaitingEntry:
-    """An entry that waits: for the opposite position to be closed, for one bar at most, or for a second in
-    which the broker takes it."""
+    """An entry that waits: for a position to be closed, for one bar at most, or for a second in which
+    the broker takes it."""
 
     side: Side
     until: datetime

@@ -87,8 +87,9 @@ class Exits:
         or cancelled by somebody: it is placed again, a few times, on the next clock tick."""
         if order.purpose is Purpose.STOP:
             slot = slot_of(order)
-            if order.state is OrderState.NOT_PLACED or self._sending.too_many(order):
-                self._stops.unsent(turn, slot)
+            too_many = self._sending.too_many(order)
+            if order.state is OrderState.NOT_PLACED or too_many:
+                self._stops.unsent(turn, slot, too_many=too_many)
             elif order.state is OrderState.REJECTED:
                 self._stops.refused(slot)
         self._stops.ended(turn, order)

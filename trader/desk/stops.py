@@ -20,6 +20,7 @@ from trader.domain.values import replaced
 from trader.market import shaping
 
 STOP_ATTEMPTS = 3
+LOOKED_UP = 2  # the first of the pauses in which the book is read
 # Changes kept back for leaving: a stop that a trail had moved to the end could not be turned into an exit.
 RESERVED_CHANGES = 5
 # How long a stop that fired may look for a buyer inside its limit before it is sold at the market.
@@ -46,10 +47,12 @@ class Stops:
         """The broker rejected a stop; after a few the position is closed instead."""
         self._failures[slot] = self._failures.get(slot, 0) + 1
 
-    def unsent(self, turn: Turn, slot: Slot) -> None:
+    def unsent(self, turn: Turn, slot: Slot, *, too_many: bool) -> None:
         """A stop never reached the broker, or came too soon after other requests: it is placed again after
         ever longer pauses, and nothing is closed for it but what is past its price."""
         tries = self._unsent.get(slot, (0, turn.at))[0]
+        if too_many:  # the book is read first: it may have been taken all the same
+            tries = max(tries, LOOKED_UP)
         self._unsent[slot] = tries + 1, turn.at + PAUSES[min(tries, len(PAUSES) - 1)]
 
     def ended(self, turn: Turn, order: Order) -> None:

@@ -25,7 +25,7 @@ def test_a_live_desk_starts_disarmed() -> None:
     world.bar(BUY)
     world.clock(3)
     assert not world.submits()
-    assert world.told("[disarmed]")
+    assert world.denied("disarmed")
     assert not world.desk.view(world.now).armed
 
 

@@ -107,7 +107,7 @@ def test_an_unknown_order_blocks_entries_in_its_instrument_only() -> None:
     world.tick(1000.0)
     world.bar(BUY)
     world.bar(BUY, TCS)
-    assert world.told("[unresolved_order]")
+    assert world.denied("unresolved_order")
     assert [f.key for f in world.fills()] == [TCS]
 
 
@@ -327,7 +327,7 @@ def test_until_the_first_reading_nothing_is_entered_or_closed() -> None:
     world.bar(BUY, TCS)
     world.clock(30)
     assert len(world.submits()) == before
-    assert world.told("[book_unread]")
+    assert world.denied("book_unread")
     world.broker.readable = True
     world.clock(35)
     assert world.held() == 0

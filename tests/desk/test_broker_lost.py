@@ -29,7 +29,7 @@ def test_nothing_is_entered_closed_or_moved_before_the_book_was_read_again() -> 
     world.bar(LEAVE)
     world.clock(30)
     assert len(world.submits()) == before
-    assert world.told("[book_unread]")
+    assert world.denied("book_unread")
     assert world.held() > 0
     world.broker.readable = True
     world.handle(BrokerReached(world.now))

@@ -112,7 +112,7 @@ def test_a_lock_holds_every_strategy_out_of_its_instrument_and_of_no_other() -> 
     world = running()
     bought(world)
     assert not enters(world)
-    assert world.told("[locked]")
+    assert world.denied("locked")
     world.enter(1000.0)
     assert world.held() > 0
 

@@ -213,7 +213,7 @@ def test_a_streak_of_losses_makes_entries_wait() -> None:
     world.tick(1000.0)
     world.bar(BUY)
     assert world.held() == 0
-    assert world.told("[cooldown]")
+    assert world.denied("cooldown")
     world.clock(int(timedelta(minutes=30).total_seconds()))
     world.bar(BUY)
     assert world.held() == 100
@@ -226,7 +226,7 @@ def test_trades_are_counted_by_the_day_across_restarts() -> None:
     world.tick(1000.0)
     world.bar(BUY)
     assert world.held() == 0
-    assert world.told("[trades_per_day]")
+    assert world.denied("trades_per_day")
 
 
 def test_a_strategy_that_loops_is_held_to_the_rate() -> None:
@@ -237,7 +237,7 @@ def test_a_strategy_that_loops_is_held_to_the_rate() -> None:
         world.tick(1000.0, code=LEAVE)
     entries = [r for r in world.submits(Purpose.ENTRY) if r.at.minute == entries_minute(world)]
     assert 1 <= len(entries) <= 6
-    assert world.told("[rate_minute]")
+    assert world.denied("rate_minute")
 
 
 def entries_minute(world: DeskWorld) -> int:
@@ -286,7 +286,7 @@ def test_intraday_entries_end_before_the_square_off() -> None:
     world.tick(1000.0)
     world.bar(BUY)
     assert not [e for e in world.effects() if isinstance(e, Submit)]
-    assert world.told("[entries_over]")
+    assert world.denied("entries_over")
 
 
 def test_what_was_lost_before_today_is_not_todays_loss() -> None:
@@ -362,9 +362,9 @@ def test_a_reversal_waits_like_any_entry_when_its_own_loss_completes_the_streak(
     world.tick(997.0)
     world.bar(SHORT)
     world.clock(3)
-    assert world.told("1 losing trades in a row")
+    assert world.told("1 losing trade in a row")
     assert world.held() == 0
-    assert world.told("[cooldown]")
+    assert world.denied("cooldown")
 
 
 def test_a_reversal_whose_exit_reached_the_loss_limit_does_not_enter() -> None:

@@ -218,8 +218,9 @@ def test_when_the_gate_denies_one_leg_no_order_leaves_and_one_alert_says_why():
     assert world.state.counters == before
     (told,) = world.alerts("denied")
     assert told.title == "Denied: SELL 50 TCS MARKET (entry, couple)"
-    assert "1 positions are open; the limit is 1." in told.body
-    assert "RELIANCE is not entered either: one decision, all or none. [open_positions]" in told.body
+    assert "Positions open: 1; the limit is 1." in told.body
+    assert "RELIANCE is not entered either: one decision, all or none." in told.body
+    assert world.denied("open_positions")
 
 
 def test_after_a_denied_decision_the_desk_goes_on_as_if_nothing_had_been_asked():

@@ -36,7 +36,7 @@ from trader.desk.portfolio import Slot
 from trader.desk.state import DeskConfig, DeskState
 from trader.domain.instrument import Exchange, Instrument, InstrumentKey, OptionType, Segment
 from trader.domain.market import Bar, Interval, Tick
-from trader.domain.order import Order, OrderRequest, OrderUpdate, Owner, Product, Purpose
+from trader.domain.order import Order, OrderRequest, OrderState, OrderUpdate, Owner, Product, Purpose
 from trader.domain.position import Fill, Trade
 from trader.domain.records import Alert, Record
 from trader.domain.times import IST
@@ -329,6 +329,12 @@ class DeskWorld:
 
     def told(self, words: str) -> bool:
         return any(words in f"{a.title}\n{a.body}" for a in self.alerts())
+
+    def denied(self, code: str) -> bool:
+        """Whether the record has an order that the gate denied with this code."""
+        return any(
+            o.state is OrderState.DENIED and o.message.startswith(f"{code}: ") for o in self.written(Order)
+        )
 
     def fills(self) -> list[Fill]:
         return at_once(self.ledger.fills(limit=1_000_000))

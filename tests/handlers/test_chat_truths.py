@@ -196,8 +196,8 @@ def test_a_whole_table_loses_neither_names_nor_numbers(numbers: list[int], lengt
 
 def test_a_digest_keeps_each_ones_reason() -> None:
     bodies = (
-        "The market is closed. [session_closed]",
-        "The exchange takes at most 1755 units an order. [freeze]\nmore",
+        "The market is closed.",
+        "The exchange takes at most 1755 units an order.\nmore",
     )
     alerts = [
         Alert(f"denied:{n}", NOW, Priority.STRATEGY, "denied", f"Denied: BUY {n} TCS", body)

@@ -137,6 +137,10 @@ class LiveHouse:
         """The first alert with these words in its title or body."""
         return next((one for one in self.alerts(since) if words in f"{one.title}\n{one.body}"), None)
 
+    def denied(self, code: str) -> bool:
+        """Whether the record has an order that the gate denied with this code."""
+        return any(o.message.startswith(f"{code}: ") for o in self.orders(OrderState.DENIED))
+
     def times_told(self, words: str) -> int:
         return sum(words in f"{one.title}\n{one.body}" for one in self.alerts())
 

@@ -62,7 +62,7 @@ async def test_while_the_book_cannot_be_read_nothing_is_entered_and_the_owner_he
         await live.falls_back()
         await live.touches()
         assert len(live.entries()) == 1
-        assert live.told("[book_unread]")
+        assert live.denied("book_unread")
         assert live.sent("orders") <= 60, "asked with patience"
         live.kite.faults.clear()
         await live.hears("The broker can be read again", within=60)

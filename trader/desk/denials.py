@@ -24,7 +24,8 @@ class Denials:
         self._register = register
 
     def record(self, turn: Turn, request: OrderRequest, denial: Denied) -> None:
-        """Record and tell a denial, but one that repeats every second only once in a while."""
+        """Record and tell a denial, but one that repeats every second only once in a while. The code is for
+        the record; what is told is the sentence."""
         state = self._state
         if denial.code == "rate_second":
             return  # who wanted it asks again in the next second
@@ -43,5 +44,5 @@ class Denials:
             Priority.STRATEGY if request.purpose is Purpose.ENTRY else Priority.CRITICAL,
             "denied",
             f"Denied: {machine.describe(order)}",
-            f"{denial.sentence} [{denial.code}]",
+            denial.sentence,
         )

@@ -13,6 +13,7 @@ from trader.desk.portfolio import Slot
 from trader.desk.register import Register
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
+from trader.domain.counting import counted
 from trader.domain.instrument import InstrumentKey
 from trader.domain.money import ZERO, rupees
 from trader.domain.order import EXTERNAL, Product, Purpose
@@ -177,7 +178,7 @@ class Guard:
                 f"cooldown:{trade.trade_id}",
                 Priority.CRITICAL,
                 "breach",
-                f"{streak} losing trades in a row",
+                f"{counted(streak, 'losing trade')} in a row",
                 f"Entries wait until {until:%H:%M}.",
             )
             streak = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trader.desk.case import Case
 from trader.desk.limits import RISK_PER_TRADE_CEILING_PCT
+from trader.domain.counting import counted
 from trader.domain.money import ZERO, rupees
 from trader.domain.order import Denied
 
@@ -48,7 +49,7 @@ def open_positions(case: Case) -> Denied | None:
         return None
     return Denied(
         "open_positions",
-        f"{case.positions_open} positions are open; the limit is {case.limits.max_open_positions}.",
+        f"Positions open: {case.positions_open}; the limit is {case.limits.max_open_positions}.",
     )
 
 
@@ -57,7 +58,7 @@ def strategy_positions(case: Case) -> Denied | None:
         return None
     return Denied(
         "strategy_positions",
-        f"{case.request.owner} holds {case.owner_positions} positions;"
+        f"{case.request.owner} holds {counted(case.owner_positions, 'position')};"
         f" its limit is {case.owner_max_positions}.",
     )
 
@@ -105,7 +106,7 @@ def trades_per_day(case: Case) -> Denied | None:
         return None
     return Denied(
         "trades_per_day",
-        f"{case.counters.entries} trades were entered today; the limit is {case.limits.max_trades_per_day}.",
+        f"Trades entered today: {case.counters.entries}; the limit is {case.limits.max_trades_per_day}.",
     )
 
 
@@ -115,5 +116,5 @@ def cooldown(case: Case) -> Denied | None:
         return None
     return Denied(
         "cooldown",
-        f"{case.limits.loss_streak} losing trades in a row; entries wait until {until:%H:%M}.",
+        f"{counted(case.limits.loss_streak, 'losing trade')} in a row; entries wait until {until:%H:%M}.",
     )

@@ -42,5 +42,5 @@ def _pace(pace: OrderPace, second: int, minute: int, day: int) -> Denied | None:
         ("rate_day", "today", pace.in_day, day),
     ):
         if count >= limit:
-            return Denied(code, f"{count} orders were sent {label}; the limit is {limit}.")
+            return Denied(code, f"Orders sent {label}: {count}; the limit is {limit}.")
     return None

@@ -66,6 +66,6 @@ def duplicate_signal(case: Case) -> Denied | None:
         ):
             return Denied(
                 "duplicate_signal",
-                f"The same entry was made {span_text(case.at - earlier.at)} ago ({earlier.tag}).",
+                f"The same entry was made {span_text(case.at - earlier.at)} ago.",
             )
     return None

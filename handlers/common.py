@@ -44,6 +44,12 @@ def instance_called(view: DeskView, name: str) -> InstanceView:
     raise UnknownName("started strategy", name, [i.instance.name for i in view.instances])
 
 
+def being_started(desk: DeskPort, name: str) -> bool:
+    """Whether a start by this name is asked for, and nothing of that name runs yet."""
+    alive = {i.instance.name.casefold() for i in desk.view().instances if i.instance.status.alive}
+    return name.casefold() in desk.starting() and name.casefold() not in alive
+
+
 async def tell(desk: DeskPort, call: Call, command: Command) -> Reply:
     """Have the desk act on the command, and answer with what it says."""
     return told(await desk.ask(command, source_id=call.source_id, actor=call.actor))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from handlers.common import instance_called, money_tag, tell
+from handlers.common import being_started, instance_called, money_tag, tell
 from handlers.message import Button, Line, Reply, Style, say
 from handlers.registry import Call, Danger, command
 from handlers.render.figures import ago, moment
 from handlers.typed import no_more
 from trader.desk.commands import Kill, Pause, Resume
+from trader.domain.order import Owner
 from trader.domain.records import DeskMode, Latch
 from trader.service.port import DeskPort
 
@@ -46,6 +47,8 @@ async def pause(desk: DeskPort, call: Call) -> Reply:
     if not call.args:
         return await tell(desk, call, Pause())
     no_more(call.args[1:], "/pause [strategy]")
+    if being_started(desk, call.args[0]):
+        return await tell(desk, call, Pause(Owner(call.args[0].casefold())))
     return await tell(desk, call, Pause(instance_called(desk.view(), call.args[0]).instance.name))
 
 

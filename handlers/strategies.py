@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from handlers.common import instance_called, money_tag, tell
+from collections.abc import Sequence
+
+from handlers.common import being_started, instance_called, money_tag, tell
 from handlers.message import Button, Line, Pre, Reply, Style, say
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.figures import price
@@ -61,12 +63,15 @@ def _details(item: InstanceView) -> list[str]:
 async def stop_strategy(desk: DeskPort, call: Call) -> Reply:
     view = desk.view()
     if not call.args:
-        return _which([i for i in view.instances if i.instance.status is not InstanceStatus.STOPPED])
+        running = [i for i in view.instances if i.instance.status is not InstanceStatus.STOPPED]
+        return _which(running, [name for name in desk.starting() if being_started(desk, name)])
     no_more(call.args[2:], STOP_USAGE)
-    found = instance_called(view, call.args[0])
     word = call.args[1].casefold() if len(call.args) > 1 else ""
     if word not in ("", "close", "keep"):
         raise InvalidInput(f"Expected close or keep, was {one_line(word, 40)!r}. Usage: {STOP_USAGE}")
+    if being_started(desk, call.args[0]):  # nothing of it can be open
+        return await tell(desk, call, StopStrategy(call.args[0].casefold(), close=word == "close"))
+    found = instance_called(view, call.args[0])
     name = found.instance.name
     if call.stale and word != "keep":
         # Late: no new entries from it at once, but what is open is not sold on an old word.
@@ -77,10 +82,11 @@ async def stop_strategy(desk: DeskPort, call: Call) -> Reply:
     return _close_or_keep(found)
 
 
-def _which(running: list[InstanceView]) -> Reply:
-    if not running:
+def _which(running: list[InstanceView], starting: Sequence[str]) -> Reply:
+    names = list(dict.fromkeys([*(i.instance.name for i in running), *starting]))
+    if not names:
         return say("No strategy is started.")
-    buttons = tuple((Button(i.instance.name, f"/stop_strategy {i.instance.name}"),) for i in running)
+    buttons = tuple((Button(name, f"/stop_strategy {name}"),) for name in names)
     return Reply((Line("Stop which one?", bold=True),), buttons)
 
 

@@ -382,6 +382,9 @@ class FakeDesk:
         latch = Latch(DeskMode.HALTED, code, reason, self.now(), "owner 4711")
         self.the_view = replace(self.the_view, latch=latch)
 
+    def starting(self) -> Sequence[str]:
+        return []
+
     async def fills(self, day: date | None = None, limit: int = 1000) -> list[Fill]:
         return []
 

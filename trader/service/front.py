@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from trader.broker.port import Broker
-from trader.desk.commands import Arm, Command, Disarm, StartStrategy
+from trader.desk.commands import Arm, Command, Disarm, Pause, StartStrategy, StopStrategy
 from trader.desk.costs import executed_of
 from trader.desk.desk import Desk
 from trader.desk.effects import Answer
@@ -33,6 +33,7 @@ from trader.ports.clock import Clock
 from trader.ports.store import Store
 from trader.service.codes import OneTimeCodes
 from trader.service.desk_service import DeskService
+from trader.service.last_word import LastWord
 from trader.service.port import About, AccountPort
 from trader.service.proving import Proving, without_check
 from trader.service.pump import Pump
@@ -41,6 +42,8 @@ from trader.strategy.catalogue import Catalogue
 from trader.strategy.info import StrategyInfo, strategy_info
 
 _GLUED = re.compile(r"([A-Z&-]+)\s*([0-9]+(?:\.[0-9]+)?)\s*(CE|PE)")  # NIFTY25900CE
+_LIVE = "live"
+NOT_STARTED = "{} was still being checked: it is not started."
 ALL_ORDERS = 1_000_000  # of a day; the broker takes 5,000
 
 
@@ -85,7 +88,8 @@ class DeskFront:
         self._account = account
         self._studies = studies
         self._told = 0
-        self._disarmed = 0  # how often it was asked for
+        self._starting = LastWord()  # by strategy
+        self._arming = LastWord()
 
     def about(self) -> About:
         return self._about
@@ -139,16 +143,47 @@ class DeskFront:
         return dict(configured.settings)
 
     async def ask(self, command: Command, *, source_id: str, actor: str) -> Answer:
-        self._disarmed += isinstance(command, Disarm)
-        if not isinstance(command, StartStrategy):
-            return await self._service.ask(command, source_id=source_id, actor=actor)
-        proof = await self._proving.prove(command)
-        if proof.refused:
-            return Answer(source_id, False, proof.text)
-        answer = await self._service.ask(proof.command, source_id=source_id, actor=actor)
+        match command:
+            case StartStrategy():
+                return await self._start(command, source_id=source_id, actor=actor)
+            case Disarm():
+                self._arming.overtake(_LIVE, "/paper")
+            case StopStrategy(name=name) if self._taken_back(name, "/stop_strategy"):
+                # One of this name that was stopped before may have left positions, which are to be closed.
+                if not (command.close and self._holds(name)):
+                    return Answer(source_id, True, NOT_STARTED.format(name))
+            case Pause(name=str(name)) if self._taken_back(name, "/pause"):
+                return Answer(source_id, True, NOT_STARTED.format(name))
+        return await self._service.ask(command, source_id=source_id, actor=actor)
+
+    async def _start(self, command: StartStrategy, *, source_id: str, actor: str) -> Answer:
+        with self._starting.pending(command.strategy.strip().casefold()) as start:
+            proof = await self._proving.prove(command)
+            if proof.refused:
+                return Answer(source_id, False, proof.text)
+            if start.overtaken:
+                text = (
+                    f"{command.strategy} is not started: {start.overtaken} came while it was being checked."
+                )
+                return Answer(source_id, False, text)
+            start.told = True
+            answer = await self._service.ask(proof.command, source_id=source_id, actor=actor)
         if answer.ok and proof.text:
             return replace(answer, text=f"{answer.text}\n{proof.text}")
         return answer
+
+    def _taken_back(self, name: str, by: str) -> bool:
+        """Starts of this name that are still being checked, unless one that runs is meant. Whether there were
+        any."""
+        if any(i.instance.name == name and i.instance.status.alive for i in self.view().instances):
+            return False
+        return self._starting.overtake(name, by) > 0
+
+    def _holds(self, name: str) -> bool:
+        return any(i.instance.name == name and i.open_positions for i in self.view().instances)
+
+    def starting(self) -> Sequence[str]:
+        return list(self._starting)
 
     async def fills(self, day: date | None = None, limit: int = 1000) -> list[Fill]:
         return await self._store.fills(day, limit)
@@ -187,16 +222,18 @@ class DeskFront:
 
     async def arm(self, code: str, *, source_id: str, actor: str) -> Answer:
         """The preflight first: a code is good once, and would be wasted on a desk that is not ready."""
-        disarmed = self._disarmed
-        lines = await self.account().preflight()
+        with self._arming.pending(_LIVE) as arming:
+            lines = await self.account().preflight()
         wrong = [line for line in lines if not line.ok]
         if wrong:
             faults = "\n".join(f"✗ {line.label}: {line.detail}" for line in wrong)
             return Answer(source_id, False, f"Not armed.\n{faults}")
         if self._codes is None:
             raise InvalidInput("OWNER_TOTP_SECRET is not set: without one-time codes a desk cannot be armed.")
-        if self._disarmed != disarmed:  # checking takes seconds, in which another command is not kept waiting
-            return Answer(source_id, False, "Not armed: /paper came while this was being checked.")
+        if arming.overtaken:
+            return Answer(
+                source_id, False, f"Not armed: {arming.overtaken} came while this was being checked."
+            )
         self._codes.check(code)
         return await self.ask(Arm(), source_id=source_id, actor=actor)
 

@@ -1,0 +1,45 @@
+"""The last word counts. What must be looked into before the desk is told of it takes seconds, in which no
+other command is kept waiting: one that takes it back is carried out at once, and ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """``what`` is being looked into. ``overtaken`` is the command that took it back, as it is typed."""
+
+    what: str
+    overtaken: str = ""
+    told: bool = False  # the desk has it by now: what comes later is behind it in the desk's own queue
+
+
+class LastWord:
+    def __init__(self) -> None:
+        self._pending: list[Pending] = []
+
+    @contextmanager
+    def pending(self, what: str) -> Iterator[Pending]:
+        """While it lasts it can be overtaken. Whoever looks into it asks for that before telling the desk,
+        and sets ``told`` without waiting for anything in between."""
+        one = Pending(what)
+        self._pending.append(one)
+        try:
+            yield one
+        finally:
+            self._pending.remove(one)
+
+    def overtake(self, what: str, by: str) -> int:
+        """Take back whatever of this the desk has not been told of; how many that were."""
+        found = [one for one in self._pending if one.what == what and not one.told]
+        for one in found:
+            one.overtaken = one.overtaken or by
+        return len(found)
+
+    def __iter__(self) -> Iterator[str]:
+        """What is pending and was not taken back, oldest first."""
+        found: Sequence[str] = [one.what for one in self._pending if not one.overtaken]
+        return iter(dict.fromkeys(found))

@@ -1,7 +1,8 @@
 """The one door into the desk: who, how late, how often, what for, and a line in the audit before and after.
 
 Every transport hands in what it received and shows what comes back. There is no lock: a slow command delays
-nobody, and the desk's own queue puts what changes state in order.
+nobody, and the desk's own queue puts what changes state in order. What reduces risk overtakes, and ends, what
+the same person sent just before and the ledger has not noted yet.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from handlers.render.text import one_line
 from handlers.troubles import EXPECTED, answer_to, where
 from handlers.typed import MESSAGE_LENGTH, Typed, typed
 from trader.domain.records import AuditEntry
+from trader.service.last_word import LastWord, Pending
 from trader.service.port import DeskPort
 
 log = logging.getLogger(__name__)
 
 EXPIRED = "This button has expired; send the command again."
+OVERTAKEN = "/{} was not run: {} came right behind it. Send it again if you still want it."
 OLD = "That button is old, so it did nothing. This is how things stand now:"
 MISPLACED = "That holds a login's token, which is nothing for /{}: send it alone, or behind /login."
 A_BUTTON = "(a button)"
@@ -41,6 +44,7 @@ class _Asked:
     """An admitted message: who sent it in which role, and the text to act on (a press: its command)."""
 
     incoming: Incoming
+    word: Pending
     role: Role
     text: str
     typed: Typed
@@ -87,6 +91,7 @@ class Dispatcher:
         self._answer_within = answer_within
         self._nonces = Nonces(monotonic)
         self._in_flight: set[str] = set()
+        self._sent = LastWord()  # by person, what has not reached its handler
         self.strangers = Strangers(tell_owner, monotonic)
 
     def allows(self, incoming: Incoming) -> bool:
@@ -109,7 +114,8 @@ class Dispatcher:
             return None
         self._in_flight.add(incoming.source_id)
         try:
-            reply = await self._answered_once(incoming, role)
+            with self._sent.pending(str(incoming.user_id)) as word:
+                reply = await self._answered_once(incoming, role, word)
         finally:
             self._in_flight.discard(incoming.source_id)
         if reply is None:
@@ -148,7 +154,7 @@ class Dispatcher:
 
     # -- one message --------------------------------------------------------------------------------
 
-    async def _answered_once(self, incoming: Incoming, role: Role) -> Reply | None:
+    async def _answered_once(self, incoming: Incoming, role: Role, word: Pending) -> Reply | None:
         before = await self._audited(incoming.source_id)
         if before is not None and before.outcome:
             return None  # a repeated delivery; it has its answer
@@ -157,10 +163,10 @@ class Dispatcher:
             button = self._nonces.take(incoming.text, user_id=incoming.user_id, chat_id=incoming.chat_id)
             text, old = (button.command, False) if button else (self._look(incoming.text), True)
             if not text:
-                return await self._expired(incoming, role)
+                return await self._expired(incoming, role, word)
         words = typed(text)
         found = self._registry.find(words.name)
-        return await self._judged(_Asked(incoming, role, text, words, found, before is not None, old))
+        return await self._judged(_Asked(incoming, word, role, text, words, found, before is not None, old))
 
     def _look(self, pressed: str) -> str:
         """What an old button shows instead of acting. Anybody can make up what a button carries: nothing that
@@ -197,8 +203,13 @@ class Dispatcher:
 
     async def _run(self, asked: _Asked, found: Command, *, stale: bool) -> Reply:
         incoming = asked.incoming
+        if found.danger is Danger.REDUCES_RISK:
+            self._sent.overtake(asked.word.what, f"/{found.name}", before=asked.word)
         if not await self._audit(asked, "accepted") and found.danger is Danger.ADDS_RISK:
             return say(f"The ledger did not take the record of this, so /{found.name} was not run.")
+        if found.danger is Danger.ADDS_RISK and asked.word.overtaken:
+            return await self._refused(asked, "overtaken", OVERTAKEN.format(found.name, asked.word.overtaken))
+        asked.word.told = True
         call = Call(
             args=asked.typed.args,
             raw=asked.typed.raw,
@@ -241,8 +252,8 @@ class Dispatcher:
         await self._audit(asked, verdict, sentence)
         return say(sentence)
 
-    async def _expired(self, incoming: Incoming, role: Role) -> Reply:
-        asked = _Asked(incoming, role, A_BUTTON, Typed("", "", ()), None, False)
+    async def _expired(self, incoming: Incoming, role: Role, word: Pending) -> Reply:
+        asked = _Asked(incoming, word, role, A_BUTTON, Typed("", "", ()), None, False)
         return await self._refused(asked, "expired", EXPIRED)
 
     def _unknown(self, asked: _Asked) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 from chat_room import BOOTED, OWNER, STRANGER, VIEWER, WALL, Room, seen
+from fake_desk import FakeDesk
 
 from handlers.dispatch import EXPIRED
 from handlers.message import Incoming, Kind, Reply, say
@@ -15,6 +16,7 @@ from handlers.policy import Policy
 from handlers.registry import Call, Command, Danger, Registry, Role, command
 from trader.desk.commands import Kill, Pause, StartStrategy, StopStrategy
 from trader.domain.errors import CommitFailed, InvalidInput
+from trader.domain.records import AuditEntry
 from trader.service.port import DeskPort
 
 START = "/start_strategy ema_crossover RELIANCE 1m"
@@ -527,3 +529,59 @@ async def test_a_cancelled_command_may_be_delivered_again(room: Room) -> None:
         await task
     room.desk.hold = None
     assert await room.dispatcher(incoming) is not None
+
+
+# -- the last word -------------------------------------------------------------------------------------
+
+
+@dataclass
+class SlowLedger(FakeDesk):
+    """One that takes its time to look up the first thing it is asked about."""
+
+    looked_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def audited(self, source_id: str) -> AuditEntry | None:
+        if source_id == "tg:1":
+            await self.looked_up.wait()
+        return await super().audited(source_id)
+
+
+@pytest.mark.parametrize("brake", ["/stop_strategy ema_crossover keep", "/pause", "/kill", "/paper"])
+async def test_a_start_the_ledger_has_not_noted_yet_is_not_run_behind_a_later_brake(brake: str) -> None:
+    desk = SlowLedger()
+    room = Room(desk)
+    start = asyncio.create_task(room.typed(START))
+    await asyncio.sleep(0)
+    await room.typed(brake)
+    assert len(desk.asked) == 1, "the brake waited for nothing"
+    desk.looked_up.set()
+    name = brake.split()[0]
+    said = await start or ""
+    assert (
+        said
+        == f"/start_strategy was not run: {name} came right behind it. Send it again if you still want it."
+    )
+    assert not any(isinstance(command, StartStrategy) for command, _, _ in desk.asked)
+    assert desk.audits[-1].verdict == "overtaken"
+    assert "Started" in (await room.typed(START) or "")
+
+
+async def test_what_looks_or_comes_before_or_is_somebody_elses_overtakes_nothing() -> None:
+    desk = SlowLedger()
+    room = Room(desk, Policy(frozenset({OWNER, OWNER + 1}), frozenset({VIEWER})))
+    start = asyncio.create_task(room.typed(START))
+    await asyncio.sleep(0)
+    await room.typed("/status")
+    await room.typed("/pause", OWNER + 1)
+    desk.looked_up.set()
+    assert "Started" in (await start or "")
+
+
+async def test_a_start_sent_behind_a_slow_brake_is_the_last_word() -> None:
+    desk = SlowLedger()
+    room = Room(desk)
+    brake = asyncio.create_task(room.typed("/pause"))
+    await asyncio.sleep(0)
+    assert "Started" in (await room.typed(START) or "")
+    desk.looked_up.set()
+    assert "enters nothing more" in (await brake or "")

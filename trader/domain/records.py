@@ -156,7 +156,7 @@ class AuditEntry(Value):
     text: str
     sent_at: datetime
     received_at: datetime
-    verdict: str  # "accepted", "stale", "stranger", "forbidden"
+    verdict: str  # "accepted", "stale", "stranger", "forbidden", "overtaken"
     outcome: str = ""  # first line of the answer; empty while it is being worked on
 
 

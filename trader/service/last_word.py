@@ -1,4 +1,4 @@
-"""The last word counts. What must be looked into before the desk is told of it takes seconds, in which no
+"""The last word counts. Before the desk is told of something it is written down and looked into, in which no
 other command is kept waiting: one that takes it back is carried out at once, and ends it."""
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ class LastWord:
         finally:
             self._pending.remove(one)
 
-    def overtake(self, what: str, by: str) -> int:
-        """Take back whatever of this the desk has not been told of; how many that were."""
-        found = [one for one in self._pending if one.what == what and not one.told]
+    def overtake(self, what: str, by: str, before: Pending | None = None) -> int:
+        """Take back whatever of this the desk has not been told of, or what of it came before another; how
+        many that were."""
+        earlier = self._pending if before is None else self._pending[: self._pending.index(before)]
+        found = [one for one in earlier if one.what == what and not one.told]
         for one in found:
             one.overtaken = one.overtaken or by
         return len(found)

@@ -173,6 +173,27 @@ def test_charges_turn_a_win_into_a_loss() -> None:
     assert "Gained ₹50 before charges, and charges took ₹120." in metrics(result).notes
 
 
+@pytest.mark.parametrize(
+    ("trades", "charges", "phone", "whole"),
+    [
+        ([100.0, -50.0], [20, 10], "₹30 (30% of gains)", "30.0%"),
+        ([100.0, -50.0], [1638, 10], "₹1,648 (exceed gains)", "more than all of it"),
+        ([-100.0, -50.0], [20, 10], "₹30 (no gains)", "–"),
+        ([100.0, -50.0], [0, 0], "₹0", "0.0%"),
+        ([5e8, -50.0], [12_345_678, 0], "₹1,23,45,678 (2% of gains)", "2.5%"),
+        ([5e8, -50.0], [1_234_567_890, 0], "₹1,23,45,67,890", "more than all of it"),
+    ],
+)
+def test_charges_stand_beside_the_gains_they_were_paid_from(
+    trades: list[float], charges: list[float], phone: str, whole: str
+) -> None:
+    result = curve([100_000] * 2, trades=trades)
+    result.trades["charges"] = charges
+    m = metrics(result)
+    assert dict(summary(m))["Charges"] == phone
+    assert dict(row for name, rows in sections(m) for row in rows)["Charges of that"] == whole
+
+
 def test_luck_is_the_students_t_of_the_mean_trade() -> None:
     from scipy import stats
 
@@ -321,7 +342,7 @@ def test_the_phones_table_is_34_columns_wide(edge: float) -> None:
     rows = summary(metrics(made_result(4, days=200, trades_a_day=6, edge=edge)))
     left = max(len(name) for name, _ in rows)
     assert left <= 10
-    assert max(left + 1 + len(value) for _, value in rows) <= 34
+    assert max(len(name) + 1 + len(value) for name, value in rows) <= 34
     assert rows[0][0] == "Net"
     assert "₹" in rows[0][1]
 

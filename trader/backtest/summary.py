@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from trader.backtest.metrics import Metrics
 from trader.backtest.report.breakdown import Slice
 from trader.backtest.report.drawdown import Drawdown
 from trader.backtest.report.growth import Period
-from trader.backtest.report.trading import Marked
+from trader.backtest.report.trading import Marked, Trading
 from trader.backtest.report.words import NOTHING, count, day, length, moment_text, money, percent, plain
 from trader.backtest.result import Result
 from trader.domain.instrument import symbol_of
 from trader.strategy.bars import moment
 
 Row = tuple[str, str]
+_VALUE = 34 - len("Charges ")
 SLICE_HEAD = ("Trades", "Won", "P&L", "Charges", "Net", "Profit f.")
 
 
@@ -32,7 +34,7 @@ def summary(metrics: Metrics) -> list[Row]:
         ("Profit f.", plain(bets.profit_factor)),
         ("A trade", money(bets.expectancy)),
         ("SQN", plain(bets.sqn)),
-        ("Charges", f"{money(bets.charges, signed=False)} ({percent(bets.charges_share, 0)})"),
+        ("Charges", _charges(bets)),
         ("In market", percent(metrics.holding.in_market, 0)),
         ("Best day", money(grown.best_day.rupees) if grown.best_day else NOTHING),
         ("Worst day", money(grown.worst_day.rupees) if grown.worst_day else NOTHING),
@@ -143,11 +145,12 @@ def _trades(m: Metrics) -> list[Row]:
 
 def _costs(m: Metrics) -> list[Row]:
     bets, held = m.trading, m.holding
+    share = bets.charges_share
     return [
         ("P&L before charges", money(bets.pnl)),
         ("Charges", money(bets.charges, signed=False)),
         ("Gross profit of winning trades", money(bets.gross_profit, signed=False)),
-        ("Charges of that", percent(bets.charges_share)),
+        ("Charges of that", percent(share) if not share > 1 else "more than all of it"),
         ("Turnover", money(held.turnover, signed=False)),
         ("Turnover a day", f"{plain(held.turnover_a_day)} × capital"),
         ("Time in the market", percent(held.in_market)),
@@ -168,6 +171,21 @@ def _against(m: Metrics) -> list[Row]:
         ("Alpha a year", percent(held.alpha, 2, signed=True)),
         ("Correlation", plain(held.correlation)),
     ]
+
+
+def _charges(bets: Trading) -> str:
+    """Beside what they were paid from. Of gains near nothing no percentage says anything."""
+    rupees = money(bets.charges, signed=False)
+    if not bets.charges:
+        return rupees
+    if math.isnan(bets.charges_share):
+        beside = "no gains"
+    elif bets.charges_share > 1:
+        beside = "exceed gains"
+    else:
+        beside = f"{percent(bets.charges_share, 0)} of gains"
+    told = f"{rupees} ({beside})"
+    return told if len(told) <= _VALUE else rupees
 
 
 def _period(period: Period | None) -> str:

@@ -7,14 +7,14 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import islice
 
-from handlers.days import day_of, day_words
+from handlers.days import day_of
 from handlers.message import Button, Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.table import pairs
 from handlers.symbols import one_symbol
 from handlers.timetable import day_table, deadline_lines, kind_text, timetable
 from trader.domain.errors import InvalidInput
-from trader.domain.times import ist
+from trader.domain.times import day_text, ist
 from trader.market import tables
 from trader.market.calendar import Calendar
 from trader.service.port import DeskPort
@@ -46,10 +46,10 @@ async def calendar(desk: DeskPort, call: Call) -> Reply:
 
 def _today(found: Calendar, now: datetime) -> Reply:
     day = now.date()
-    blocks: list[Line | Pre] = [Line(day_words(day), bold=True), Line(_state(found, now))]
+    blocks: list[Line | Pre] = [Line(day_text(day), bold=True), Line(_state(found, now))]
     shown = day if found.is_trading_day(day) else found.next_trading_day(day)
     if shown != day:
-        blocks.append(Line(f"The next day, {day_words(shown)}:"))
+        blocks.append(Line(f"The next day, {day_text(shown)}:"))
     blocks.append(Pre(day_table(found, shown)))
     for title, days in (
         ("Holidays", _holidays(found, day)),
@@ -75,14 +75,14 @@ def _state(found: Calendar, now: datetime) -> str:
 def _one_day(found: Calendar, day: date, now: datetime) -> Reply:
     if not _YEARS[0] <= day.year < _YEARS[1]:
         raise InvalidInput(f"Expected a day from {_YEARS[0]} to {_YEARS[1] - 1}, was {day}")
-    head = Line(day_words(day), bold=True)
+    head = Line(day_text(day), bold=True)
     if why := found.why_closed(day):
         after = found.next_trading_day(day)
-        closed = Line(f"Closed: {why}. The next trading day is {day_words(after)}.")
+        closed = Line(f"Closed: {why}. The next trading day is {day_text(after)}.")
         return Reply((head, closed, *_caveat(found, day, after)))
     special = found.special(day)
     settles_on = found.settles_on(day)
-    settles = f"Trades settle {day_words(settles_on)}."
+    settles = f"Trades settle {day_text(settles_on)}."
     if not found.is_settlement_day(day):
         settles += " No settlement on the day itself."
     lines = [Line(text) for text in (f"Special session: {special}" if special else "", settles) if text]
@@ -112,7 +112,7 @@ def _instrument(desk: DeskPort, call: Call, now: datetime) -> Reply:
     day = now.date() if found.is_trading_day(now.date()) else found.next_trading_day(now.date())
     blocks: list[Line | Pre] = [
         Line(f"{instrument.symbol} · {kind_text(found, instrument, day)}", bold=True),
-        Line(day_words(day)),
+        Line(day_text(day)),
         Pre(timetable(found, instrument, day, now)),
     ]
     if lines := deadline_lines(found, instrument, day):

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from handlers.common import tag_of
-from handlers.days import day_asked, day_of, day_words
+from handlers.days import day_asked, day_of
 from handlers.message import Button, Line, Pre, Reply
 from handlers.orders import sent
 from handlers.registry import Call, Danger, Role, command
@@ -19,7 +19,7 @@ from trader.domain.errors import InvalidInput
 from trader.domain.instrument import symbol_of
 from trader.domain.money import ZERO, rupees
 from trader.domain.order import Order, Tag
-from trader.domain.times import ist
+from trader.domain.times import day_text, ist
 from trader.market.note import Breakdown, ContractNote, Executed
 from trader.service.port import DeskPort
 
@@ -48,7 +48,7 @@ async def charges(desk: DeskPort, call: Call) -> Reply:
     if day is None:
         return what_if(desk, call.raw, USAGE)
     if day > today:
-        raise InvalidInput(f"{day_words(day)} lies ahead; it has no charges yet. Nothing was done.")
+        raise InvalidInput(f"{day_text(day)} lies ahead; it has no charges yet. Nothing was done.")
     note = await desk.note(None if day == today else day)
     if by_order:
         latest = {order.tag: order for order in await desk.orders(note.day, _ALL)}
@@ -69,7 +69,7 @@ def _day(words: str, today: date, *, only_days: bool) -> date | None:
 
 
 def _head(desk: DeskPort, note: ContractNote) -> str:
-    return f"{tag_of(desk)} · charges of {day_words(note.day)}"
+    return f"{tag_of(desk)} · charges of {day_text(note.day)}"
 
 
 def _buttons(desk: DeskPort, note: ContractNote, by_order: bool) -> tuple[tuple[Button, ...], ...]:

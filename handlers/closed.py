@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import date
 
 from handlers.common import tag_of, tell
-from handlers.days import EXPECTED, day_words, leading_day
+from handlers.days import EXPECTED, leading_day
 from handlers.message import Button, Line, Reply, Style, say
 from handlers.registry import Call, Danger, command
 from handlers.render.text import one_line
 from handlers.typed import no_more
 from trader.desk.commands import CloseDay, ReopenDay
 from trader.domain.errors import InvalidInput
-from trader.domain.times import ist
+from trader.domain.times import day_text, ist
 from trader.service.port import DeskPort
 
 CLOSED_USAGE = "/closed [day reason…]"
@@ -34,11 +34,11 @@ async def closed(desk: DeskPort, call: Call) -> Reply:
     day, words = _day(desk, call.args, CLOSED_USAGE)
     reason = one_line(" ".join(words), LONGEST_REASON)
     if not reason:
-        raise InvalidInput(f"Why is it closed on {day_words(day)}? Usage: {CLOSED_USAGE}. Nothing was done.")
+        raise InvalidInput(f"Why is it closed on {day_text(day)}? Usage: {CLOSED_USAGE}. Nothing was done.")
     if call.confirmed:
         return await tell(desk, call, CloseDay(day, reason))
     if day < ist(desk.now()).date():
-        raise InvalidInput(f"{day_words(day)} is past. Nothing was done.")
+        raise InvalidInput(f"{day_text(day)} is past. Nothing was done.")
     return _are_you_sure(desk, day, reason)
 
 
@@ -69,10 +69,10 @@ def _day(desk: DeskPort, words: tuple[str, ...], usage: str) -> tuple[date, tupl
 def _are_you_sure(desk: DeskPort, day: date, reason: str) -> Reply:
     calendar = desk.calendar()
     if known := calendar.why_closed(day):
-        return say(f"{day_words(day)} is closed already: {known}. Nothing was done.")
+        return say(f"{day_text(day)} is closed already: {known}. Nothing was done.")
     blocks = [
         Line(f"{tag_of(desk)} · note the exchange as closed?", bold=True),
-        Line(f"{day_words(day)}: {reason}"),
+        Line(f"{day_text(day)}: {reason}"),
     ]
     if special := calendar.special(day):
         blocks.append(Line(f"It is a special session: {special}."))
@@ -85,5 +85,5 @@ def _listed(desk: DeskPort) -> Reply:
     noted = sorted(desk.calendar().closures().items())
     if not noted:
         return say("No closures are noted.", f"To note one: {CLOSED_USAGE}")
-    lines = [Line("Noted closures", bold=True), *(Line(f"{day_words(day)}: {why}") for day, why in noted)]
+    lines = [Line("Noted closures", bold=True), *(Line(f"{day_text(day)}: {why}") for day, why in noted)]
     return Reply((*lines, Line("To take one back: /reopened DAY")))

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from handlers.render.text import one_line
 from trader.domain.errors import InvalidInput
+from trader.domain.times import date_text
 
 EXPECTED = "expected a day like 2026-12-01, 1 Dec, 01/12/2026, today or tomorrow"
 _WORDS = {"yesterday": -1, "today": 0, "tomorrow": 1}
@@ -45,7 +46,7 @@ def day_of(text: str, today: date) -> date | None:
     if found is None:
         raise InvalidInput(f"{one_line(text, 40)!r} is on no calendar; {EXPECTED}. Nothing was done.")
     if weekday and found.weekday() != _WEEKDAYS.index(weekday):
-        raise InvalidInput(f"{found:%d %b %Y} is a {found:%A}; {EXPECTED}. Nothing was done.")
+        raise InvalidInput(f"{date_text(found)} is a {found:%A}; {EXPECTED}. Nothing was done.")
     return found
 
 
@@ -64,11 +65,6 @@ def leading_day(words: Sequence[str], today: date) -> tuple[date, tuple[str, ...
         if found is not None:
             return found, tuple(words[n:])
     return None
-
-
-def day_words(day: date) -> str:
-    """``Tue 1 Dec 2026``."""
-    return f"{day:%a} {day.day} {day:%b %Y}"
 
 
 def _parts(text: str) -> tuple[int, int, int | None] | None:

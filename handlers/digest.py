@@ -14,7 +14,7 @@ from handlers.message import Block, Button, Line, Pre, Reply
 from handlers.render.text import WIDTH, columns, cut
 from trader.domain.instrument import InstrumentKey
 from trader.domain.records import Alert, Priority
-from trader.domain.times import clock_text, ist
+from trader.domain.times import clock_text, date_short, ist
 
 LATE = timedelta(minutes=2)  # an alert older than this shows when it was raised
 LINES = 10  # of a digest; the rest is counted
@@ -136,4 +136,4 @@ def _raised(alert: Alert, now: datetime) -> str:
 def _moment(at: datetime, now: datetime) -> str:
     """``09:41:07``, with the date before it unless that is today's."""
     here = ist(at)
-    return clock_text(at) if here.date() == ist(now).date() else f"{here:%d %b} {clock_text(at)}"
+    return clock_text(at) if here.date() == ist(now).date() else f"{date_short(here)} {clock_text(at)}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
-from handlers.days import day_of, day_words
+from handlers.days import day_of
 from handlers.message import Button, Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.figures import price
@@ -19,7 +19,7 @@ from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import Instrument
 from trader.domain.money import decimal_of, group_indian
-from trader.domain.times import clock_text, ist
+from trader.domain.times import clock_text, day_text, ist
 from trader.market.contracts import OptionChain
 from trader.service.port import DeskPort
 
@@ -67,7 +67,7 @@ def traits(instrument: Instrument, desk: DeskPort) -> list[str]:
     kind = kind_text(desk.calendar(), instrument, ist(desk.now()).date())
     lines = own_name(instrument)
     if instrument.expiry is not None:
-        lines.append(f"{kind} of {instrument.underlying}, {day_words(instrument.expiry)}")
+        lines.append(f"{kind} of {instrument.underlying}, {day_text(instrument.expiry)}")
         if instrument.strike is not None:
             lines.append(f"strike {strike_text(instrument.strike)} {instrument.option_type}")
     else:
@@ -120,7 +120,7 @@ async def chain(desk: DeskPort, call: Call) -> Reply:
     ]
     one = next((i for sides in shown.strikes.values() for i in sides if i is not None), None)
     blocks: list[Line | Pre] = [
-        Line(f"{found.underlying} {day_words(found.expiry)}", bold=True),
+        Line(f"{found.underlying} {day_text(found.expiry)}", bold=True),
         Line(f"{said} at {clock_text(desk.now())}"),
         Pre(table(rows, ("Call ₹", "Strike", "Put ₹"), ">>>")),
         *(Line(f"Of {len(found)} strikes; {text}.") for text in (steps(one) if one else [])),

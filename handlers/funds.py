@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from handlers.common import refresh, tag_of
-from handlers.days import day_words
 from handlers.message import Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.table import ends
 from handlers.typed import no_more
 from trader.domain.money import rupees
-from trader.domain.times import clock_text
+from trader.domain.times import clock_text, day_text
 from trader.service.port import DeskPort
 
 
@@ -33,6 +32,6 @@ async def funds(desk: DeskPort, call: Call) -> Reply:
     if found.receivable or found.settles_on:
         lines.append(ends("Receivable", rupees(found.receivable)))
     if found.settles_on:
-        lines.append(ends(" settles", day_words(found.settles_on)))
+        lines.append(ends(" settles", day_text(found.settles_on)))
     head = Line(f"{tag_of(desk)} · funds at {clock_text(desk.now())}", bold=True)
     return Reply((head, Pre("\n".join(lines))), refresh("/funds"))

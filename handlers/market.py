@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from handlers.days import day_words
 from handlers.find import own_name, steps
 from handlers.message import Button, Line, Pre, Reply, say
 from handlers.registry import Call, Danger, Role, command
@@ -20,7 +19,7 @@ from trader.desk.view import QuoteView
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import Instrument, Segment
 from trader.domain.money import decimal_of
-from trader.domain.times import clock_text, ist
+from trader.domain.times import clock_text, day_text, ist
 from trader.market.bands import price_band
 from trader.market.calendar import Calendar
 from trader.service.port import DeskPort
@@ -102,7 +101,7 @@ def _details(calendar: Calendar, instrument: Instrument, quote: QuoteView, now: 
     if instrument.segment is Segment.INDEX:
         return lines
     if instrument.expiry is not None:
-        lines.append(f"expires {day_words(instrument.expiry)}")
+        lines.append(f"expires {day_text(instrument.expiry)}")
     return [*lines, *steps(instrument), *_band(instrument, quote)]
 
 

@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from functools import partial
 
-from handlers.days import day_words
 from handlers.message import Block, Button, Line, Pre, Reply, Style, say
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.table import ends, table
 from handlers.render.text import WIDTH, one_line, wrap
 from handlers.typed import no_more, plain_digits
 from trader.domain.errors import InvalidInput
-from trader.domain.times import clock_text
+from trader.domain.times import clock_text, day_text
 from trader.service.port import DeskPort
 from trader.service.research import Job, JobState
 from trader.service.studies import BACKTEST, OPTIMIZE
@@ -121,7 +120,7 @@ async def backtests(desk: DeskPort, call: Call) -> Reply:
     blocks: list[Block] = [Line("Kept results", bold=True)]
     for entry in listing.entries[:_LISTED]:
         share = entry.numbers.get("return", float("nan"))
-        made = f"{day_words(entry.made_at.date())} {clock_text(entry.made_at)}"
+        made = f"{day_text(entry.made_at.date())} {clock_text(entry.made_at)}"
         told = (ends(entry.title, percent(share, signed=True)), *_indented(entry.about), *_indented(made))
         blocks.append(Pre("\n".join(told)))
         blocks.append(Line(entry.id))

@@ -8,7 +8,6 @@ from decimal import ROUND_CEILING, Decimal
 from functools import cache
 
 from handlers.common import tag_of
-from handlers.days import day_words
 from handlers.message import Line, Pre, Reply
 from handlers.render.figures import price
 from handlers.render.table import ends
@@ -20,7 +19,7 @@ from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import Instrument, Segment
 from trader.domain.money import decimal_of, rupees
 from trader.domain.order import Product, Side
-from trader.domain.times import ist
+from trader.domain.times import day_text, ist
 from trader.market.charges import Charges
 from trader.market.note import Breakdown, Executed, add_up
 from trader.market.shaping import limit_price, slices
@@ -75,7 +74,7 @@ def _note(plan: Plan, at: datetime) -> str:
         rounded = f"{price(plan.asked)} is off the tick of {tick}: reckoned at {price(plan.price)}. "
     held = "sold the same day" if _same_day(plan.product) else "delivered, and sold on another day"
     interest = " Interest and pledge come on top." if plan.product is Product.MTF else ""
-    return f"{rounded}At the rates of {day_words(at.date())}, {held}. Nothing was ordered.{interest}"
+    return f"{rounded}At the rates of {day_text(at.date())}, {held}. Nothing was ordered.{interest}"
 
 
 def _sliced(plan: Plan) -> list[str]:

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trader.domain.errors import AlreadyRunning
-from trader.domain.times import clock_text, ist
+from trader.domain.times import clock_text, date_short
 
 KEY = int.from_bytes(b"munim", "big")
 AGAIN = 0.2  # seconds
@@ -63,5 +63,5 @@ class Lease:
         if holder is not None:
             name, address, began = holder
             place = f" at {address}" if address else ""
-            who = f" ({name or 'unnamed'}{place}, since {ist(began):%d %b} {clock_text(began)})"
+            who = f" ({name or 'unnamed'}{place}, since {date_short(began)} {clock_text(began)})"
         return f"Another Munim{who} writes to this ledger. Stop it: two would trade one account."

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from trader.domain.money import group_indian, rupees
-from trader.domain.times import clock_text, ist
+from trader.domain.times import clock_text, day_short, ist
 
 _UNITS = ((Decimal(10_000_000), "Cr"), (Decimal(100_000), "L"))  # crore, lakh
 
@@ -61,7 +61,7 @@ def ago(age: timedelta) -> str:
 def moment(at: datetime, *, seen_from: datetime) -> str:
     """``10:15:02``, with the day in front when it is another one."""
     clock = clock_text(at)
-    return clock if ist(at).date() == ist(seen_from).date() else f"{ist(at):%a %d %b} {clock}"
+    return clock if ist(at).date() == ist(seen_from).date() else f"{day_short(at)} {clock}"
 
 
 def speed_text(speed: float | None) -> str:

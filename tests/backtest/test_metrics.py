@@ -330,7 +330,7 @@ def test_notes_say_what_the_figures_do_not_prove() -> None:
     assert not any("do not trust" in note for note in metrics(made_result(1)).notes)
     halted = replace(made_result(1), halted="drawdown", halted_on=date(2024, 2, 1))
     (said,) = [note for note in metrics(halted).notes if "ended all trading" in note]
-    assert said.startswith("The limit drawdown ended all trading on 01 Feb 2024: ")
+    assert said.startswith("The limit drawdown ended all trading on 1 Feb 2024: ")
     assert "drawdown=20 would set it to 20% for this test." in said
 
 

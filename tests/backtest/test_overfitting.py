@@ -128,7 +128,7 @@ def test_a_best_that_lost_or_was_halted_is_named() -> None:
 
     warnings = judge(search(halted, space(), SHARPE, plan=GRID), halted).warnings
     assert any(re.match(r"Even the best lost ₹[0-9,]+ after charges\.", text) for text in warnings)
-    assert any("The limit drawdown ended the best's trading on 06 May 2024" in text for text in warnings)
+    assert any("The limit drawdown ended the best's trading on 6 May 2024" in text for text in warnings)
 
 
 def test_without_a_best_there_is_nothing_to_judge() -> None:

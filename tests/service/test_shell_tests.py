@@ -135,7 +135,7 @@ def test_capital_is_shared_out_by_days_before_those_traded(
 ) -> None:
     assert typed(settings, f"{TWO} {data} weigh={method} holdout=20 cap=90") == 0
     said = capsys.readouterr().out
-    assert "Found on 01 Jan 2024 to 13 Feb 2024" in said
+    assert "Found on 1 Jan 2024 to 13 Feb 2024" in said
     assert "On 14 Feb 2024 to 23 Feb 2024" in said
     shares = [
         float(x) for x in re.findall(r"^(?:ema_crossover|supertrend) .* ([\d.]+)%$", said, re.MULTILINE)

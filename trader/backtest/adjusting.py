@@ -9,6 +9,7 @@ from decimal import Decimal
 import numpy as np
 
 from trader.domain.instrument import Segment
+from trader.domain.times import date_text
 from trader.feed.cleaning import Series
 from trader.feed.files import Floats
 from trader.market.adjustments import splits_of
@@ -40,7 +41,7 @@ def adjusted(series: Series) -> tuple[Series, list[str]]:
         volume[:row] *= split.factor
         explained.add(days[place])
         said.append(
-            f"{instrument.symbol}: prices before {split.ex_date:%d %b %Y} divided by {split.factor:g} "
+            f"{instrument.symbol}: prices before {date_text(split.ex_date)} divided by {split.factor:g} "
             f"({split.what})."
         )
     if explained:
@@ -61,7 +62,7 @@ def _jumps(series: Series, prices: tuple[Floats, ...], explained: set[date]) -> 
         if max(before / opens, opens / before) >= _SUSPICIOUS:
             said.append(
                 f"{series.instrument.symbol} went from {before:,.2f} to {opens:,.2f} over the night before "
-                f"{day:%d %b %Y}: a split or bonus that these candles are not adjusted for? Trades held over "
-                "it, and indicators around it, are wrong then."
+                f"{date_text(day)}: a split or bonus that these candles are not adjusted for? Trades held "
+                "over it, and indicators around it, are wrong then."
             )
     return said

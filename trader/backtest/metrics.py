@@ -15,6 +15,7 @@ from trader.backtest.report.growth import NAN, Growth, Period, growth, months, r
 from trader.backtest.report.trading import Holding, Trading, holding, luck, trading, win_rate_band
 from trader.backtest.report.words import money
 from trader.backtest.result import Result
+from trader.domain.times import date_text
 
 FEW_TRADES = 30  # below this a mean says little, whatever it is
 FEW_DAYS = 60  # below this a yearly figure is an extrapolation
@@ -160,7 +161,7 @@ def _curve(result: Result, risk_free: float) -> tuple[Daily, Growth, Drawdown | 
 def _notes(result: Result, grown: Growth, bets: Trading, chance: float) -> tuple[str, ...]:
     notes = []
     if result.halted:
-        day = f" on {result.halted_on:%d %b %Y}" if result.halted_on else ""
+        day = f" on {date_text(result.halted_on)}" if result.halted_on else ""
         notes.append(
             f"The limit {result.halted} ended all trading{day}: the days after it are without trades. "
             f"{result.halted}=20 would set it to 20% for this test."

@@ -18,6 +18,7 @@ from trader.backtest.trials.evaluate import Evaluate
 from trader.backtest.trials.goal import Goal, daily_returns, sharpe_daily
 from trader.backtest.trials.tried import Tried
 from trader.domain.money import rupees
+from trader.domain.times import date_text
 
 EULER: Final = 0.5772156649015329
 SURE = 0.95  # a deflated Sharpe ratio below this is not told from luck, at the usual level of significance
@@ -209,7 +210,7 @@ def _loss_words(best: Tried) -> list[str]:
 def _halted_words(result: Result) -> list[str]:
     if not result.halted:
         return []
-    day = f" on {result.halted_on:%d %b %Y}" if result.halted_on else ""
+    day = f" on {date_text(result.halted_on)}" if result.halted_on else ""
     return [
         f"The limit {result.halted} ended the best's trading{day}: the days after it are not in its figures."
     ]

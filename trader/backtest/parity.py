@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -22,7 +22,7 @@ from trader.domain.money import rupees
 from trader.domain.order import Owner, Purpose
 from trader.domain.position import Position, Trade
 from trader.domain.records import Alert, Record, StrategyInstance
-from trader.domain.times import ist
+from trader.domain.times import clock_text, date_short, ist
 from trader.feed.cleaning import Series, days_of
 from trader.feed.replay import ReplayMarket
 from trader.strategy.bars import Bars, micros, moment
@@ -56,9 +56,9 @@ class Dealt:
     def __str__(self) -> str:
         way = "long" if self.side > 0 else "short"
         return (
-            f"{self.symbol} {way} {self.quantity}: {moment(self.entry_at):%d %b %H:%M:%S} at "
+            f"{self.symbol} {way} {self.quantity}: {_when(moment(self.entry_at))} at "
             f"{rupees(self.entry_price)}, "
-            f"{moment(self.exit_at):%d %b %H:%M:%S} at {rupees(self.exit_price)}, "
+            f"{_when(moment(self.exit_at))} at {rupees(self.exit_price)}, "
             f"{self.reason}, charges {rupees(self.charges)}"
         )
 
@@ -229,5 +229,9 @@ def _told(alerts: Sequence[Alert], *trades: Dealt | None) -> list[str]:
     known = [trade for trade in trades if trade is not None]
     since = moment(min(trade.entry_at for trade in known)) - timedelta(minutes=1)
     until = moment(min(trade.exit_at for trade in known)) + timedelta(minutes=1)
-    told = [f"{ist(a.at):%d %b %H:%M:%S} {a.title}" for a in alerts if since <= a.at <= until]
+    told = [f"{_when(a.at)} {a.title}" for a in alerts if since <= a.at <= until]
     return told[:12]
+
+
+def _when(at: datetime) -> str:
+    return f"{date_short(at)} {clock_text(at)}"

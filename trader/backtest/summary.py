@@ -10,9 +10,10 @@ from trader.backtest.report.breakdown import Slice
 from trader.backtest.report.drawdown import Drawdown
 from trader.backtest.report.growth import Period
 from trader.backtest.report.trading import Marked, Trading
-from trader.backtest.report.words import NOTHING, count, day, length, moment_text, money, percent, plain
+from trader.backtest.report.words import NOTHING, count, length, moment_text, money, percent, plain
 from trader.backtest.result import Result
 from trader.domain.instrument import symbol_of
+from trader.domain.times import date_text
 from trader.strategy.bars import moment
 
 Row = tuple[str, str]
@@ -70,8 +71,8 @@ def span(result: Result) -> str:
     """The first and last day of candles; of the spec where there were none."""
     if len(result.at):
         first, last = moment(int(result.at[0])).date(), moment(int(result.at[-1])).date()
-        return day(first) if first == last else f"{day(first)} – {day(last)}"
-    ends = [day(end) if end else "…" for end in (result.spec.first, result.spec.last)]
+        return date_text(first) if first == last else f"{date_text(first)} – {date_text(last)}"
+    ends = [date_text(end) if end else "…" for end in (result.spec.first, result.spec.last)]
     return " – ".join(ends)
 
 
@@ -191,16 +192,16 @@ def _charges(bets: Trading) -> str:
 def _period(period: Period | None) -> str:
     if period is None:
         return NOTHING
-    return f"{money(period.rupees)} ({percent(period.share, 2, signed=True)}) on {day(period.first)}"
+    return f"{money(period.rupees)} ({percent(period.share, 2, signed=True)}) on {date_text(period.first)}"
 
 
 def _fall(fall: Drawdown | None) -> str:
     if fall is None:
         return "none"
-    back = day(fall.recovered_at) if fall.recovered_at else "not yet"
+    back = date_text(fall.recovered_at) if fall.recovered_at else "not yet"
     return (
-        f"{percent(-fall.share, 2)}, {money(-fall.rupees)}: peak {day(fall.peak_at)}, "
-        f"trough {day(fall.trough_at)}, recovered {back}; {fall.days} days"
+        f"{percent(-fall.share, 2)}, {money(-fall.rupees)}: peak {date_text(fall.peak_at)}, "
+        f"trough {date_text(fall.trough_at)}, recovered {back}; {fall.days} days"
     )
 
 

@@ -10,6 +10,7 @@ from trader.desk.commands import CloseDay, ReopenDay
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput
 from trader.domain.records import Setting
+from trader.domain.times import day_text
 from trader.market.calendar import Calendar
 
 CLOSURES = "closures"  # the setting that keeps them: {iso day: reason}
@@ -23,7 +24,7 @@ class Closures:
     def close(self, turn: Turn, command: CloseDay) -> str:
         calendar, day, reason = self._state.calendar, command.day, " ".join(command.reason.split())
         today = self._state.trading_day(turn.at)
-        shown = f"{day:%a %d %b %Y}"
+        shown = f"{day_text(day)}"
         if day < today:
             raise InvalidInput(f"{shown} is past.")
         if day - today > AHEAD:
@@ -38,7 +39,7 @@ class Closures:
 
     def reopen(self, turn: Turn, command: ReopenDay) -> str:
         calendar, day = self._state.calendar, command.day
-        shown = f"{day:%a %d %b %Y}"
+        shown = f"{day_text(day)}"
         if day not in calendar.closures():
             raise InvalidInput(f"{shown} was not closed by you; only such days can be reopened.")
         calendar.reopen(day)

@@ -25,6 +25,7 @@ from trader.domain.money import ZERO, rupees
 from trader.domain.order import EXTERNAL, HOUSE, OrderState, Owner, Product
 from trader.domain.position import DayResult, Position
 from trader.domain.records import DeskMode, InstanceStatus, Priority, Setting
+from trader.domain.times import date_short, day_short, day_text
 from trader.market.note import Breakdown, ContractNote
 
 _BIGGEST = 3  # lines of charges
@@ -61,7 +62,7 @@ class Daybook:
         checks = [*event.lines, *self._desk(), *self._carried(event.day), self._limits(), self._strategies()]
         wrong = sum(not check.ok for check in checks)
         day = event.day
-        title = f"{day:%a %d %b} NOT READY: {wrong} to look at" if wrong else f"{day:%a %d %b %Y}: ready"
+        title = f"{day_short(day)} NOT READY: {wrong} to look at" if wrong else f"{day_text(day)}: ready"
         priority = Priority.FILL if wrong else Priority.STRATEGY
         lines = [f"{'✓' if check.ok else '✗'} {check.label}: {check.detail}" for check in checks]
         self._tell(turn, Job.CHECKLIST, day, priority, title, [*lines, *day_plan(self._state.calendar, day)])
@@ -216,7 +217,7 @@ class Daybook:
         results = [*event.week, *self._results(event.day)]
         total = _net(results)
         charges = sum((result.charges for result in results), ZERO)
-        title = f"Week to {event.day:%d %b}: net {net_text(total)}"
+        title = f"Week to {date_short(event.day)}: net {net_text(total)}"
         lines = [*self._days(results, event.day), f"Charges {rupees(charges)}", *_by_strategy(results)]
         self._tell(turn, Job.WEEKLY, event.day, Priority.STRATEGY, title, lines)
 
@@ -228,7 +229,7 @@ class Daybook:
             if self._state.calendar.is_trading_day(day):
                 of_day = [result for result in results if result.day == day]
                 net = net_text(_net(of_day)) if of_day else "no trades"
-                lines.append(f"{day:%a %d %b} {net}")
+                lines.append(f"{day_short(day)} {net}")
         return lines
 
 

@@ -36,6 +36,26 @@ def day_digits(day: date) -> str:
     return f"{day:%y%m%d}"
 
 
-def day_text(at: datetime) -> str:
-    """``Mon 23 Nov 2026`` on the exchange's clock."""
-    return ist(at).strftime("%a %d %b %Y")
+def date_short(day: date) -> str:
+    """``6 Nov``; of a moment, the day it is on the exchange's clock. So are the others."""
+    day = _here(day)
+    return f"{day.day} {day:%b}"
+
+
+def date_text(day: date) -> str:
+    """``6 Nov 2026``."""
+    return f"{date_short(day)} {_here(day).year}"
+
+
+def day_short(day: date) -> str:
+    """``Fri 6 Nov``."""
+    return f"{_here(day):%a} {date_short(day)}"
+
+
+def day_text(day: date) -> str:
+    """``Fri 6 Nov 2026``."""
+    return f"{_here(day):%a} {date_text(day)}"
+
+
+def _here(day: date) -> date:
+    return ist(day) if isinstance(day, datetime) else day

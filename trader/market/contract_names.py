@@ -17,6 +17,7 @@ from decimal import Decimal
 
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import InstrumentKey, OptionType, symbol_of
+from trader.domain.times import date_text
 from trader.market.contracts import Series, nearest_of
 
 _MONTHS = (
@@ -187,11 +188,11 @@ def resolve(wanted: Wanted, series: Series, today: date | None) -> InstrumentKey
     if len(found) == 1:
         return found.popitem()[1]
     if found:
-        both = " or ".join(f"{day_name(day)} ({symbol_of(key)})" for day, key in found.items())
+        both = " or ".join(f"{date_text(day)} ({symbol_of(key)})" for day, key in found.items())
         raise InvalidInput(f"{wanted.text!r} can mean {both}. Type the symbol in brackets.")
     near = nearest_of(series.strikes(days[-1], side), strike or Decimal(0), 2)
     raise InvalidInput(
-        f"{series.underlying} has no {strike} {side} on {day_name(days[-1])}; "
+        f"{series.underlying} has no {strike} {side} on {date_text(days[-1])}; "
         f"nearest strikes {', '.join(str(s) for s in near)}."
     )
 
@@ -200,10 +201,5 @@ def _at(series: Series, day: date, strike: Decimal | None, side: OptionType | No
     return series.future(day) if strike is None or side is None else series.option(day, strike, side)
 
 
-def day_name(day: date) -> str:
-    """``29 Dec 2026``."""
-    return f"{day.day} {day:%b %Y}"
-
-
 def expiries_text(listed: Sequence[date]) -> str:
-    return ", ".join(map(day_name, listed[:_SHOWN])) + (" …" if len(listed) > _SHOWN else "")
+    return ", ".join(map(date_text, listed[:_SHOWN])) + (" …" if len(listed) > _SHOWN else "")

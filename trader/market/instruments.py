@@ -21,8 +21,8 @@ from trader.domain.instrument import (
     instrument_key,
     symbol_of,
 )
+from trader.domain.times import date_text
 from trader.market import contract_names
-from trader.market.contract_names import day_name
 from trader.market.contracts import OptionChain, Series, aliases, spots
 from trader.market.shelf import DumpShelf, Shelf
 from trader.market.symbol_search import SymbolSearch
@@ -89,13 +89,13 @@ class Instruments:
             )
         if self.as_of < today:
             raise InstrumentsStale(
-                f"The instruments are of {day_name(self.as_of)}, expected {day_name(today)}. "
+                f"The instruments are of {date_text(self.as_of)}, expected {date_text(today)}. "
                 "Kite makes the day's list at about 08:30: fetch it again."
             )
         over = self._shelf.expired_before(self.as_of)
         if over >= _MANY_EXPIRED:
             raise InstrumentsStale(
-                f"The instruments fetched on {day_name(self.as_of)} hold {over} contracts that were over "
+                f"The instruments fetched on {date_text(self.as_of)} hold {over} contracts that were over "
                 "by then: Kite had not made the day's list yet. Fetch it again."
             )
 
@@ -144,7 +144,7 @@ class Instruments:
         strikes = series.strikes(expiry)
         if not strikes:
             raise InvalidInput(
-                f"{series.underlying} has no options of {day_name(expiry)}; "
+                f"{series.underlying} has no options of {date_text(expiry)}; "
                 f"expiries {contract_names.expiries_text(listed)}."
             )
         sides = {

@@ -7,6 +7,7 @@ from datetime import date
 
 from trader.desk.events import CheckLine
 from trader.domain.instrument import Instrument
+from trader.domain.times import date_short
 from trader.market.calendar import Calendar
 from trader.market.instruments import Instruments
 
@@ -40,5 +41,5 @@ class DayList:
     def check(self, day: date) -> CheckLine:
         """``42 of 26 Nov``; not in order where ``day`` is a later one."""
         return CheckLine(
-            "Instruments", self._count > 0 and self._day >= day, f"{self._count} of {self._day:%d %b}"
+            "Instruments", self._count > 0 and self._day >= day, f"{self._count} of {date_short(self._day)}"
         )

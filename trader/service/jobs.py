@@ -11,6 +11,7 @@ from trader.desk.events import CheckLine, Job, JobDue
 from trader.domain.errors import InstrumentsStale, MunimError
 from trader.domain.money import rupees
 from trader.domain.position import DayResult
+from trader.domain.times import date_short
 from trader.market.calendar import Calendar
 from trader.market.instruments import Instruments
 from trader.ports.clock import Clock
@@ -77,7 +78,7 @@ class DayJobs:
             self._instruments.require_fresh(day)
         except InstrumentsStale as stale:
             return CheckLine("Instruments", False, str(stale))
-        return CheckLine("Instruments", True, f"{count} of {as_of:%d %b}")
+        return CheckLine("Instruments", True, f"{count} of {date_short(as_of)}")
 
     async def _funds(self) -> CheckLine:
         try:

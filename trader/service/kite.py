@@ -28,7 +28,7 @@ from trader.desk.events import BrokerLost, BrokerReached, CheckLine, MarketBack,
 from trader.domain.errors import FeedError, InstrumentsStale, LoginNeeded, MunimError
 from trader.domain.instrument import symbol_of
 from trader.domain.records import Setting
-from trader.domain.times import clock_text, ist
+from trader.domain.times import clock_text, date_short, ist
 from trader.feed.zerodha.candles import CandleCache
 from trader.feed.zerodha.download import download
 from trader.feed.zerodha.feed import ZerodhaFeed
@@ -333,7 +333,8 @@ class KiteHouse:
             self.instruments.require_fresh(day)
         except InstrumentsStale as e:
             return CheckLine("Instruments", False, str(e))
-        return CheckLine("Instruments", True, f"{len(self.instruments)} of {self.instruments.as_of:%d %b}")
+        of_day = date_short(self.instruments.as_of or day)
+        return CheckLine("Instruments", True, f"{len(self.instruments)} of {of_day}")
 
     def _stream_line(self) -> CheckLine:
         ok = all(self.stream.connected)

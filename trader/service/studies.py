@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import InstrumentKey
-from trader.market.contract_names import day_name
+from trader.domain.times import date_text
 from trader.service.research import Job, Research
 from trader.service.settings import Market, Settings
 from trader.strategy.catalogue import Catalogue
@@ -150,7 +150,7 @@ def _title(wanted: Asked) -> str:
 
 def _about(wanted: Asked, *, search: bool) -> str:
     """What tells two jobs of one title apart."""
-    last = f" to {day_name(wanted.last)}" if wanted.last is not None else ""
+    last = f" to {date_text(wanted.last)}" if wanted.last is not None else ""
     settings = [f"{name}={value}" for name, value in {**wanted.settings, **wanted.own}.items()]
     kind = "search" if search else "test"
-    return ", ".join([f"{kind} from {day_name(wanted.first)}{last}", *settings])
+    return ", ".join([f"{kind} from {date_text(wanted.first)}{last}", *settings])

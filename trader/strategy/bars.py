@@ -12,7 +12,7 @@ import numpy.typing as npt
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Bar, Interval
-from trader.domain.times import IST
+from trader.domain.times import IST, clock_text, date_text
 from trader.strategy.signals import FloatArray
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ class Bars:
         backwards = np.flatnonzero(np.diff(times) <= 0)
         if len(backwards):
             at = moment(int(times[backwards[0] + 1]))
-            raise InvalidInput(f"Expected bars of {key} in order of time, {at:%d %b %Y %H:%M:%S} is not")
+            raise InvalidInput(
+                f"Expected bars of {key} in order of time, {date_text(at)} {clock_text(at)} is not"
+            )
         table.flags.writeable = times.flags.writeable = False
         return cls(key, interval, times, table)
 

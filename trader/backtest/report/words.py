@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from trader.domain.money import group_indian, rupees
-from trader.domain.times import ist
+from trader.domain.times import date_text, ist
 
 NOTHING = "–"  # a figure that is not defined
 
@@ -38,12 +38,8 @@ def count(things: int) -> str:
     return group_indian(str(things))
 
 
-def day(when: date) -> str:
-    return f"{when.day} {when:%b %Y}"
-
-
 def moment_text(at: datetime) -> str:
-    return f"{day(ist(at))} {ist(at):%H:%M}"
+    return f"{date_text(at)} {ist(at):%H:%M}"
 
 
 def length(minutes: float) -> str:

@@ -13,6 +13,7 @@ from trader.backtest.report.daily import date_of, day_of
 from trader.backtest.result import Result
 from trader.backtest.spec import Leg, Spec
 from trader.domain.errors import InvalidInput
+from trader.domain.times import date_text
 from trader.strategy.options import parse_settings
 from trader.strategy.strategy import Strategy
 
@@ -25,8 +26,8 @@ class Span:
     last: date | None = None
 
     def __str__(self) -> str:
-        first = f"{self.first:%d %b %Y}" if self.first else "the first candle"
-        last = f"{self.last:%d %b %Y}" if self.last else "the last candle"
+        first = f"{date_text(self.first)}" if self.first else "the first candle"
+        last = f"{date_text(self.last)}" if self.last else "the last candle"
         return f"{first} to {last}"
 
 

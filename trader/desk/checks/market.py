@@ -8,7 +8,7 @@ from trader.desk.case import Case
 from trader.domain.instrument import symbol_of
 from trader.domain.money import decimal_of, rupees
 from trader.domain.order import Denied, Product, Purpose
-from trader.domain.times import span_text
+from trader.domain.times import date_text, span_text
 from trader.market.phases import Phase
 
 LAST_ENTRY = timedelta(minutes=10)  # before the end of continuous trading
@@ -100,7 +100,7 @@ def not_expired(case: Case) -> Denied | None:
         return None
     symbol = symbol_of(case.request.key)
     if case.today > expiry:
-        return Denied("expired", f"{symbol} expired on {expiry:%d %b %Y}.")
+        return Denied("expired", f"{symbol} expired on {date_text(expiry)}.")
     if case.request.product is Product.MIS:
         return None
     return Denied("expires_today", f"{symbol} expires today; only intraday (MIS) positions are opened.")

@@ -28,6 +28,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 _SHOWN = 60  # characters of a name nobody knows
+_BEGINNING = 2  # letters that can stand for a longer name
 
 
 class MunimError(Exception):
@@ -42,11 +43,20 @@ class UnknownName(InvalidInput):
     """A name nobody knows, with the nearest one that exists.
 
     ``kind`` is the word for the thing ("strategy"), ``known`` all the names there are; or, where they are too
-    many to compare, some of them and the ``suggestion`` found in another way.
+    many to compare, some of them and the ``suggestion`` found in another way. ``ordered``: they are listed as
+    they come, not by the alphabet.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], suggestion: str | None = None) -> None:
-        names = sorted(known)
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        known: Iterable[str],
+        suggestion: str | None = None,
+        *,
+        ordered: bool = False,
+    ) -> None:
+        names = list(known) if ordered else sorted(known)
         near = suggestion or nearest(name[:_SHOWN], names)
         if near:
             hint = f"Did you mean {near}?"
@@ -133,7 +143,12 @@ class StrategyFault(MunimError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name closest to ``name``, ignoring case, or None when nothing is near."""
+    """The known name closest to ``name``, or the only one that begins with it, ignoring case; None when
+    nothing is near."""
     folded = {k.casefold(): k for k in known}
-    match = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    name = name.casefold()
+    match = get_close_matches(name, folded, n=1, cutoff=0.6)
+    if not match and len(name) >= _BEGINNING:
+        longer = [k for k in folded if k.startswith(name)]
+        match = longer if len(longer) == 1 else []
     return folded[match[0]] if match else None

@@ -72,7 +72,7 @@ class Interval(StrEnum):
         try:
             return cls(_ALIASES.get(folded, folded))
         except ValueError:
-            raise UnknownName("candle interval", text, [i.value for i in cls]) from None
+            raise UnknownName("candle interval", text, [i.value for i in cls], ordered=True) from None
 
 
 _SECONDS = {

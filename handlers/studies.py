@@ -91,8 +91,10 @@ async def cancel_job(desk: DeskPort, call: Call) -> Reply:
     help="Results that were kept, or two or three of them side by side",
     role=Role.VIEWER,
     danger=Danger.READ,
-    usage="/backtests [ID ID …]",
-    more="Each result is a folder under DATA_DIR/backtests with page.html, trades.csv and picture.png.",
+    usage="/backtests [NUMBER NUMBER …]",
+    more="1 is the newest: /backtests 1 2 shows the newest two side by side. An id, or the beginning or end "
+    "of one that no other has, will do as well. Each result is a folder under DATA_DIR/backtests with "
+    "page.html, trades.csv and picture.png.",
 )
 async def backtests(desk: DeskPort, call: Call) -> Reply:
     studies = desk.studies()
@@ -118,10 +120,14 @@ async def backtests(desk: DeskPort, call: Call) -> Reply:
     if not listing.entries:
         return say("No result was kept yet. /backtest makes one.", *listing.damaged)
     blocks: list[Block] = [Line("Kept results", bold=True)]
-    for entry in listing.entries[:_LISTED]:
+    for number, entry in enumerate(listing.entries[:_LISTED], 1):
         share = entry.numbers.get("return", float("nan"))
         made = f"{day_text(entry.made_at.date())} {clock_text(entry.made_at)}"
-        told = (ends(entry.title, percent(share, signed=True)), *_indented(entry.about), *_indented(made))
+        told = (
+            ends(f"{number} {entry.title}", percent(share, signed=True)),
+            *_indented(entry.about),
+            *_indented(made),
+        )
         blocks.append(Pre("\n".join(told)))
         blocks.append(Line(entry.id))
     return Reply((*blocks, *map(Line, listing.damaged)))

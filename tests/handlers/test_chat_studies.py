@@ -158,6 +158,24 @@ async def test_kept_results_are_listed_for_viewers_too(room: Room, tmp_path: Pat
     assert "the owner's" in (await room.typed("/backtest ema_crossover RELIANCE", VIEWER) or "")
 
 
+async def test_kept_results_are_compared_by_typing_little(room: Room, tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / SHELF)
+    result = made_result(3)
+    older, newer = (
+        shelf.save(result, metrics(result), datetime(2026, 11, 20, 18, minute, tzinfo=IST))
+        for minute in (5, 6)
+    )
+    lines = (await room.typed("/backtests") or "").splitlines()
+    assert [line[:2] for line in lines if line.endswith("%")] == ["1 ", "2 "]
+    assert lines.index(newer) < lines.index(older)
+    for words in ("1 2", f"{newer} {older}", "20261120-1806 20261120-1805"):
+        shown = (await room.typed(f"/backtests {words}") or "").splitlines()
+        assert shown.index(newer) < shown.index(older), words
+    assert "There is no result 3: 1 to 2, 1 the newest." in (await room.typed("/backtests 3 1") or "")
+    assert "can be 20261120-180500" in (await room.typed("/backtests 2026 1") or "")
+    assert "No backtest is called '2025-'" in (await room.typed("/backtests 2025- 1") or "")
+
+
 def wide(reply: Reply) -> int:
     """Columns of its tables."""
     return max(

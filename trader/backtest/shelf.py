@@ -22,6 +22,7 @@ from trader.domain.times import ist
 
 TRADES_CSV, TRADES_PARQUET, PAGE, PICTURE = "trades.csv", "trades.parquet", "page.html", "picture.png"
 _ID: Final = re.compile(r"\d{8}-\d{6}-[a-z0-9_]+(-\d+)?")
+_NUMBER: Final = re.compile(r"[0-9]{1,3}")  # ids begin with a year
 _PART: Final = ".part"
 _ABANDONED: Final = timedelta(hours=1)  # writing takes a second; what is older was killed
 
@@ -90,6 +91,25 @@ class Shelf:
         if not _ID.fullmatch(id) or not (self.folder / id).is_dir():
             raise UnknownName("backtest", id, [folder.name for folder in self._folders()])
         return self.folder / id / name
+
+    def find(self, word: str) -> str:
+        """The id meant by ``3`` (the third newest), or by the id or the only beginning or end of one.
+        UnknownName, InvalidInput."""
+        if _NUMBER.fullmatch(word):
+            entries = self.list().entries
+            if not 0 < int(word) <= len(entries):
+                there = f"1 to {len(entries)}, 1 the newest" if entries else "none was kept yet"
+                raise InvalidInput(f"There is no result {word}: {there}.")
+            return entries[int(word) - 1].id
+        ids = [folder.name for folder in self._folders() if _ID.fullmatch(folder.name)]
+        found = [id for id in ids if id == word] or [
+            id for id in ids if word and (id.startswith(word) or id.endswith(word))
+        ]
+        if len(found) > 1:
+            raise InvalidInput(f"{word!r} can be {', '.join(found[:3])}{' …' if len(found) > 3 else ''}.")
+        if not found:
+            raise UnknownName("backtest", word, ids)
+        return found[0]
 
     def compare(self, ids: Sequence[str]) -> Comparison:
         return comparison([self.entry(id) for id in ids])

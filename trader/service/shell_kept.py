@@ -41,11 +41,10 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
 
 
 def name_of(shelf: Shelf, word: str) -> str:
-    """``last``, a result's name, or its folder as a shell completes it. UnknownName, InvalidInput."""
+    """``last``, a result's name or what ``Shelf.find`` takes for it, or its folder as a shell completes it.
+    UnknownName, InvalidInput."""
     if word.casefold() != NEWEST:
-        name = word.rstrip("/").rpartition("/")[2]
-        shelf.path(name)
-        return name
+        return shelf.find(word.rstrip("/").rpartition("/")[2])
     entries = shelf.list().entries
     if not entries:
         raise InvalidInput("No result was kept yet. bot.py backtest makes one.")

@@ -133,10 +133,11 @@ class Studies:
         return await asyncio.to_thread(Shelf(self.folder).list)
 
     async def compare(self, ids: Sequence[str]) -> Comparison:
-        """InvalidInput, UnknownName for what is not there."""
+        """Each as ``Shelf.find`` takes it. InvalidInput, UnknownName for what is not there."""
         from trader.backtest.shelf import Shelf
 
-        return await asyncio.to_thread(Shelf(self.folder).compare, ids)
+        shelf = Shelf(self.folder)
+        return await asyncio.to_thread(lambda: shelf.compare([shelf.find(id) for id in ids]))
 
     async def picture(self, path: str) -> bytes:
         return await asyncio.to_thread(Path(path).read_bytes)

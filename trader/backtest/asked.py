@@ -12,7 +12,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -51,6 +51,7 @@ SEARCHING: Final = ("goal", "where", "trials", "sampler", "name", "seed", "stora
 OPTIMIZING: Final = (*RULES, *SEARCHING, "holdout", "workers")
 SHELL: Final = ("data", "storage", "workers")  # these name files, passwords and processes: not for chat
 DEFAULT_SPAN = "365d"
+_NO_TRADING: Final = timedelta(days=7)  # a long weekend, and candles that are fetched once a day
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100  # the NSE began in 1994
 _SPAN = re.compile(r"([0-9]{1,4})(d|w|mo|y)", re.IGNORECASE)
 _INTERVAL = re.compile(r"[0-9]+(s|m|h|min|minute)|1d|minute|day", re.IGNORECASE)
@@ -60,7 +61,8 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 @dataclass(frozen=True, slots=True)
 class Asked:
     """``settings`` are the strategy's and the options', as typed; ``own`` those of ``OWN``. ``last`` None: to
-    the newest candle."""
+    the newest candle. ``span``: what was counted back, "" where days were given. ``counted``: from where, if
+    not from today."""
 
     strategy: str
     symbols: tuple[str, ...]
@@ -69,6 +71,8 @@ class Asked:
     last: date | None
     settings: Mapping[str, str] = field(default_factory=dict)
     own: Mapping[str, str] = field(default_factory=dict)
+    span: str = field(default="", compare=False)
+    counted: str = field(default="", compare=False)
 
 
 def asked(words: Sequence[str], today: date, usage: str, *, bare: bool = False) -> Asked:
@@ -112,7 +116,17 @@ def asked(words: Sequence[str], today: date, usage: str, *, bare: bool = False) 
         last,
         settings,
         own,
+        "" if days else span or DEFAULT_SPAN,
     )
+
+
+def from_newest(asked: Asked, newest: date | None, today: date) -> Asked:
+    """Its span counted back from the ``newest`` candle there is, where that is older than some days without
+    trading explain: from today it would be a shorter span than was asked for, or an empty one."""
+    if not asked.span or newest is None or today - newest <= _NO_TRADING:
+        return asked
+    first = before(newest, asked.span)
+    return replace(asked, first=first, last=newest, counted=f"{asked.span} back from the newest candle")
 
 
 def _span(days: list[date], span: str | None, today: date, usage: str) -> tuple[date, date | None]:

@@ -74,6 +74,19 @@ def load(
     return Past(data, instruments, calendar, warnings)
 
 
+def newest(path: str | Path, keys: Sequence[InstrumentKey], interval: Interval) -> date | None:
+    """The last day ``load`` would find candles of any of them on; None where there are none."""
+    rows, _ = _rows(path, set(keys), interval, Counter())
+    last = [
+        int(part.at.max())
+        for kinds in rows.values()
+        for parts in kinds.values()
+        for part in parts
+        if len(part.at)
+    ]
+    return moment(max(last)).date() if last else None
+
+
 def _short(days: dict[InstrumentKey, int]) -> list[str]:
     """On symbols that lack many of the days the others have: they were not there to be traded."""
     most = max(days.values(), default=0)

@@ -91,10 +91,17 @@ def asked_and_spec(
 ) -> tuple[Asked, Spec]:
     """``own``: the settings of ``asked.OWN`` that mean something here. Raises InvalidInput, UnknownName with
     the sentence that helps."""
-    from trader.backtest.asked import asked, only
+    from trader.backtest.asked import asked, from_newest, only
 
-    wanted = asked(words, datetime.now(IST).date(), usage)
+    today = datetime.now(IST).date()
+    wanted = asked(words, today, usage)
     only(wanted.own, own, usage)
+    source = source_of(settings, wanted.own.get("data")) if wanted.span else None
+    if source is not None and source.path:
+        from trader.backtest.loading import newest
+
+        keys = [instrument_of(symbol).key for symbol in wanted.symbols]
+        wanted = from_newest(wanted, newest(source.path, keys, wanted.interval), today)
     return wanted, spec_for(settings, catalogue, wanted, ranged=ranged)
 
 
@@ -160,7 +167,7 @@ def _study(
     work = work_for(spec, source, catalogue.folder, shelf_of(settings), hunt, line)
     with going_on(line, wanted) if search else nullcontext(), told() as tell:
         outcome = do(work, tell)
-    show(outcome, line)
+    show(outcome, line, wanted.counted)
     return STOPPED if outcome.stopped else FINE
 
 
@@ -214,11 +221,11 @@ def console(*, error: bool = False) -> Console:
     return Console(file=sys.stderr if error else sys.stdout, highlight=False, markup=False, emoji=False)
 
 
-def show(outcome: Outcome, line: str = "") -> None:
-    """The table, what speaks against it, and where everything is."""
+def show(outcome: Outcome, line: str = "", counted: str = "") -> None:
+    """The table, what speaks against it, and where everything is. ``counted``: what its days are."""
     screen = console()
     screen.print(outcome.title, style="bold")
-    screen.print(outcome.about)
+    screen.print(f"{outcome.about}, {counted}" if counted else outcome.about)
     lines(screen, outcome.best)
     lines(screen, outcome.rows)
     for note in outcome.notes:

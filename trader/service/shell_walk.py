@@ -54,7 +54,7 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
         walk, goal, outcome = _walked(settings, catalogue, wanted, spec, line, tell)
     _show(console(), walk, goal)
     if outcome is not None:
-        show(outcome, line)
+        show(outcome, line, wanted.counted)
     elif not walk.stopped:
         raise InvalidInput("In no window did any settings keep the bounds, so nothing was traded.")
     else:

@@ -116,3 +116,19 @@ def test_a_thinned_curve_keeps_its_ends_and_its_extremes(values: list[float], mo
     assert rows[-1] == len(values) - 1
     assert curve_[rows].min() == curve_.min()
     assert curve_[rows].max() == curve_.max()
+
+
+def test_a_gain_that_is_not_to_be_believed_is_not_green() -> None:
+    """The picture is passed on without the words that stood beside it in the chat."""
+    result = made_result(1)
+    result.trades["pnl"] = np.abs(result.trades["pnl"]) + 1000.0
+    refused = replace(result, warnings=("Not to be believed, the desk refuses tomorrow. Look-ahead: …",))
+    shown, doubted = (picture(one, metrics(one)) for one in (result, refused))
+
+    def heading(png: bytes, colour: tuple[int, int, int]) -> bool:
+        part = np.rint(pixels(png)[: HEIGHT // 5, :, :3] * 255)
+        return bool((part == colour).all(axis=2).any())
+
+    green, red = (0x12, 0x87, 0x3F), (0xC6, 0x28, 0x28)
+    assert (heading(shown, green), heading(shown, red)) == (True, False)
+    assert (heading(doubted, green), heading(doubted, red)) == (False, True)

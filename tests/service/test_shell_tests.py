@@ -320,10 +320,38 @@ def test_what_looks_ahead_is_not_to_be_believed_and_its_page_says_so(
     (tmp_path / "strategies" / "tomorrow.py").write_text(AHEAD)
     line = f"tomorrow RELIANCE 5m {SPAN} {data}"
     shell.backtest(settings, Catalogue.discover(tmp_path / "strategies"), line.split())
-    assert "• Not to be believed, the desk refuses tomorrow. Look-ahead:" in capsys.readouterr().out
-    assert "Not to be believed" in shelf(settings).path(newest(settings), "page.html").read_text("utf-8")
+    said = capsys.readouterr().out
+    assert said.count("• Not to be believed, the desk refuses tomorrow. Look-ahead:") == 1
+    assert said.index("Not to be believed") < said.index("Net ")  # before any figure
+    page = shelf(settings).path(newest(settings), "page.html").read_text("utf-8")
+    assert page.index("Not to be believed") < page.index('<p class="net faint">')
     typed(settings, f"backtest {TEST} {data}")
     assert "Not to be believed" not in capsys.readouterr().out
+
+
+def test_what_is_not_to_be_believed_is_called_so_wherever_its_figures_are_shown(
+    settings: Settings, data: str, tmp_path: Path, capsys
+) -> None:
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "tomorrow.py").write_text(AHEAD)
+    catalogue = Catalogue.discover(tmp_path / "strategies")
+
+    def out(command: str, line: str) -> str:
+        capsys.readouterr()
+        shell.COMMANDS[command](settings, catalogue, line.split())
+        return " ".join(capsys.readouterr().out.split())
+
+    line = f"tomorrow RELIANCE 5m {SPAN} {data}"
+    out("backtest", line)
+    assert "· not to be believed" in out("backtests", "")
+    assert "not to be believed" in out("backtests", "last")
+    drawn = out("montecarlo", "last runs=20")
+    assert drawn.index("Not to be believed, the desk refuses tomorrow.") < drawn.index("Of 100 runs")
+    said = out("portfolio", f"tomorrow:RELIANCE 5m {SPAN} {data}")
+    assert said.index("Not to be believed") < said.index("Alone")
+    compared = out("parity", line)
+    assert "trades by the backtest" in compared
+    assert "Not to be believed, the desk refuses" in compared
 
 
 def test_an_instrument_under_two_names_is_traded_once(settings: Settings, data: str) -> None:

@@ -114,12 +114,12 @@ def keep(
     from trader.backtest.picture import picture
     from trader.backtest.shelf import PICTURE, Shelf
     from trader.backtest.summary import about, summary, title
+    from trader.backtest.verdict import NOT_BELIEVED, disbelief
 
     tell(0, 0, "drawing the report")
     # All of them are kept: whoever opens the page next year has not read the chat.
-    warnings = _sentences(
-        _refused(bench, result), bench.wanted.source.notes, bench.warnings, result.warnings
-    )  # fmt: skip
+    of_code = refused(bench.backtester.world.catalogue, result.spec)
+    warnings = _sentences(of_code, bench.wanted.source.notes, bench.warnings, result.warnings)
     result = replace(result, warnings=warnings)
     found = metrics(result)
     kept = Shelf(shelf)
@@ -131,7 +131,7 @@ def keep(
     return Outcome(
         id=number,
         title=title(result),
-        about=about(result),
+        about=f"{about(result)}{f' · {NOT_BELIEVED.lower()}' if disbelief(result.warnings) else ''}",
         rows=summary(found),
         notes=_sentences(result.warnings, found.notes),
         folder=str(kept.path(number)),
@@ -142,18 +142,18 @@ def keep(
     )
 
 
-def _refused(bench: Bench, result: Result) -> list[str]:
+def refused(catalogue: Catalogue, spec: Spec) -> list[str]:
     """On strategies the desk would not start: who looks ahead has the best figures of all."""
     from trader.backtest.lookahead import check
-    from trader.backtest.verdict import Grade
+    from trader.backtest.verdict import NOT_BELIEVED, Grade
 
     said = []
-    for leg in result.spec.legs:
-        kind = bench.backtester.world.catalogue.get(leg.strategy)
+    for leg in spec.legs:
+        kind = catalogue.get(leg.strategy)
         verdict = check(kind, dict(leg.settings), interval=leg.interval)
         if verdict.grade is Grade.FAIL:
-            said.append(f"Not to be believed, the desk refuses {leg.strategy}. {verdict.sentence}")
-    return said
+            said.append(f"{NOT_BELIEVED}, the desk refuses {leg.strategy}. {verdict.sentence}")
+    return list(dict.fromkeys(said))
 
 
 def _sentences(*parts: Sequence[str]) -> tuple[str, ...]:

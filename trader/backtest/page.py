@@ -19,6 +19,7 @@ from trader.backtest.report.thinning import kept
 from trader.backtest.report.words import moment_text, money, percent
 from trader.backtest.result import Reason, Result
 from trader.backtest.summary import SLICE_HEAD, about, sections, settings, slice_cells, summary, title
+from trader.backtest.verdict import disbelief
 from trader.desk.limits import RiskLimits
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.strategy.bars import Bars
@@ -44,14 +45,23 @@ def page(
     from plotly.offline import get_plotlyjs
 
     drawn = charts(result, data or {}, most_candles)
-    said = [*result.warnings, *metrics.notes, *_left_out(result, drawn, bool(data), most_trades)]
+    worthless = disbelief(result.warnings)  # above the figures, which are then neither green nor red
+    others = [note for note in result.warnings if note not in worthless]
+    said = [*others, *metrics.notes, *_left_out(result, drawn, bool(data), most_trades)]
     loader = jinja2.FileSystemLoader(_TEMPLATES)
     template = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     return template.get_template("report.html.j2").render(
         title=title(result),
         about=about(result, most=12),
         net=money(metrics.trading.net),
-        mood="gain" if metrics.trading.net > 0 else "loss" if metrics.trading.net < 0 else "",
+        worthless=worthless,
+        mood="faint"
+        if worthless
+        else "gain"
+        if metrics.trading.net > 0
+        else "loss"
+        if metrics.trading.net < 0
+        else "",
         share=percent(metrics.growth.total, 2, signed=True),
         charged=result.spec.charges,
         cards=summary(metrics)[1:],

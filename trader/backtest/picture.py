@@ -19,6 +19,7 @@ from trader.backtest.report.thinning import kept
 from trader.backtest.report.words import count, money, percent, plain
 from trader.backtest.result import Result
 from trader.backtest.summary import about, title
+from trader.backtest.verdict import NOT_BELIEVED, disbelief
 from trader.strategy.bars import moment
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def picture(result: Result, metrics: Metrics) -> bytes:
         _periods(figure.add_subplot(rows[2]), result, metrics)
     else:
         _write(figure, 0.5, 0.4, "No candles in this period", 26, _FAINT, ha="center")
-    if metrics.notes:
-        _note(figure, metrics.notes[0])
+    if said := [*disbelief(result.warnings), *metrics.notes]:
+        _note(figure, said[0])
     out = BytesIO()
     canvas.print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]  # as matplotlib has it
     return out.getvalue()
@@ -75,11 +76,14 @@ def _heading(figure: Figure, result: Result, m: Metrics) -> None:
     what = about(result, most=3)
     _write(figure, 0.035, 0.962, title(result), 27, bold=True)
     _write(figure, 0.035, 0.928, what, 17.5 * min(1.0, _LINE / len(what)), _FAINT)
-    colour = _GAIN if net > 0 else _LOSS if net < 0 else _INK
+    worthless = bool(disbelief(result.warnings))  # pictures are passed on without the words beside them
+    colour = _FAINT if worthless else _GAIN if net > 0 else _LOSS if net < 0 else _INK
     _write(
         figure, 0.035, 0.873, f"{money(net)}  ({percent(m.growth.total, signed=True)})", 31, colour, bold=True
     )
     after = "net after charges" if result.spec.charges else "without charges"
+    if worthless:
+        _write(figure, 0.965, 0.962, NOT_BELIEVED.upper(), 24, _LOSS, bold=True, ha="right")
     _write(figure, 0.965, 0.873, f"{after} of {money(bets.charges, signed=False)}", 17.5, _FAINT, ha="right")
     figures = (
         ("Buy & hold", percent(m.benchmark.growth.total, signed=True)),

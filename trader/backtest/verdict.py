@@ -6,6 +6,10 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
+
+# What a result of a strategy that the desk refuses is called, wherever it is shown.
+NOT_BELIEVED: Final = "Not to be believed"
 
 
 class Grade(IntEnum):
@@ -55,3 +59,8 @@ class Verdict:
                 f"{finding.grade.mark} {finding.title}: {finding.text}", width, subsequent_indent="  "
             )
         return wrapped
+
+
+def disbelief(sentences: Sequence[str]) -> list[str]:
+    """Of a result's warnings those that make its figures worthless: they are said before any figure."""
+    return [sentence for sentence in sentences if sentence.startswith(NOT_BELIEVED)]

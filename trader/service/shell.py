@@ -226,14 +226,28 @@ def show(outcome: Outcome, line: str = "", counted: str = "") -> None:
     screen = console()
     screen.print(outcome.title, style="bold")
     screen.print(f"{outcome.about}, {counted}" if counted else outcome.about)
+    warned = disbelieved(screen, outcome.notes)
     lines(screen, outcome.best)
     lines(screen, outcome.rows)
     for note in outcome.notes:
-        bullet(screen, note)
+        if note not in warned:
+            bullet(screen, note)
     screen.print(f"{outcome.bars:,} candles, {outcome.trades:,} trades, {outcome.seconds * 1000:,.1f} ms")
     screen.print(f"Report: {outcome.folder}/page.html", soft_wrap=True)
     if outcome.stopped:
         goes_on(screen, f"Stopped early: {outcome.stopped}", line)
+
+
+def disbelieved(screen: Console, notes: Sequence[str]) -> Sequence[str]:
+    """What is said before any figure, and which of ``notes`` that were."""
+    from trader.backtest.verdict import disbelief
+
+    said = disbelief(notes)
+    for note in said:
+        bullet(screen, note)
+    if said:
+        screen.print()
+    return said
 
 
 def goes_on(screen: Console, text: str, line: str) -> None:

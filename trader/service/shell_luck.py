@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 
 from trader.domain.errors import InvalidInput
 from trader.service.settings import Settings
-from trader.service.shell import FINE, bullet, console, shelf_of, table, told
+from trader.service.shell import FINE, bullet, console, disbelieved, shelf_of, table, told
 from trader.service.shell_kept import kept, name_of
 from trader.strategy.catalogue import Catalogue
 
@@ -115,6 +115,7 @@ def _show(shelf: Shelf, name: str, bands: Bands, notes: Sequence[str]) -> None:
     entry = shelf.entry(name)
     screen.print(f"Monte Carlo of {name}", style="bold")
     screen.print(entry.about)
+    disbelieved(screen, shelf.load(name).warnings)
     screen.print(f"{bands.runs:,} runs, {bands.what}")
     screen.print()
     # A row for each band: rupees side by side would not fit eighty columns, and be folded.

@@ -21,7 +21,7 @@ USAGE: Final = "bot.py parity NAME SYMBOLS INTERVAL 90d [key=value …] [data=FO
 def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
     """FOUND when they differ."""
     from trader.backtest.asked import RULES
-    from trader.backtest.bench import Wanted, begin
+    from trader.backtest.bench import Wanted, begin, refused
     from trader.backtest.parity import parity
 
     wanted, spec = asked_and_spec(settings, catalogue, words, USAGE, RULES)
@@ -30,7 +30,7 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
         bench = begin(Wanted.of(spec, source, catalogue), catalogue, tell)
         tell(0, 0, "both trade the same candles")
         found = parity(spec, bench.data, bench.backtester.world)
-    return show(found, [*source.notes, *bench.warnings])
+    return show(found, [*refused(catalogue, spec), *source.notes, *bench.warnings])
 
 
 def show(found: Parity, notes: Sequence[str] = ()) -> int:

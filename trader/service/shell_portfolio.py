@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Final
 from trader.domain.errors import InvalidInput
 from trader.domain.times import IST
 from trader.service.settings import Settings
-from trader.service.shell import FINE, bullet, console, shelf_of, show, source_of, spec_for, table, told
+from trader.service.shell import (
+    FINE,
+    bullet,
+    console,
+    disbelieved,
+    shelf_of,
+    show,
+    source_of,
+    spec_for,
+    table,
+    told,
+)
 from trader.strategy.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -66,6 +77,8 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
         days = bench.backtester.panel.timetable.dates
         found = _shared(bench, spec, _spans(spec, days, share), each[0].own.get("weigh", "equal"), cap, tell)
         outcome = None if found.result is None else keep(bench, found.result, shelf_of(settings), tell, line)
+    if outcome is not None:
+        disbelieved(console(), outcome.notes)
     _show(console(), found)
     if outcome is None:
         console().print("No strategy got a share of the capital, so nothing was traded.")

@@ -14,6 +14,7 @@ from trader.service.shell import (
     STOPPED,
     asked_and_spec,
     console,
+    disbelieved,
     goes_on,
     going_on,
     shelf_of,
@@ -52,6 +53,8 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
     line = typed("walkforward", words, wanted)
     with going_on(line, wanted), told() as tell:
         walk, goal, outcome = _walked(settings, catalogue, wanted, spec, line, tell)
+    if outcome is not None:
+        disbelieved(console(), outcome.notes)
     _show(console(), walk, goal)
     if outcome is not None:
         show(outcome, line, wanted.counted)

@@ -12,16 +12,18 @@ from trader.backtest.report.spec_text import spec_from
 from trader.backtest.report.stored import META, number_from, read_meta
 from trader.backtest.report.words import money, percent, plain
 from trader.backtest.spec import Spec
+from trader.backtest.verdict import NOT_BELIEVED, disbelief
 from trader.domain.errors import InvalidInput
 from trader.domain.times import ist
 
 _SEARCHED: Final = " · searched"
+_NOT_BELIEVED: Final = f" · {NOT_BELIEVED.lower()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One result as lists show it; ``about`` says so of settings found by a search. ``numbers`` are
-    ``Metrics.numbers()``."""
+    """One result as lists show it; ``about`` says so of settings found by a search, and of a strategy that
+    the desk refuses. ``numbers`` are ``Metrics.numbers()``."""
 
     id: str
     made_at: datetime
@@ -51,7 +53,7 @@ def entry_of(folder: Path) -> Entry:
             id=folder.name,
             made_at=ist(datetime.fromisoformat(meta["made_at"])),
             title=str(meta["title"]),
-            about=f"{meta['about']}{_SEARCHED if _searched(meta) else ''}",
+            about=_about(meta),
             numbers={name: number_from(value) for name, value in numbers.items()},
             spec=spec_from(meta["spec"]),
             code_hash=str(meta["code_hash"]),
@@ -59,6 +61,11 @@ def entry_of(folder: Path) -> Entry:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as e:
         raise InvalidInput(f"{folder.name}: {META} is damaged, {type(e).__name__}: {e}") from None
+
+
+def _about(meta: Mapping[str, Any]) -> str:
+    searched = _SEARCHED if _searched(meta) else ""
+    return f"{meta['about']}{searched}{_NOT_BELIEVED if disbelief(meta.get('warnings', ())) else ''}"
 
 
 def _searched(meta: Mapping[str, Any]) -> bool:

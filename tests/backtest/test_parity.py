@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -19,6 +19,7 @@ from tests.backtest.markets import (
     OPENING,
     ROOMY,
     SHORT,
+    XYZ,
     Candle,
     Scripted,
     candles,
@@ -34,6 +35,7 @@ from trader.backtest.spec import Spec
 from trader.desk.limits import RiskLimits
 from trader.domain.instrument import Exchange, Instrument, InstrumentKey, Segment
 from trader.domain.market import Interval
+from trader.domain.times import IST
 from trader.strategy.bars import Bars, moment
 from trader.strategy.catalogue import Catalogue
 
@@ -262,6 +264,24 @@ def test_an_entry_at_an_open_that_leapt_is_judged_by_its_own_price(
     assert found.same, str(found.difference)
     assert [(t.reason, t.exit_price) for t in found.desk] == [("stop", Decimal(left))]
     assert found.result.halted == ""
+
+
+def test_a_target_that_the_close_kept_back_is_left_for_the_breach_of_that_close() -> None:
+    """It could not be sent any more: the first session of that day ended within the candle. In the second
+    all that is held is closed for the limit that broke."""
+    first, half = datetime(2024, 3, 2, 9, 15, tzinfo=IST), Interval.M30
+    rows: list[Candle | None] = [*flat(100, 1, BUY)]
+    won = [*rows, (100, 103, 100, 103, 0), *[None] * 3, *flat(103, 2)]
+    lost = [*rows, (100, 100, 90, 90, 0), *[None] * 3, *flat(90, 2)]
+    data = {XYZ: candles(won, XYZ, first, half), ABC: candles(lost, ABC, first, half)}
+    legs = (
+        leg(Scripted, [XYZ], {"quantity": "10", "stop": "20", "target": "2"}, half, "winner"),
+        leg(Scripted, [ABC], {"quantity": "500", "stop": "20", "target": "0"}, half, "loser"),
+    )
+    limits = replace(ROOMY, capital=Decimal(20_000_000), max_daily_loss=Decimal(2000))
+    found = parity(Spec(legs, limits=limits), data, world())
+    assert found.same, str(found.difference)
+    assert sorted((t.symbol, t.reason) for t in found.desk) == [("ABC", "breach"), ("XYZ", "breach")]
 
 
 def test_a_reversal_at_an_open_that_leapt_is_judged_by_its_own_price() -> None:

@@ -22,6 +22,7 @@ from trader.backtest.compiled.fields import (
     N_ENTERING,
     N_OPEN,
     NOW,
+    OPEN,
     P_KILL,
     PEAK,
     STREAK,
@@ -38,6 +39,7 @@ from trader.backtest.compiled.memory import (
     apart,
 )
 from trader.backtest.compiled.orders import (
+    allowed,
     leave,
     withdraw,
 )
@@ -105,7 +107,8 @@ def check(m: Market, w: State) -> None:
         withdraw_entries(w, P_KILL)
         for n in range(d[N_OPEN]):
             i = w.open[n]
-            if w.slot[i * WIDTH + LEAVING] == 0:
+            # What was leaving and could not be sent before the close is left for the breach.
+            if w.slot[i * WIDTH + LEAVING] == 0 or not allowed(m, w, i) & OPEN:
                 leave(m, w, i, P_KILL, 0)
 
 

@@ -120,6 +120,34 @@ def test_ctrl_c_ends_a_search_with_what_it_found(tmp_path: Path) -> None:
     assert found.best is not None
 
 
+def test_a_disk_that_is_full_ends_a_search_with_a_sentence_and_what_was_written_is_kept(
+    tmp_path: Path,
+) -> None:
+    resource = pytest.importorskip("resource")
+    before, storage = resource.getrlimit(resource.RLIMIT_FSIZE), tmp_path / "optuna.db"
+
+    def fills(now: Progress) -> None:
+        if now.done == 12:  # no file of this process grows any more
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+
+    try:
+        with pytest.raises(InvalidInput, match=r"A trial could not be written: .*Those before it are kept"):
+            search(Market(edge=300), space(), SHARPE, plan=GRID, storage=storage, progress=fills)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    asked: list[int] = []
+    goes_on = search(
+        Market(edge=300),
+        space(),
+        SHARPE,
+        plan=GRID,
+        storage=storage,
+        progress=lambda now: asked.append(now.done),
+    )
+    assert len(goes_on.tried) == goes_on.total
+    assert asked[0] >= 12
+
+
 def test_a_search_ends_when_its_time_is_over() -> None:
     found = search(Market(edge=0), space(), SHARPE, plan=Plan("grid", seconds=0))
     assert (found.stopped, len(found.tried)) == ("time", 0)

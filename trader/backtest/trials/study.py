@@ -63,7 +63,8 @@ class Record:
         """Refuses to go on with trials of something else: they would be compared with what they are not."""
         there: dict[str, str] | None = self._study.user_attrs.get(_IDENTITY)
         if there is None:
-            self._study.set_user_attr(_IDENTITY, dict(identity))
+            with _written():
+                self._study.set_user_attr(_IDENTITY, dict(identity))
             return
         other = [_WORDS.get(key, key) for key in identity if there.get(key) != identity[key]]
         if other:
@@ -73,7 +74,9 @@ class Record:
             )
 
     def add(self, tried: Tried) -> None:
-        self._study.add_trial(tried.trial(self._space, self._distributions))
+        """InvalidInput when it cannot be written, as on a full disk."""
+        with _written():
+            self._study.add_trial(tried.trial(self._space, self._distributions))
 
     def fresh(self) -> list[Tried]:
         """What was written since the last time, by whomever."""
@@ -81,6 +84,19 @@ class Record:
         new, self._read = trials[self._read :], len(trials)
         found = (Tried.from_trial(self._space, trial) for trial in new)
         return [tried for tried in found if tried is not None]
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """What the database says when it cannot write, in one sentence. Optuna hides it two errors deep."""
+    from optuna.exceptions import StorageInternalError
+
+    try:
+        yield
+    except StorageInternalError as e:
+        cause = getattr(e.__cause__, "orig", None) or e.__cause__ or e
+        said = str(cause).partition("\n")[0]
+        raise InvalidInput(f"A trial could not be written: {said}. Those before it are kept.") from e
 
 
 def identity(space: Space, goal: Goal, span: Span, probe: Result) -> dict[str, str]:

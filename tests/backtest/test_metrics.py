@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
@@ -332,6 +333,30 @@ def test_notes_say_what_the_figures_do_not_prove() -> None:
     (said,) = [note for note in metrics(halted).notes if "ended all trading" in note]
     assert said.startswith("The limit drawdown ended all trading on 1 Feb 2024: ")
     assert "drawdown=20 would set it to 20% for this test." in said
+
+
+@pytest.mark.parametrize(("limit", "wider"), [("10", "=20"), ("20", "=50"), ("50", "=99"), ("99", "")])
+def test_a_limit_that_ended_the_test_is_never_told_to_be_made_narrower(limit: str, wider: str) -> None:
+    made = made_result(1)
+    limits = replace(made.spec.limits, max_drawdown_pct=Decimal(limit))
+    halted = replace(made, spec=replace(made.spec, limits=limits), halted="drawdown")
+    (said,) = [note for note in metrics(halted).notes if "ended all trading" in note]
+    assert f"drawdown{wider} would" in said if wider else said.endswith("without trades.")
+
+
+def test_entries_that_the_limits_refused_are_told_where_they_are_many() -> None:
+    made = made_result(1, days=40, trades_a_day=3)
+    assert len(made.trades) == 120
+
+    def said(**denied: int) -> list[str]:
+        notes = metrics(replace(made, denied=denied)).notes
+        return [note for note in notes if "entries asked for" in note]
+
+    assert said() == said(entries_over=500) == said(open_positions=13) == []
+    assert said(entries_over=40, open_positions=60, cooldown=20, capital=10) == [
+        "Of 250 entries asked for 90 were refused: 60 because as many positions as the desk allows were "
+        "open; 20 because the pause after losses in a row lasted."
+    ]
 
 
 # -- words ----------------------------------------------------------------------------------------------

@@ -354,6 +354,13 @@ def test_what_is_not_to_be_believed_is_called_so_wherever_its_figures_are_shown(
     assert "Not to be believed, the desk refuses" in compared
 
 
+@pytest.mark.parametrize("command", ["backtest", "parity", "optimize"])
+def test_an_index_is_not_tested_for_nobody_can_buy_it(settings: Settings, command: str) -> None:
+    words = ["breakout", "NIFTY 50", "1m", SPAN]
+    with pytest.raises(InvalidInput, match="NIFTY 50 is an index; it cannot be traded"):
+        shell.COMMANDS[command](settings, catalogue(), words)
+
+
 def test_an_instrument_under_two_names_is_traded_once(settings: Settings, data: str) -> None:
     for symbols in ("RELIANCE", "RELIANCE,NSE:RELIANCE"):
         typed(settings, f"backtest ema_crossover {symbols} 5m {SPAN} {data} fast=5")

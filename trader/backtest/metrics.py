@@ -19,7 +19,25 @@ from trader.domain.times import date_text
 
 FEW_TRADES = 30  # below this a mean says little, whatever it is
 FEW_DAYS = 60  # below this a yearly figure is an extrapolation
+_REASONS = 2  # why entries were refused, named in the notes
 _DRAWDOWNS = 5  # named in the report
+_WIDER = (20, 50, 99)  # % that a limit may be set to for a test
+_MANY_REFUSED = 0.1  # of the entries asked for: from here on the figures are the limits', too
+# The hours in which nothing is entered are the strategy's own affair; what is in here is not.
+_REFUSALS: Final[Mapping[str, str]] = {
+    "not_tradable": "an index cannot be traded",
+    "product": "the product cannot be had in it",
+    "open_positions": "as many positions as the desk allows were open",
+    "strategy_positions": "as many as its max_positions were open",
+    "order_value": "the order was too large for the desk",
+    "position_size": "the position would have been too large",
+    "exposure": "the desk held as much as it may",
+    "capital": "the capital was in use",
+    "trades_per_day": "the day's trades were used up",
+    "cooldown": "the pause after losses in a row lasted",
+    "price_band": "the price was at its circuit limit",
+    "broker_funds": "the broker's money did not reach",
+}
 _A_RUPEE = 1.0
 
 
@@ -163,9 +181,10 @@ def _notes(result: Result, grown: Growth, bets: Trading, chance: float) -> tuple
     if result.halted:
         day = f" on {date_text(result.halted_on)}" if result.halted_on else ""
         notes.append(
-            f"The limit {result.halted} ended all trading{day}: the days after it are without trades. "
-            f"{result.halted}=20 would set it to 20% for this test."
+            f"The limit {result.halted} ended all trading{day}: the days after it are without trades."
+            f"{_wider(result)}"
         )
+    notes += _refusals(result, bets.trades)
     if not result.spec.charges:
         notes.append("Without charges, which every trade of the desk pays.")
     if not bets.trades:
@@ -188,3 +207,22 @@ def _notes(result: Result, grown: Growth, bets: Trading, chance: float) -> tuple
     if abs(gap) > max(_A_RUPEE, 1e-6 * abs(grown.start)) and math.isfinite(gap):
         notes.append(f"Equity and trades differ by {money(gap)}: do not trust this result.")
     return tuple(notes)
+
+
+def _wider(result: Result) -> str:
+    """What would let the test go on, where anything would."""
+    limits = result.spec.limits
+    set_to = {"drawdown": limits.max_drawdown_pct, "daily_loss": limits.max_daily_loss_pct}.get(result.halted)
+    wider = next((percent for percent in _WIDER if set_to is not None and percent > set_to), None)
+    return f" {result.halted}={wider} would set it to {wider}% for this test." if wider else ""
+
+
+def _refusals(result: Result, trades: int) -> list[str]:
+    """A strategy of which the limits leave a part is another one, and its figures do not say so."""
+    refused = {code: count for code, count in result.denied.items() if code in _REFUSALS}
+    every, total = trades + sum(result.denied.values()), sum(refused.values())
+    if not total or total < _MANY_REFUSED * every:
+        return []
+    most = sorted(refused.items(), key=lambda one: -one[1])[:_REASONS]
+    why = "; ".join(f"{count:,} because {_REFUSALS[code]}" for code, count in most)
+    return [f"Of {every:,} entries asked for {total:,} were refused: {why}."]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from trader.domain.errors import InvalidInput
+from trader.domain.instrument import InstrumentKey, Segment
 from trader.domain.times import IST
 from trader.market.symbols import instrument_of
 from trader.service.settings import Market, Settings
@@ -111,9 +112,17 @@ def spec_for(settings: Settings, catalogue: Catalogue, wanted: Asked, *, ranged:
 
     risk = {"risk": f"{settings.limits.risk_per_trade_pct.normalize():f}"}
     return spec_of(
-        wanted, catalogue, lambda text: instrument_of(text).key, settings.limits,
+        wanted, catalogue, _tradable, settings.limits,
         float(settings.paper.slippage_bps), risk, ranged=ranged,
     )  # fmt: skip
+
+
+def _tradable(text: str) -> InstrumentKey:
+    """Of an index every order would be denied: the result would say "no trades", and not why."""
+    found = instrument_of(text)
+    if found.segment is Segment.INDEX:
+        raise InvalidInput(f"{found.symbol} is an index; it cannot be traded.")
+    return found.key
 
 
 def source_of(settings: Settings, data: str | None) -> Source:

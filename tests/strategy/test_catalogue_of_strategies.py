@@ -86,6 +86,12 @@ def test_a_file_that_cannot_be_used_is_reported_and_the_others_work(folder, text
         catalogue.get("broken")
 
 
+def test_a_class_of_a_file_that_cannot_be_read_leads_to_the_file(folder):
+    (folder / "broken_import.py").write_text("from trader.strategy import nosuch\n")
+    with pytest.raises(UnknownName, match="broken_import"):
+        Catalogue.discover(folder).get("broken")
+
+
 def test_a_failing_file_leaves_nothing_behind(folder):
     write(folder, "broken.py", "1 / 0\n")
     Catalogue.discover(folder)

@@ -58,7 +58,8 @@ class Catalogue:
             return strategy
         if fault := self.faults.get(f"{folded}.py"):
             raise InvalidInput(f"{folded} cannot be used: {fault}")
-        raise UnknownName("strategy", name, self.strategies)
+        # A class of a file that cannot be read has no name yet: its file is offered, which tells why.
+        raise UnknownName("strategy", name, [*self.strategies, *(Path(file).stem for file in self.faults)])
 
     def names(self) -> list[str]:
         return sorted(self.strategies)

@@ -94,6 +94,8 @@ def test_trades_are_there_for_other_programs(shelf: Shelf) -> None:
     assert rows[0]["symbol"] in {"NSE:RELIANCE", "NSE:INFY"}
     assert rows[0]["entry_at"].endswith("+05:30")
     assert frame.net.sum() == pytest.approx(result.net)
+    to_the_paisa = [len(row[name].partition(".")[2]) for row in rows for name in ("pnl", "charges", "net")]
+    assert max(to_the_paisa) == 2
 
 
 def test_page_and_picture_are_kept_where_given(shelf: Shelf) -> None:

@@ -90,5 +90,8 @@ class Result:
         table["reason"] = [Reason(int(code)).name.lower() for code in self.trades["reason"]]
         for column in ("entry_at", "exit_at"):
             table[column] = pd.to_datetime(table[column], unit="us", utc=True).dt.tz_convert("Asia/Kolkata")
-        table["net"] = table["pnl"] - table["charges"]
+        # To the paisa, as they are: in a spreadsheet -176.51999999999998 is nobody's loss.
+        for column in ("pnl", "charges"):
+            table[column] = table[column].round(2)
+        table["net"] = (table["pnl"] - table["charges"]).round(2)
         return table

@@ -224,3 +224,12 @@ def test_a_browser_draws_it_without_a_fault(tmp_path: Path) -> None:
     assert re.search(r'<html lang="en" data-theme="(dark|light)">', dom)
     made = round(sum(month.rupees for month in metrics(RESULT).months))
     assert f"2024  {money(made)}</text>" in dom  # the year's sum, rounded as the figures are
+
+
+def test_a_sign_stays_with_its_rupees_at_the_end_of_a_line() -> None:
+    made = made_result(1, edge=-0.01)
+    told = metrics(made)
+    text = page(made, told)
+    loss = money(told.trading.net)
+    assert loss.startswith("-₹")
+    assert f"<td>{loss.replace('-₹', '-' + chr(0x2060) + '₹')}</td>" in text

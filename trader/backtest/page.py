@@ -50,6 +50,7 @@ def page(
     said = [*others, *metrics.notes, *_left_out(result, drawn, bool(data), most_trades)]
     loader = jinja2.FileSystemLoader(_TEMPLATES)
     template = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    template.filters["unbroken"] = _unbroken
     return template.get_template("report.html.j2").render(
         title=title(result),
         about=about(result, most=12),
@@ -77,6 +78,11 @@ def page(
         plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library's own script
         data=Markup(_json(_contents(result, metrics, drawn, most_trades))),  # noqa: S704 - escaped by _json
     )
+
+
+def _unbroken(text: str) -> str:
+    """A browser ends a line behind a sign, and a loss then looks like a gain."""
+    return text.replace("-₹", "-\N{WORD JOINER}₹").replace("+₹", "+\N{WORD JOINER}₹")
 
 
 def _json(contents: Any) -> str:

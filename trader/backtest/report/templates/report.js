@@ -219,7 +219,7 @@ function drawCandles() {
   mark(entry, trades.bought[n], "entry", side > 0);
   mark(exit, trades.left[n], "exit", side < 0);
   draw("candles", traces, {
-    xaxis: { type: "category", nticks: 8, rangeslider: { visible: false }, tickangle: 0, showgrid: false },
+    xaxis: { type: "category", nticks: innerWidth < 600 ? 2 : 8, rangeslider: { visible: false }, tickangle: 0, showgrid: false },
     yaxis: { tickformat: "$,.2f" }, showlegend: true, legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, margin: { l: 70, r: 30, t: 64, b: 40 },
   });
 }

@@ -492,3 +492,14 @@ def test_the_program_refuses_with_a_sentence_and_two(tmp_path: Path, words: tupl
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_figure_is_not_broken_over_two_lines_on_a_narrow_screen(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "34")
+    rows = [("1", "26 Dec – 6 Feb 24", "period=14 width=5", "-0.6499", "-4.309", "-₹10,720", "23")]
+    shell.table(
+        shell.console(), ("", "Traded", "Settings", "Searched", "Then", "Net", "Trades"), rows, "><<>>>>"
+    )
+    said = capsys.readouterr().out
+    for figure in ("-0.6499", "-4.309", "-₹10,720", "Searched"):
+        assert figure in said

@@ -35,6 +35,7 @@ FINE: Final = 0
 FOUND: Final = 1  # what it looks for: a fault, a difference
 STOPPED: Final = 130  # by Ctrl-C, as shells have it
 _WIDE = 34
+_TEXT, _FIGURE = 10, 14  # columns that text can be folded into, and that the longest figure has
 _TOGETHER = "[workers=2] [storage=postgresql://user@host/name]"
 
 
@@ -276,14 +277,22 @@ def bullet(screen: Console, text: str) -> None:
 
 
 def table(screen: Console, head: Sequence[str], rows: Sequence[Sequence[str]], ends: str) -> None:
-    """``ends``: ``<`` or ``>`` for each column; the text of a wide one goes on below."""
+    """``ends``: ``<`` or ``>`` for each column; a wide text goes on below. No figure is broken: where
+    the screen is too narrow for the figures alone, the lines are longer than it."""
+    from rich.console import Console
     from rich.table import Table
 
     made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", collapse_padding=True)
-    for name, end in zip(head, ends, strict=True):
-        made.add_column(name, justify="left" if end == "<" else "right", overflow="fold")
+    needed = 0
+    for name, end, cells in zip(head, ends, zip(head, *rows, strict=True), strict=True):
+        longest = max(map(len, cells))
+        figures = end == ">" and longest <= _FIGURE
+        made.add_column(name, justify="left" if end == "<" else "right", overflow="fold", no_wrap=figures)
+        needed += 2 + (longest if figures else min(longest, _TEXT))
     for row in rows:
         made.add_row(*row)
+    if needed > screen.width:
+        screen = Console(file=screen.file, width=needed, highlight=False, markup=False, emoji=False)
     screen.print(made)
     screen.print()
 

@@ -24,7 +24,7 @@ from handlers.risk import risk
 from handlers.start import start_strategy
 from handlers.status import status
 from handlers.strategies import stop_strategy, strategies
-from handlers.studies import backtest, backtests, cancel_job, jobs, optimize
+from handlers.studies import backtest, backtests, cancel_job, jobs, montecarlo, optimize, walkforward
 from handlers.unknown import not_there
 from handlers.verdicts import adopt, flatten, ignore, reconcile
 
@@ -39,7 +39,7 @@ def build_registry(house: House, more: Sequence[Command] = ()) -> Registry:
         {
             "Look": (status, positions, pnl, orders, trades, charges, funds, holdings, risk),
             "Strategies": (strategies, start_strategy, stop_strategy),
-            "Tests": (backtest, optimize, backtests, jobs, cancel_job),
+            "Tests": (backtest, optimize, walkforward, montecarlo, backtests, jobs, cancel_job),
             "Brakes": (kill, pause, resume),
             "Account": (login, logout, live, paper),
             "The broker's book": (reconcile, locks, adopt, ignore, flatten, not_there),

@@ -1,5 +1,5 @@
-"""/backtest, /optimize and what belongs to them. The work is done elsewhere; one message tells how far it
-is, and becomes the result."""
+"""/backtest, /optimize, /walkforward, /montecarlo and what belongs to them. The work is done elsewhere; one
+message tells how far it is, and becomes the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trader.domain.errors import InvalidInput
 from trader.domain.times import clock_text, day_text
 from trader.service.port import DeskPort
 from trader.service.research import Job, JobState
-from trader.service.studies import BACKTEST, OPTIMIZE
+from trader.service.studies import BACKTEST, MONTECARLO, OPTIMIZE, WALKFORWARD
 
 _BAR = 20  # columns
 _NOTES = 7  # sentences below a result; the page has all
@@ -51,6 +51,36 @@ async def backtest(desk: DeskPort, call: Call) -> Reply:
 )
 async def optimize(desk: DeskPort, call: Call) -> Reply:
     job = await desk.studies().optimize(_words(call.raw))
+    return _begun(desk, job, call)
+
+
+@command(
+    "walkforward",
+    help="Search some days, trade the next with what was found, move on",
+    danger=Danger.READ,
+    usage=WALKFORWARD,
+    aliases=("wf",),
+    more="For instance /walkforward supertrend SBIN 15m 1y period=7,10,14 width=2:5:1 train=120 test=20: "
+    "every 120 trading days are searched and the 20 after them traded. All that was traded so is one result. "
+    "anchored=yes lets every search begin on the first day; goal=, where= and trials= are as in /optimize.",
+)
+async def walkforward(desk: DeskPort, call: Call) -> Reply:
+    job = await desk.studies().walkforward(_words(call.raw))
+    return _begun(desk, job, call)
+
+
+@command(
+    "montecarlo",
+    help="What else might have come of a kept result",
+    danger=Danger.READ,
+    usage=MONTECARLO,
+    aliases=("mc",),
+    more="For instance /montecarlo 1, of the newest result; /backtests numbers them. Its trades are drawn "
+    "anew 2,000 times, or only put in another order (order=shuffle); noise=20 tests again on candles moved "
+    "by 20% of their usual range.",
+)
+async def montecarlo(desk: DeskPort, call: Call) -> Reply:
+    job = await desk.studies().montecarlo(_words(call.raw))
     return _begun(desk, job, call)
 
 
@@ -208,7 +238,7 @@ async def _result(desk: DeskPort, job: Job, *, terminal: bool) -> Reply:
     found = Outcome.read(job.result)
     blocks: list[Block] = [Line(found.title, bold=True), Line(found.about)]
     if found.best:
-        blocks.append(Pre("\n".join(ends(name, value) for name, value in found.best)))
+        blocks.append(Pre("\n".join(ends(name, value).rstrip() for name, value in found.best)))
     blocks.append(Pre("\n".join(ends(name, value) for name, value in found.rows)))
     blocks += [Line(note) for note in found.notes[:_NOTES]]
     if (more := len(found.notes) - _NOTES) > 0:

@@ -29,7 +29,7 @@ def test_every_command_the_desk_promises_is_there() -> None:
         "orders", "trades", "charges", "funds", "pnl", "risk", "quote", "find", "chain", "calendar", "closed",
         "reopened", "kill", "resume", "mute", "version", "wait", "login", "logout", "live", "paper",
         "holdings", "reconcile", "locks", "adopt", "ignore", "flatten", "not_there",
-        "backtest", "optimize", "backtests", "jobs", "cancel_job",
+        "backtest", "optimize", "walkforward", "montecarlo", "backtests", "jobs", "cancel_job",
     }  # fmt: skip
 
 

@@ -87,6 +87,35 @@ async def test_a_search_shows_the_best_settings_first(room: Room) -> None:
     assert shown.index("fast") < shown.index("Net")
 
 
+async def test_walking_forward_is_a_job_with_its_windows(room: Room) -> None:
+    line = "/walkforward ema_crossover RELIANCE 5m 1y fast=5:9:2 train=40 test=15 anchored=yes"
+    begun = await room.offered(line)
+    assert (seen(begun) or "").startswith("1. ema_crossover RELIANCE 5m\nStarting…")
+    assert nonce(begun, "Cancel 1")
+    work = room.desk.studies().jobs()[0].work
+    assert work["windows"] == {"train": 40, "test": 15, "anchored": True}
+    assert work["hunt"]["ranges"] == {"fast": "5:9:2"}
+    assert (seen((await course_of(begun))[-1]) or "").startswith("ema_crossover\nRELIANCE, 5m\n")
+    assert "walk forward from" in (await room.typed("/jobs") or "")
+
+
+async def test_monte_carlo_is_of_a_kept_result_in_a_table_for_a_phone(room: Room, tmp_path: Path) -> None:
+    result = made_result(3)
+    number = Shelf(tmp_path / SHELF).save(result, metrics(result), datetime(2026, 11, 20, 18, 5, tzinfo=IST))
+    research = Research()  # the real worker
+    room.desk.the_studies = replace(room.desk.studies(), research=research)
+    begun = await room.offered("/montecarlo 1 runs=50")
+    assert (seen(begun) or "").startswith("1. Monte Carlo of ema_crossover\nStarting…")
+    shown = (await course_of(begun))[-1]
+    await research.close()
+    said = (seen(shown) or "").splitlines()
+    assert said[0] == "Monte Carlo of ema_crossover"
+    assert said[2] == "Of 100 runs  Drawdown          Net"
+    assert [line.split()[0] for line in said[3:9]] == ["5th", "25th", "50th", "75th", "95th", "Backtest"]
+    assert wide(shown.reply) <= 34
+    assert shown.reply.picture == (tmp_path / SHELF / number / "fan-bootstrap.png").read_bytes()
+
+
 async def test_what_the_worker_refuses_is_told_in_its_words(room: Room) -> None:
     begun = await room.offered("/backtest ema_crossover SBIN 5m 30d")
     assert (seen((await course_of(begun))[-1]) or "").endswith("There are no candles of SBIN.")
@@ -132,6 +161,14 @@ async def test_jobs_that_differ_in_their_settings_only_are_told_apart(room: Room
         ("/optimize ema_crossover RELIANCE fast=5:9:1 goal=sharp", "Did you mean sharpe?"),
         ("/optimize ema_crossover RELIANCE fast=5:9:1 where=trades>>1", "expected a bound as in trades>=30"),
         ("/optimize ema_crossover RELIANCE fast=5:9:1 sampler=grit", "Did you mean grid?"),
+        ("/walkforward ema_crossover RELIANCE fast=5:9:1 train=0", "Expected train from 1 to 5,000"),
+        ("/walkforward ema_crossover RELIANCE fast=5:9:1 holdout=20", "holdout= means nothing here"),
+        ("/walkforward ema_crossover RELIANCE fast=5:9:1 workers=2", "python bot.py walkforward"),
+        ("/montecarlo", "Expected one result"),
+        ("/montecarlo 1", "There is no result 1: none was kept yet."),
+        ("/montecarlo 1 order=other", "Expected bootstrap or shuffle"),
+        ("/montecarlo 1 noise=20 order=shuffle", "not both"),
+        ("/montecarlo 1 runs=many", "Expected runs from 1 to 1,00,000"),
         ("/backtest ema_crossover RELIANCE 0001-01-01..9999-12-31", "Expected days from 1990 to 2100"),
         ("/cancel_job", "Expected a number"),
         ("/cancel_job 7", "There is no job 7"),

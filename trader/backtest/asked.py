@@ -49,6 +49,7 @@ CANDLES: Final = ("data",)
 RULES: Final = ("capital", "drawdown", "daily_loss", "slippage", "charges", *CANDLES)
 SEARCHING: Final = ("goal", "where", "trials", "sampler", "name", "seed", "storage")
 OPTIMIZING: Final = (*RULES, *SEARCHING, "holdout", "workers")
+WALKING: Final = (*RULES, *SEARCHING, "train", "test", "anchored")
 SHELL: Final = ("data", "storage", "workers")  # these name files, passwords and processes: not for chat
 DEFAULT_SPAN = "365d"
 _NO_TRADING: Final = timedelta(days=7)  # a long weekend, and candles that are fetched once a day

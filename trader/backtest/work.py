@@ -26,10 +26,12 @@ from trader.strategy.catalogue import Catalogue
 from trader.strategy.options import parse_settings
 
 if TYPE_CHECKING:
+    from trader.backtest.luck import Luck
     from trader.backtest.optimise import Optimised
     from trader.backtest.search import Plan, Progress
     from trader.backtest.space import Space
     from trader.backtest.trials.evaluate import Evaluate, Span
+    from trader.backtest.walking import Windows
     from trader.strategy.strategy import Strategy
 
 __all__ = [
@@ -84,6 +86,8 @@ class Work:
     shelf: str
     hunt: Hunt | None = None
     line: str = ""
+    windows: Windows | None = None  # with a hunt: walk forward
+    luck: Luck | None = None  # of the result called ``line``; nothing else is needed for it
 
     def written(self) -> dict[str, Any]:
         return asdict(self)
@@ -92,7 +96,16 @@ class Work:
     def read(cls, written: Mapping[str, Any]) -> Work:
         hunt = written.get("hunt")
         made = Hunt(**{**hunt, "bounds": tuple(hunt["bounds"])}) if hunt else None
-        return cls(**{**written, "hunt": made})
+        walk, luck = written.get("windows"), written.get("luck")
+        if walk:
+            from trader.backtest.walking import Windows
+
+            walk = Windows(**walk)
+        if luck:
+            from trader.backtest.luck import Luck
+
+            luck = Luck(**luck)
+        return cls(**{**written, "hunt": made, "windows": walk, "luck": luck})
 
 
 # -- from what was typed ---------------------------------------------------------------------------------
@@ -184,7 +197,15 @@ def _plain(value: float) -> str:
 
 def do(work: Work, tell: Tell, cancel: Callable[[], bool] = lambda: False) -> Outcome:
     """Raises InvalidInput, FeedError and StrategyFault with sentences to show."""
+    if work.luck is not None:
+        from trader.backtest.luck import try_luck
+        from trader.backtest.shelf import Shelf
+
+        catalogue = Catalogue.discover(Path(work.strategies))
+        return try_luck(Shelf(Path(work.shelf)), work.line, work.luck, catalogue, tell)
     bench = _begin(work, tell)
+    if work.hunt is not None and work.windows is not None:
+        return _walk(bench, work, work.hunt, work.windows, tell)
     if work.hunt is not None:
         return _search(bench, work, work.hunt, tell, cancel)
     result = bench.backtester.run(spec_from(work.spec))
@@ -285,6 +306,18 @@ def _search(bench: Bench, work: Work, hunt: Hunt, tell: Tell, cancel: Callable[[
         pictures=[str(drawn), *outcome.pictures],
         stopped=done.found.stopped,
     )
+
+
+def _walk(bench: Bench, work: Work, hunt: Hunt, windows: Windows, tell: Tell) -> Outcome:
+    from trader.backtest.walking import NOTHING_TRADED, efficient, rows, walked
+
+    walk, goal, outcome = walked(
+        bench, spec_from(work.spec), hunt, windows, Path(work.shelf), tell, work.line
+    )
+    if outcome is None:
+        raise InvalidInput(NOTHING_TRADED)
+    notes = (efficient(walk.efficiency), *outcome.notes)
+    return replace(outcome, best=rows(walk, goal), notes=notes)
 
 
 def _so_far(told: Progress, text: Callable[[float], str]) -> str:

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 BACKTEST = "/backtest NAME SYMBOLS [INTERVAL] [90d | DAY..DAY] [key=value …]"
 OPTIMIZE = "/optimize NAME SYMBOLS [INTERVAL] [90d] fast=5:20:1 … [goal=sharpe] [trials=100]"
+WALKFORWARD = "/walkforward NAME SYMBOLS [INTERVAL] [1y] fast=5:20:3 … [train=120] [test=20]"
+MONTECARLO = "/montecarlo NUMBER [runs=2000] [order=bootstrap|shuffle | noise=20] [seed=1]"
 SHELF = "backtests"
 CANDLES = "candles"
+_KINDS = {"backtest": "test", "optimize": "search", "walkforward": "walk forward"}
 _NAMED = 3  # symbols in a job's title
 
 # Puts the candles of a spec, from a day on, into the cache, where a market can be asked for them.
@@ -51,15 +54,34 @@ class Studies:
 
     async def backtest(self, words: Sequence[str]) -> Job:
         """Raises InvalidInput, UnknownName, FeedError before anything is begun."""
-        return await self._begin(words, BACKTEST, search=False)
+        return await self._begin(words, BACKTEST, "backtest")
 
     async def optimize(self, words: Sequence[str]) -> Job:
-        return await self._begin(words, OPTIMIZE, search=True)
+        return await self._begin(words, OPTIMIZE, "optimize")
 
-    async def _begin(self, words: Sequence[str], usage: str, *, search: bool) -> Job:
+    async def walkforward(self, words: Sequence[str]) -> Job:
+        return await self._begin(words, WALKFORWARD, "walkforward")
+
+    async def montecarlo(self, words: Sequence[str]) -> Job:
+        """Of a kept result, as ``Shelf.find`` takes it. Raises InvalidInput, UnknownName."""
+        await asyncio.to_thread(importlib.import_module, "trader.backtest.luck")
+        from trader.backtest.luck import luck_of
+        from trader.backtest.shelf import Shelf
+        from trader.backtest.work import Work
+
+        word, luck, own = luck_of(words, MONTECARLO)
+        shelf = Shelf(self.folder)
+        name = await asyncio.to_thread(shelf.find, word)
+        entry = await asyncio.to_thread(shelf.entry, name)
+        work = Work({}, {}, str(self._strategies()), str(self.folder), line=name, luck=luck)
+        about = ", ".join([name, *(f"{key}={value}" for key, value in own.items())])
+        return self.research.submit(f"Monte Carlo of {entry.title}", work.written(), None, about)
+
+    async def _begin(self, words: Sequence[str], usage: str, command: str) -> Job:
+        search = command != "backtest"
         # A tenth of a second of imports, which the market need not wait for.
         await asyncio.to_thread(importlib.import_module, "trader.backtest.work")
-        from trader.backtest.asked import OPTIMIZING, RULES, SHELL, again, asked, only
+        from trader.backtest.asked import OPTIMIZING, RULES, SHELL, WALKING, again, asked, only
         from trader.backtest.work import hunt_of, spec_of, warm_from, work_for
 
         wanted = asked(words, self.now().date(), usage)
@@ -69,8 +91,9 @@ class Studies:
         if "data" in wanted.own:
             raise InvalidInput("data= is for the shell; here the candles are this desk's market's.")
         if shell := [name for name in SHELL if name in wanted.own]:
-            raise InvalidInput(f"{shell[0]}= is for the shell: python bot.py optimize.")
-        only(wanted.own, OPTIMIZING if search else RULES, usage)
+            raise InvalidInput(f"{shell[0]}= is for the shell: python bot.py {command}.")
+        meant = {"backtest": RULES, "optimize": OPTIMIZING, "walkforward": WALKING}[command]
+        only(wanted.own, meant, usage)
         spec = spec_of(
             wanted, self.catalogue, self.key_of, self.settings.limits,
             float(self.settings.paper.slippage_bps), self.defaults, ranged=search,
@@ -79,13 +102,21 @@ class Studies:
         if hunt is not None:
             await asyncio.to_thread(importlib.import_module, "trader.backtest.trials.goal")
             self._check_search(wanted, hunt)
+        line = " ".join([command, *again(words, wanted)])
+        work = work_for(spec, self._source(), self._strategies(), self.folder, hunt, line)
+        if command == "walkforward":
+            await asyncio.to_thread(importlib.import_module, "trader.backtest.walking")
+            from trader.backtest.walking import windows_of
+
+            work = replace(work, windows=windows_of(wanted))
+        prepare = None if self.fetch is None else partial(self.fetch, spec, warm_from(spec, self.catalogue))
+        about = _about(wanted, _KINDS[command])
+        return self.research.submit(_title(wanted), work.written(), prepare, about)
+
+    def _strategies(self) -> Path:
         if self.catalogue.folder is None:
             raise InvalidInput("These strategies come from no folder, so a worker could not find them.")
-        line = " ".join(["optimize" if search else "backtest", *again(words, wanted)])
-        work = work_for(spec, self._source(), self.catalogue.folder, self.folder, hunt, line)
-        prepare = None if self.fetch is None else partial(self.fetch, spec, warm_from(spec, self.catalogue))
-        about = _about(wanted, search=search)
-        return self.research.submit(_title(wanted), work.written(), prepare, about)
+        return self.catalogue.folder
 
     def _check_search(self, wanted: Asked, hunt: Hunt) -> None:
         """What is wrong with it is said at once, not by the worker when its turn has come."""
@@ -149,9 +180,8 @@ def _title(wanted: Asked) -> str:
     return f"{wanted.strategy} {named} {wanted.interval}"
 
 
-def _about(wanted: Asked, *, search: bool) -> str:
+def _about(wanted: Asked, kind: str) -> str:
     """What tells two jobs of one title apart."""
     last = f" to {date_text(wanted.last)}" if wanted.last is not None else ""
     settings = [f"{name}={value}" for name, value in {**wanted.settings, **wanted.own}.items()]
-    kind = "search" if search else "test"
     return ", ".join([f"{kind} from {date_text(wanted.first)}{last}", *settings])

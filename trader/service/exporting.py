@@ -11,6 +11,7 @@ from typing import Any
 from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput
 from trader.domain.records import SessionRecord
+from trader.domain.times import date_text
 from trader.ports.store import Store
 
 USAGE = "bot.py export trades 2026-04-01..2027-03-31 trades.csv"
@@ -52,7 +53,7 @@ async def export(store: Store, asked: Export, csv: Mapping[str, Csv]) -> tuple[s
     for n in range((asked.last - asked.first).days + 1):
         records += await read(asked.first + timedelta(days=n), limit=_MOST)
     text = csv[asked.kind](records, await store.sessions())
-    said = f"{counted(len(records), asked.kind[:-1])} of {asked.first:%d %b %Y} to {asked.last:%d %b %Y}"
+    said = f"{counted(len(records), asked.kind[:-1])} of {date_text(asked.first)} to {date_text(asked.last)}"
     if asked.path is not None:
         try:
             with asked.path.open("x", encoding="utf-8", newline="") as file:

@@ -23,7 +23,6 @@ from trader.backtest.compiled.fields import (
     IN_DAY,
     IN_MINUTE,
     IN_SECOND,
-    JOIN,
     LAST_AT,
     LAST_Q,
     LATCH,
@@ -45,7 +44,6 @@ from trader.backtest.compiled.fields import (
     MARK_AT,
     MF_CAPITAL,
     MIS,
-    N_ASKED,
     N_BAND,
     N_CAPITAL,
     N_COOLDOWN,
@@ -78,7 +76,6 @@ from trader.backtest.compiled.fields import (
     NEVER_STILL,
     NOW,
     OPEN,
-    S_FIRST,
     S_LEG,
     S_LINE,
     S_MAX,
@@ -87,7 +84,6 @@ from trader.backtest.compiled.fields import (
     S_SYM,
     S_TAKEN_LONG,
     S_TAKEN_SHORT,
-    S_TOGETHER,
     S_WIDTH,
     SF_RISK,
     SF_STOP,
@@ -149,45 +145,6 @@ def enter(m: Market, w: State, i: int, side: int) -> None:
 
 
 @part
-def enter_together(m: Market, w: State, i: int, until: int) -> None:
-    """The entries of one decision (``JOIN``) of the strategy that slot ``i`` is of, as ``legs`` has them: all
-    or none, if a second has room for them at all. ``until``: how long they wait for one that has."""
-    apart()
-    first = m.slots[i * S_WIDTH + S_FIRST]
-    end = first + m.slots[i * S_WIDTH + S_TOGETHER]
-    wanted = 0
-    for k in range(first, end):
-        wanted += w.slot[k * WIDTH + JOIN] != 0
-    if 2 * wanted - 1 < m.limits[M_SECOND]:
-        denial = all_sent(m, w, first, end)
-        for k in range(first, end):
-            side = w.slot[k * WIDTH + JOIN]
-            if side:
-                if denial != ACCEPTED and w.slot[k * WIDTH + E] == X_SENT:
-                    take_back(m, w, k)
-                decided(w, k, side, denial, until)
-    else:
-        for k in range(first, end):
-            side = w.slot[k * WIDTH + JOIN]
-            if side:
-                decided(w, k, side, sent(m, w, k, side), until)
-    for k in range(first, end):
-        w.slot[k * WIDTH + JOIN] = 0
-
-
-@part
-def all_sent(m: Market, w: State, first: int, end: int) -> int:
-    """ACCEPTED, or why the first one that is denied is."""
-    for k in range(first, end):
-        side = w.slot[k * WIDTH + JOIN]
-        if side:
-            denial = sent(m, w, k, side)
-            if denial != ACCEPTED:
-                return denial
-    return ACCEPTED
-
-
-@part
 def decided(w: State, i: int, side: int, denial: int, until: int) -> None:
     if denial == ACCEPTED:
         remember(w, i)
@@ -205,28 +162,19 @@ def defer(w: State, i: int, side: int, until: int) -> None:
 
 
 @part
+def undefer(w: State, i: int) -> None:
+    x = row(w.slot, i * WIDTH)
+    if x[DEFERRED]:
+        x[DEFERRED] = 0
+        remove(w, w.deferred, N_DEFERRED, i)
+
+
+@part
 def remember(w: State, i: int) -> None:
     """Against the same entry twice in a few seconds."""
     x = row(w.slot, i * WIDTH)
     x[LAST_AT] = w.desk[NOW]
     x[LAST_Q] = x[E_Q]
-
-
-@part
-def take_back(m: Market, w: State, i: int) -> None:
-    """An entry that nobody has heard of yet; those of one decision are the last that was asked for."""
-    x = row(w.slot, i * WIDTH)
-    d = w.desk
-    d[IN_SECOND] -= 1  # no other second has begun since
-    d[IN_MINUTE] -= 1
-    d[IN_DAY] -= 1
-    d[ENTRIES_TODAY] -= 1
-    d[TIED_ALL] -= x[E_TIED]
-    d[COMING] -= x[E_PRICE] * abs(x[E_Q])
-    w.legs[m.slots[i * S_WIDTH + S_LEG]] -= 1
-    x[E] = X_NONE
-    remove(w, w.entering, N_ENTERING, i)
-    d[N_ASKED] -= 1
 
 
 @part

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from trader.backtest.compiled.entries import (
     enter,
-    enter_together,
 )
 from trader.backtest.compiled.exchange import (
     answer_all,
@@ -21,7 +20,6 @@ from trader.backtest.compiled.fields import (
     CNC,
     COMING,
     DAY,
-    DEFERRED_FOR,
     E_FATE,
     E_KNOWN,
     E_PRICE,
@@ -46,8 +44,6 @@ from trader.backtest.compiled.fields import (
     FAILS,
     FILL,
     GROSS,
-    JOIN,
-    LAST_AT,
     LATCH,
     LATCH_NONE,
     LEAVING,
@@ -66,13 +62,11 @@ from trader.backtest.compiled.fields import (
     N_TRADES,
     NOW,
     OPENING,
-    P_EXIT,
     P_EXTERNAL,
     P_STOP,
     REVERSAL,
     REVERSAL_UNTIL,
     ROW,
-    S_FIRST,
     S_LEG,
     S_LINE,
     S_PRODUCT,
@@ -130,6 +124,10 @@ from trader.backtest.compiled.guard import (
 from trader.backtest.compiled.jit import (
     part,
 )
+from trader.backtest.compiled.legs import (
+    break_up,
+    turned,
+)
 from trader.backtest.compiled.memory import (
     apart,
     row,
@@ -150,12 +148,10 @@ from trader.backtest.compiled.orders import (
     protect,
     remove,
     waken,
-    withdraw,
 )
 from trader.backtest.compiled.prices import (
     foresee,
     known_last,
-    look_up,
 )
 from trader.strategy import rules
 
@@ -370,35 +366,3 @@ def exit_filled(m: Market, w: State, i: int) -> None:
     x[REVERSAL] = 0
     if reversal and d[NOW] <= x[REVERSAL_UNTIL] and d[LATCH] == LATCH_NONE:
         enter(m, w, i, reversal)
-
-
-@part
-def break_up(m: Market, w: State, i: int) -> None:
-    """An entry came to nothing: what was entered with it is taken out again."""
-    apart()
-    first = m.slots[i * S_WIDTH + S_FIRST]
-    for k in range(first, first + m.slots[i * S_WIDTH + S_TOGETHER]):
-        x = row(w.slot, k * WIDTH)
-        if k != i and x[LAST_AT] == w.slot[i * WIDTH + LAST_AT]:
-            if x[E] != X_NONE:
-                withdraw(w, k, P_EXIT)
-            if x[Q]:
-                leave(m, w, k, P_EXIT, 0)
-
-
-@part
-def turned(m: Market, w: State, i: int) -> None:
-    """What waited for this leg of several enters once no other that turns is held."""
-    apart()
-    first = m.slots[i * S_WIDTH + S_FIRST]
-    end = first + m.slots[i * S_WIDTH + S_TOGETHER]
-    for k in range(first, end):
-        if w.slot[k * WIDTH + REVERSAL] and w.slot[k * WIDTH + Q]:
-            return
-    for k in range(first, end):
-        x = row(w.slot, k * WIDTH)
-        if x[REVERSAL] and w.desk[NOW] <= x[REVERSAL_UNTIL] and w.desk[LATCH] == LATCH_NONE:
-            look_up(m, w, k)
-            x[JOIN] = x[REVERSAL]
-        x[REVERSAL] = 0
-    enter_together(m, w, i, w.desk[NOW] + DEFERRED_FOR)

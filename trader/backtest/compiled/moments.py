@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from trader.backtest.compiled.entries import (
     enter,
-    enter_together,
+    undefer,
 )
 from trader.backtest.compiled.fields import (
     D_LATE,
     D_WIDTH,
     DAY,
     DEFERRED,
-    DEFERRED_FOR,
     DEFERRED_UNTIL,
     E_Q,
     E_WITHDRAWN,
@@ -38,7 +37,6 @@ from trader.backtest.compiled.fields import (
     REVERSAL,
     REVERSAL_UNTIL,
     ROW,
-    S_FIRST,
     S_LEG,
     S_LONGS,
     S_PRODUCT,
@@ -66,6 +64,9 @@ from trader.backtest.compiled.guard import (
 from trader.backtest.compiled.jit import (
     part,
 )
+from trader.backtest.compiled.legs import (
+    enter_together,
+)
 from trader.backtest.compiled.memory import (
     apart,
     row,
@@ -77,7 +78,6 @@ from trader.backtest.compiled.orders import (
     protect,
     pursue,
     reached,
-    remove,
     trail,
     withdraw,
 )
@@ -102,9 +102,7 @@ def act(m: Market, w: State, i: int, bits: int, until: int) -> None:
     """Go where the signal wants to be; from one side to the other by way of flat."""
     apart()
     x = row(w.slot, (i) * WIDTH)
-    if x[DEFERRED]:
-        x[DEFERRED] = 0
-        remove(w, w.deferred, N_DEFERRED, i)
+    undefer(w, i)
     exit_long, exit_short = bits & EXIT_LONG != 0, bits & EXIT_SHORT != 0
     held = 1 if x[Q] > 0 else (-1 if x[Q] < 0 else 0)
     wanted = rules.wanted_side(
@@ -132,45 +130,6 @@ def act(m: Market, w: State, i: int, bits: int, until: int) -> None:
         x[JOIN] = wanted
     elif wanted:
         enter(m, w, i, wanted)
-
-
-@part
-def undefer(w: State, i: int) -> None:
-    x = row(w.slot, i * WIDTH)
-    if x[DEFERRED]:
-        x[DEFERRED] = 0
-        remove(w, w.deferred, N_DEFERRED, i)
-
-
-@part
-def decision_begins(m: Market, w: State, i: int) -> None:
-    """What waited for an earlier one of this strategy is forgotten; legs that are being left still are."""
-    apart()
-    first = m.slots[i * S_WIDTH + S_FIRST]
-    for k in range(first, first + m.slots[i * S_WIDTH + S_TOGETHER]):
-        undefer(w, k)
-        if w.slot[k * WIDTH + Q] == 0:
-            w.slot[k * WIDTH + REVERSAL] = 0
-
-
-@part
-def decision_ends(m: Market, w: State, i: int, until: int) -> None:
-    """What is to be entered goes together: at once, or with the leg that is on its way to the other side."""
-    apart()
-    first = m.slots[i * S_WIDTH + S_FIRST]
-    end = first + m.slots[i * S_WIDTH + S_TOGETHER]
-    turning = False
-    for k in range(first, end):
-        turning = turning or w.slot[k * WIDTH + REVERSAL] != 0
-    if not turning:
-        enter_together(m, w, i, w.desk[NOW] + DEFERRED_FOR)
-        return
-    for k in range(first, end):
-        x = row(w.slot, k * WIDTH)
-        if x[JOIN]:
-            x[REVERSAL] = x[JOIN]
-            x[REVERSAL_UNTIL] = until
-            x[JOIN] = 0
 
 
 @part

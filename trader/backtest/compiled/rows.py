@@ -85,6 +85,10 @@ from trader.backtest.compiled.guard import (
 from trader.backtest.compiled.jit import (
     part,
 )
+from trader.backtest.compiled.legs import (
+    decision_begins,
+    decision_ends,
+)
 from trader.backtest.compiled.memory import (
     apart,
     row,
@@ -92,8 +96,6 @@ from trader.backtest.compiled.memory import (
 from trader.backtest.compiled.moments import (
     act,
     clock,
-    decision_begins,
-    decision_ends,
     on_prices,
 )
 from trader.backtest.compiled.money import (

@@ -239,7 +239,8 @@ def _decorate(axes: Axes, bands: Bands) -> None:
     axes.grid(color="#d9dee3", lw=0.8)
     axes.set_axisbelow(True)
     axes.margins(x=0)
-    axes.legend(fontsize=16, loc="upper left", frameon=False)
+    rises = bands.fan[:, -1].mean() >= bands.seen_path[0]  # the fan leaves the other corner free
+    axes.legend(fontsize=16, loc="upper left" if rises else "lower left", frameon=False)
 
 
 def _short(amount: float) -> str:

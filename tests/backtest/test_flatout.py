@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from trader.backtest.flatout import FlatOut
 from trader.desk.commands import StartStrategy
 from trader.domain.instrument import instrument_key
 from trader.domain.market import Interval
+from trader.domain.position import Trade
 from trader.domain.times import IST
 from trader.feed.replay import ReplayMarket
 from trader.feed.simulated import SimulatedMarket
@@ -30,15 +32,24 @@ BOTH = ("RELIANCE", "TCS")
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("recording")
+    return _recorded(tmp_path_factory.mktemp("recording"), Interval.M1, DAYS)
+
+
+@pytest.fixture(scope="module")
+def quarters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _recorded(tmp_path_factory.mktemp("quarters"), Interval.M15, 20)
+
+
+def _recorded(folder: Path, interval: Interval, days: int) -> Path:
     market = SimulatedMarket(11, END)
     for symbol in BOTH:
-        bars = market.bars(instrument_key(symbol), Interval.M1, 375 * DAYS, END)
+        bars = market.bars(instrument_key(symbol), interval, 375 * 60 // interval.seconds * days, END)
         rows = [
             f"{b.start:%Y-%m-%d %H:%M:%S}+05:30,{b.open},{b.high},{b.low},{b.close},{b.volume}" for b in bars
         ]
         text = "\n".join(["date,open,high,low,close,volume", *rows])
-        (folder / f"{symbol}_minute.csv").write_text(text + "\n")
+        name = {Interval.M1: "minute", Interval.M15: "15minute"}[interval]
+        (folder / f"{symbol}_{name}.csv").write_text(text + "\n")
     return folder
 
 
@@ -51,9 +62,20 @@ STARTS = {
 
 @pytest.mark.parametrize("name", STARTS)
 async def test_orders_fills_and_trades_are_those_of_the_whole_service(name: str, recording: Path) -> None:
+    await _the_same(STARTS[name], recording, 2 * DAYS * 375, least=20)
+
+
+async def test_so_are_those_that_leave_by_the_days_last_chance(quarters: Path) -> None:
+    start = StartStrategy("supertrend", BOTH, "15m", {"stop": "5", "target": "0"})
+    trades = await _the_same(start, quarters, 2 * 20 * 25, least=4)
+    left = [f"{trade.exit_at:%H:%M}" for trade in trades]
+    assert {at for at in left if at > "15:00"} == {"15:07"}
+
+
+async def _the_same(start: StartStrategy, recording: Path, candles: int, least: int) -> Sequence[Trade]:
     settings = read_settings({"MARKET": "replay", "REPLAY_PATH": str(recording), "REPLAY_SPEED": "max"})
     settings = replace(settings, limits=replace(settings.limits, max_daily_loss=Decimal(1500)))
-    behind = await _behind_the_service(settings, STARTS[name])
+    behind = await _behind_the_service(settings, start)
     direct = MemoryLedger()
     market = ReplayMarket.from_path(recording)
     flat_out = FlatOut(
@@ -64,10 +86,10 @@ async def test_orders_fills_and_trades_are_those_of_the_whole_service(name: str,
         settings.limits,
         slippage_bps=float(settings.paper.slippage_bps),
     )
-    assert flat_out.ask(STARTS[name], "test:1").ok
-    assert flat_out.run() == 2 * DAYS * 375
+    assert flat_out.ask(start, "test:1").ok
+    assert flat_out.run() == candles
     orders = await behind.orders()
-    assert len(orders) > 20
+    assert len(orders) > least
     assert await direct.orders() == orders
     assert await direct.fills(limit=10_000) == await behind.fills(limit=10_000)
     assert await direct.trades(limit=10_000) == await behind.trades(limit=10_000)
@@ -76,6 +98,7 @@ async def test_orders_fills_and_trades_are_those_of_the_whole_service(name: str,
         # The contract note's rounding is booked by the evening's job, which is not played here.
         traded = [result for result in await behind.day_results(day) if result.owner != "house"]
         assert await direct.day_results(day) == traded
+    return await direct.trades(limit=10_000)
 
 
 async def _behind_the_service(settings: Settings, start: StartStrategy) -> MemoryLedger:

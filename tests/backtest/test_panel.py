@@ -56,10 +56,10 @@ def test_what_the_hours_allow_stands_beside_each_row() -> None:
     allowed = {
         moment(int(start)): flags for start, flags in zip(made.start, made.timetable.flags[:, 0], strict=True)
     }
-    assert allowed[at(9, 15)].tolist() == [OPEN | ENTRIES | STOPS] * 2
-    assert allowed[at(14, 55)].tolist() == [OPEN | ENTRIES | STOPS, OPEN | STOPS]  # no entries from 15:00 on
-    assert allowed[at(15, 5)].tolist() == [OPEN | STOPS, OPEN | STOPS | SQUARE]
-    assert allowed[at(15, 25)].tolist() == [OPEN | SQUARE | BROKER, SQUARE | BROKER]  # closed at its end
+    assert allowed[at(9, 15)].tolist() == [OPEN | ENTRIES | STOPS] * 3
+    assert allowed[at(14, 55)].tolist() == [OPEN | ENTRIES | STOPS, *[OPEN | STOPS] * 2]  # none from 15:00
+    assert allowed[at(15, 5)].tolist() == [OPEN | STOPS, *[OPEN | STOPS | SQUARE] * 2]
+    assert allowed[at(15, 25)].tolist() == [OPEN | SQUARE | BROKER, *[SQUARE | BROKER] * 2]  # closed
     first_late = int(made.timetable.days[0, 4])
     assert moment(int(made.start[first_late])) == at(15, 5)
 

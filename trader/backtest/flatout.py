@@ -152,27 +152,34 @@ class FlatOut:
     # -- showing ---------------------------------------------------------------------------------
 
     def _show_open(self, batch: BarBatch) -> None:
-        start = batch.start
-        self._clock.at = start
-        opens = [Tick(bar.key, start, bar.open) for bar in batch.bars]
-        at_once(self._broker.on_ticks(opens))
-        self._queue.append(TicksArrived(start, opens))
-        self._pass_time(start)
+        self._show_prices(batch.start, [Tick(bar.key, batch.start, bar.open) for bar in batch.bars])
 
     def _show_close(self, batch: BarBatch) -> None:
         """What is left of a candle: its range, and its close."""
         end, broker = batch.end, self._broker
-        self._clock.at = end
+        passed = batch.last_chance or end
+        self._clock.at = passed
         for bar in batch.bars:
             at_once(broker.on_range(bar))
-            self._queue.append(RangePassed(end, bar))
+            self._queue.append(RangePassed(passed, bar))
             self._settle()
             at_once(broker.on_bar_closed(bar))
+        if batch.last_chance is not None:
+            self._show_prices(passed, [Tick(bar.key, passed, bar.close) for bar in batch.bars])
+            for bar in batch.bars:
+                at_once(broker.on_bar_closed(bar))
+            self._clock.at = end
         closes = [Tick(bar.key, end, bar.close) for bar in batch.bars]
         self._queue.append(TicksArrived(end, closes))
         for bar in batch.bars:
             self._put_bars(end, self._aggregator.on_bar(bar))
         self._pass_time(end)
+
+    def _show_prices(self, at: datetime, ticks: list[Tick]) -> None:
+        self._clock.at = at
+        at_once(self._broker.on_ticks(ticks))
+        self._queue.append(TicksArrived(at, ticks))
+        self._pass_time(at)
 
     def _pass_time(self, at: datetime) -> None:
         self._clock.at = at

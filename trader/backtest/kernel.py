@@ -22,11 +22,13 @@ from trader.backtest.compiled.fields import (
     D_FIRST,
     D_LATE,
     D_WIDTH,
+    ENDS,
     FILL_AT_CLOSE,
     GROSS,
     LATCH,
     LATCH_NONE,
     M_CAPITAL,
+    MOMENTS,
     N_ASKED,
     N_AWAKE,
     N_CALL,
@@ -117,7 +119,7 @@ def trade(m: Market, w: State, first_day: int, last_day: int) -> None:
                 d[N_AWAKE] = 0
                 d[STAGE] = CLOSING_TICKS
                 d[SHOWN] = CLOSES
-                d[NOW] = m.rows[t * 2 + 1]
+                d[NOW] = m.rows[t * MOMENTS + ENDS]
                 signals(m, w, t)
                 if d[N_ASKED] or d[N_LEAVING] or d[N_DEFERRED]:
                     finish(m, w)

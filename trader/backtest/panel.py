@@ -22,7 +22,7 @@ from trader.domain.market import Interval
 from trader.feed.cleaning import days_of
 from trader.market.calendar import Calendar
 from trader.market.phases import Phase, Venue, venue_of
-from trader.strategy.bars import Bars, micros
+from trader.strategy.bars import Bars, micros, moment
 
 OPEN, ENTRIES, STOPS, SQUARE, BROKER, STOPS_END = 1, 2, 4, 8, 16, 32  # compiled.fields
 _LAST_ENTRY = 10 * 60 * 1_000_000  # trader.desk.checks.market.LAST_ENTRY
@@ -36,14 +36,16 @@ _MOST = 2_000_000_000  # what a cell holds
 class Timetable:
     """``days``: (days, 5): first row, row after the last, day of settlement, close of the last venue, first
     row in which an hour of the day asks for something (square-off, the end of stops).
-    ``flags``: (rows, venues, 2), what each venue allows at a row's beginning and end. ``venues``: their
-    order; ``ends``: when each row's candles have closed."""
+    ``flags``: (rows, venues, 3), what each venue allows at a row's beginning, at its end, and inside it.
+    ``venues``: their order; ``ends``: when each row's candles have closed; ``inside``: when what passes
+    inside them is shown, at their end but for a last chance to leave (``Calendar.last_chance``)."""
 
     dates: Sequence[date]
     days: NDArray[np.int64]
     flags: NDArray[np.uint8]
     venues: Sequence[Venue]
     ends: NDArray[np.int64]
+    inside: NDArray[np.int64]
 
 
 class Panel:
@@ -76,7 +78,7 @@ class Panel:
         self.last = np.rint(np.nan_to_num(self.closes) * (10_000 // self.multiple)).astype(np.int32)
         self.timetable = self._timetable(venues, calendar)
         self.previous = self._previous()
-        self.spans = np.stack([self.start, self.timetable.ends], axis=1)
+        self.spans = np.stack([self.start, self.timetable.ends, self.timetable.inside], axis=1)
         self.memo: dict[Any, Any] = {}  # what is computed from a panel once, by those who do
 
     @property
@@ -164,7 +166,8 @@ class Panel:
         dates = [day for day, _ in spans]
         days = np.zeros((len(spans), 5), dtype=np.int64)
         ends = self.start + self.length
-        flags = np.zeros((len(self.start), len(venues), 2), dtype=np.uint8)
+        inside = np.empty_like(ends)
+        flags = np.zeros((len(self.start), len(venues), 3), dtype=np.uint8)
         ordinals = np.array([day.toordinal() for day in dates])
         for n, (day, where) in enumerate(spans):
             settles = int(np.searchsorted(ordinals, calendar.settles_on(day).toordinal()))
@@ -177,13 +180,35 @@ class Panel:
                 if own is not None:
                     np.maximum(last, np.where(present[where, v], micros(own.closes_at), 0), out=last)
             ends[where] = np.minimum(ends[where], last)
+            inside[where] = self._inside(where, ends, present, venues, calendar)
             for v, venue in enumerate(venues):
-                for side, at in enumerate((self.start[where], ends[where])):
+                for side, at in enumerate((self.start[where], ends[where], inside[where])):
                     flags[where, v, side] = _flags(at, day, venue, calendar)
             late = np.flatnonzero((flags[where] & (SQUARE | BROKER | STOPS_END)).any(axis=(1, 2)))
             if len(late):
                 days[n, 4] = where.start + late[0]
-        return Timetable(dates, days, flags, venues, ends)
+        return Timetable(dates, days, flags, venues, ends, inside)
+
+    def _inside(
+        self,
+        where: slice,
+        ends: NDArray[np.int64],
+        present: NDArray[np.bool_],
+        venues: Sequence[Venue],
+        calendar: Calendar,
+    ) -> NDArray[np.int64]:
+        """Of a day's rows. Only those are looked at that hold some venue's square-off."""
+        found = ends[where].copy()
+        day = moment(int(self.start[where.start])).date()
+        for v, venue in enumerate(venues):
+            own = micros(calendar.deadlines(day, venue).squareoff_at)
+            holds = (self.start[where] < own) & (own < ends[where]) & present[where, v]
+            for row in np.flatnonzero(holds) + where.start:
+                here = [other for n, other in enumerate(venues) if present[row, n]]
+                chance = calendar.last_chance(moment(int(self.start[row])), moment(int(ends[row])), here)
+                if chance is not None:
+                    found[row - where.start] = micros(chance)
+        return found
 
 
 def _flags(at: NDArray[np.int64], day: date, venue: Venue, calendar: Calendar) -> NDArray[np.uint8]:

@@ -24,12 +24,15 @@ class BarBatch:
     """Recorded candles of one interval that share a start time, one for each instrument that traded.
 
     A candle is not a tick: whoever replays it must show its open first, then its range, then its close,
-    and nothing of it before its time.
+    and nothing of it before its time. One exception: where the candles hold the desk's own square-off and
+    none begins behind it in time, ``last_chance`` is that moment. What is left of the candle is shown then,
+    its close as a tick: live, somebody would have traded near it.
     """
 
     start: datetime
     end: datetime
     bars: Sequence[Bar]
+    last_chance: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import repeat
 from pathlib import Path
@@ -125,7 +125,7 @@ class ReplayMarket:
         assert self.interval is not None  # noqa: S101 the caller's part; this tells mypy
         rows = {key: (s, s.days[day]) for key, s in self._series.items() if day in s.days}
         ends = {key: self._grids.of(key).hours(day).ends for key in rows}
-        return DayTable(rows, self.interval, ends)
+        return DayTable(rows, self.interval, ends, self._batch)
 
     async def history(
         self, key: InstrumentKey, interval: Interval, count: int, before: datetime
@@ -186,7 +186,11 @@ class ReplayMarket:
         closes = {s.instrument.key: self._grids.of(s.instrument.key).hours(day).ends for s, _ in rows}
         for start, group in zip(starts, grouped, strict=True):
             if start >= since:  # candles cut short by their venue's close come with the longest among them
-                yield BarBatch(start, min(start + length, max(closes[bar.key] for bar in group)), group)
+                yield self._batch(start, min(start + length, max(closes[bar.key] for bar in group)), group)
+
+    def _batch(self, start: datetime, end: datetime, bars: list[Bar]) -> BarBatch:
+        venues = {venue_of(self._series[bar.key].instrument) for bar in bars}
+        return BarBatch(start, end, bars, self.calendar.last_chance(start, end, venues))
 
     def _tick_batches(self, day: date, since: datetime) -> Iterator[TickBatch]:
         """The day's ticks from ``since`` on, those of one second together."""
@@ -217,8 +221,10 @@ class DayTable:
         series: dict[InstrumentKey, tuple[Series, slice]],
         interval: Interval,
         ends: dict[InstrumentKey, datetime],
+        batch: Callable[[datetime, datetime, list[Bar]], BarBatch],
     ) -> None:
         self.interval = interval
+        self._batch = batch
         self._series = series
         self._ends = ends
         times = [s.at[where] for s, where in series.values()]
@@ -269,7 +275,7 @@ class DayTable:
             if place < len(places) and places[place] == row:
                 bars.append(Bar(key, self.interval, start, *self._columns_of(key)[place]))
         latest = max(self._ends[bar.key] for bar in bars)
-        return BarBatch(start, min(start + self.interval.length, latest), bars)
+        return self._batch(start, min(start + self.interval.length, latest), bars)
 
 
 def _bars(series: Series, where: slice, interval: Interval, starts: list[datetime]) -> Iterator[Bar]:

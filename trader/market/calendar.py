@@ -194,6 +194,23 @@ class Calendar:
             found = self._deadlines[day, venue] = self._find_deadlines(day, venue)
             return found
 
+    def last_chance(self, start: datetime, end: datetime, venues: Iterable[Venue]) -> datetime | None:
+        """The own square-off that a candle from ``start`` to ``end`` of these venues holds, if no candle
+        begins behind it before the broker's square-off or the end of continuous trading; the latest one."""
+        found = None
+        for venue in venues:
+            own = self.deadlines(start.date(), venue).squareoff_at
+            if start < own < end and end >= self._too_late(own, venue) and (found is None or own > found):
+                found = own
+        return found
+
+    def _too_late(self, own: datetime, venue: Venue) -> datetime:
+        """From when on the broker closes, or nobody can: never where nothing trades at ``own``."""
+        day = self._day(own.date(), venue)
+        if day.phase(own) is not Phase.OPEN:
+            return datetime.max.replace(tzinfo=IST)
+        return min(self.deadlines(own.date(), venue).broker_at, day.next_start(own))
+
     def _find_deadlines(self, day: date, venue: Venue) -> Deadlines:
         special = self._days.specials.get(day)
         if special is None or not special.parts:

@@ -176,12 +176,18 @@ class Pump:
         opens = [Tick(bar.key, batch.start, bar.open) for bar in batch.bars]
         await self._show_prices(batch.start, opens)
         await self._keep_pace(batch.end)
-        self._clock.advance(batch.end)
+        passed = batch.last_chance or batch.end
+        self._clock.advance(passed)
         for bar in batch.bars:
             await self._floor.on_range(bar)
-            self._service.put(RangePassed(batch.end, bar))
+            self._service.put(RangePassed(passed, bar))
             await self._service.settle()
             await self._floor.on_bar_closed(bar)
+        if batch.last_chance is not None:
+            await self._show_prices(passed, [Tick(bar.key, passed, bar.close) for bar in batch.bars])
+            for bar in batch.bars:
+                await self._floor.on_bar_closed(bar)
+            self._clock.advance(batch.end)
         closes = [Tick(bar.key, batch.end, bar.close) for bar in batch.bars]
         self._service.put(TicksArrived(batch.end, closes))
         for bar in batch.bars:

@@ -12,12 +12,12 @@ from trader.backtest.compiled.exchange import (
 from trader.backtest.compiled.fields import (
     AVG,
     AWAKE,
+    BEGINS,
     BOOKED_TODAY,
     BROKER,
     CARRIED,
     CASH,
     CLOSES,
-    CLOSING_TICKS,
     COOLDOWN,
     D_CLOSES,
     D_END,
@@ -25,6 +25,7 @@ from trader.backtest.compiled.fields import (
     D_LATE,
     D_WIDTH,
     DAY,
+    ENDS,
     ENTRIES_TODAY,
     ENTRY_CANCELLED,
     EVENING,
@@ -37,6 +38,7 @@ from trader.backtest.compiled.fields import (
     M_LINES,
     MARK,
     MIS,
+    MOMENTS,
     MORNING,
     N_AWAKE,
     N_DEFERRED,
@@ -115,6 +117,7 @@ from trader.backtest.compiled.orders import (
 )
 from trader.backtest.compiled.prices import (
     flags_of,
+    moment_of,
     refresh,
 )
 
@@ -157,16 +160,16 @@ def broker_clock(m: Market, w: State) -> None:
     d = w.desk
     if d[ROW] < m.days[d[DAY] * D_WIDTH + D_LATE]:
         return
-    end = 1 if d[STAGE] == CLOSING_TICKS else 0
+    moment = moment_of(w)
     for n in range(d[N_ENTERING]):
         i = w.entering[n]
-        flags = flags_of(m, d[ROW], m.slots[i * S_WIDTH + S_SYM], end)
+        flags = flags_of(m, d[ROW], m.slots[i * S_WIDTH + S_SYM], moment)
         if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and flags & BROKER and w.slot[i * WIDTH + E] == X_RESTS:
             heard(w, ENTRY_CANCELLED, i)
     for n in range(d[N_OPEN]):
         i = w.open[n]
         x = row(w.slot, (i) * WIDTH)
-        flags = flags_of(m, d[ROW], m.slots[i * S_WIDTH + S_SYM], end)
+        flags = flags_of(m, d[ROW], m.slots[i * S_WIDTH + S_SYM], moment)
         if m.slots[i * S_WIDTH + S_PRODUCT] == MIS and flags & BROKER and x[XS] != X_RMS:
             x[X_STOP] = 0
             x[XS] = X_NONE
@@ -191,7 +194,7 @@ def begin_day(m: Market, w: State, day: int) -> None:
     d[ROW] = m.days[day * D_WIDTH + D_FIRST]
     d[STAGE] = MORNING
     d[SHOWN] = NOTHING
-    d[NOW] = m.rows[(d[ROW]) * 2 + 0]
+    d[NOW] = m.rows[d[ROW] * MOMENTS + BEGINS]
     d[PEAK] = max(d[PEAK], equity(m, w))
     d[BOOKED_TODAY] = d[ENTRIES_TODAY] = d[STREAK] = d[COOLDOWN] = d[IN_DAY] = 0
     d[TOLD] = 0
@@ -226,7 +229,7 @@ def end_day(m: Market, w: State, day: int) -> None:
     d[ROW] = m.days[day * D_WIDTH + D_END] - 1
     d[STAGE] = EVENING
     d[SHOWN] = CLOSES
-    d[NOW] = max(m.rows[(d[ROW]) * 2 + 1], m.days[day * D_WIDTH + D_CLOSES])
+    d[NOW] = max(m.rows[d[ROW] * MOMENTS + ENDS], m.days[day * D_WIDTH + D_CLOSES])
     for n in range(d[N_ENTERING]):
         heard(w, ENTRY_CANCELLED, w.entering[n])
     hear(m, w)

@@ -17,6 +17,7 @@ from trader.backtest.compiled.fields import (
     ASK_CHANGE,
     ASK_ENTRY,
     ASK_EXIT,
+    BEGINS,
     C_REFUSED,
     C_TAKEN,
     E_Q,
@@ -36,15 +37,14 @@ from trader.backtest.compiled.fields import (
     LIMIT,
     M_ACCOUNT,
     M_LENGTH,
-    M_SYMBOLS,
     MARK,
     MARKET,
     MIS,
+    MOMENTS,
     N_ASKED,
     N_HEARD,
     NOW,
     OPEN,
-    OPENING_TICKS,
     RANGE_OF,
     ROW,
     S_LINE,
@@ -92,18 +92,21 @@ from trader.backtest.compiled.money import (
 from trader.backtest.compiled.prices import (
     cell,
     flags_of,
+    quoted,
+    quotes_of,
     refresh,
+    traded_in,
 )
 from trader.strategy import rules
 
 
 @part
 def opening(m: Market, w: State, i: int) -> int:
-    """The price at which a market order meets the row's open."""
+    """The price at which a market order meets a quote."""
     if w.desk[VARIANT] == FILL_AT_CLOSE:
         refresh(m, w, i)
         return w.slot[i * WIDTH + MARK]
-    return cell(m, w.desk[ROW], m.slots[i * S_WIDTH + S_SYM], 0)
+    return quoted(m, w, m.slots[i * S_WIDTH + S_SYM])
 
 
 @part
@@ -116,14 +119,16 @@ def heard(w: State, what: int, i: int) -> None:
 @part
 def deal(w: State, sym: int, price: int) -> None:
     """It is the last traded price until the next quote; inside a candle none is known."""
-    if w.desk[STAGE] == OPENING_TICKS:
-        w.dealt[sym * 2] = w.desk[ROW]
+    quotes = quotes_of(w)
+    if quotes >= 0:
+        w.dealt[sym * 2] = quotes
         w.dealt[sym * 2 + 1] = price
 
 
 @part
 def dealt_now(w: State, sym: int) -> bool:
-    return w.desk[STAGE] == OPENING_TICKS and w.dealt[sym * 2] == w.desk[ROW]
+    quotes = quotes_of(w)
+    return quotes >= 0 and w.dealt[sym * 2] == quotes
 
 
 @part
@@ -155,7 +160,7 @@ def execute_exit(m: Market, w: State, i: int, price: int) -> None:
 
 @part
 def meet_open(m: Market, w: State, i: int) -> None:
-    """An exit that rests meets the open of a candle."""
+    """An exit that rests meets a quote: the open of a candle, or its close as the last chance."""
     apart()
     x = row(w.slot, (i) * WIDTH)
     sign = -1 if x[Q] > 0 else 1
@@ -163,7 +168,7 @@ def meet_open(m: Market, w: State, i: int) -> None:
     if x[XS] == X_RMS or x[X_TYPE] == MARKET:
         execute_exit(m, w, i, slipped(m, opening(m, w, i), sign, tick))
         return
-    price = cell(m, w.desk[ROW], m.slots[i * S_WIDTH + S_SYM], 0)
+    price = quoted(m, w, m.slots[i * S_WIDTH + S_SYM])
     if x[X_TYPE] == SLM:
         if rules.stop_hit(-sign, x[X_TRIGGER], price, price):
             execute_exit(m, w, i, slipped(m, price, sign, tick))
@@ -183,7 +188,7 @@ def live_through(m: Market, w: State, i: int) -> None:
     x = row(w.slot, (i) * WIDTH)
     t = w.desk[ROW]
     sym = m.slots[i * S_WIDTH + S_SYM]
-    start = m.rows[t * 2 + 0]
+    start = m.rows[t * MOMENTS + BEGINS]
     sign = -1 if x[Q] > 0 else 1
     low, high = cell(m, t, sym, 2), cell(m, t, sym, 1)
     if x[X_TYPE] == SLM:
@@ -223,11 +228,9 @@ def answer_all(m: Market, w: State) -> None:
 
 @part
 def quoted_now(m: Market, w: State, i: int) -> bool:
-    """Whether the quote of this very instant is known: opens are, a candle's close is not for trading."""
-    return (
-        w.desk[STAGE] == OPENING_TICKS
-        and m.cells[((w.desk[ROW]) * m.limits[M_SYMBOLS] + m.slots[i * S_WIDTH + S_SYM]) * 4 + 3] != 0
-    )
+    """Whether a quote of this very instant is known: opens are, a candle's close is for trading only as the
+    last chance."""
+    return quotes_of(w) >= 0 and traded_in(m, w.desk[ROW], m.slots[i * S_WIDTH + S_SYM])
 
 
 @part
@@ -292,7 +295,9 @@ def take_change(m: Market, w: State, i: int) -> None:
     x[X_PENDING] = C_TAKEN
     fires = x[X_TYPE] == SLM and fires_now(m, w, i, x[X_TRIGGER], sym)
     inside = w.desk[STAGE] == INSIDE and w.desk[RANGE_OF] == sym
-    closed = inside and not flags_of(m, w.desk[ROW], sym, 0) & OPEN  # a candle that begins in a day's break
+    closed = (
+        inside and not flags_of(m, w.desk[ROW], sym, BEGINS) & OPEN
+    )  # a candle that begins in a day's break
     if fires or closed or (before >= 0 and not covered(m, w, before)):
         x[X_PENDING] = C_REFUSED
         heard(w, EXIT_CHANGED, i)

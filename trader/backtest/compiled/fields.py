@@ -15,7 +15,11 @@ MINUTE = 60 * SECOND
 PATIENCE = 10 * SECOND  # trader.desk.leaving
 DEFERRED_FOR = 10 * SECOND  # trader.desk.entering
 
-# What a row of the market allows at its beginning and at its end, by venue.
+# The times of a row: where its candles begin, where they end, and when what passes inside them is shown: at
+# their end, or at the desk's own square-off where they are the day's last chance for it.
+BEGINS, ENDS, WITHIN, MOMENTS = range(4)
+
+# What a row of the market allows at each of these times, by venue.
 OPEN, ENTRIES, STOPS, SQUARE, BROKER, STOPS_END = 1, 2, 4, 8, 16, 32
 
 # Purposes of orders, in the order of ``Purpose``; EXTERNAL is the broker's own square-off.
@@ -90,8 +94,9 @@ NEVER_STILL = 1 << 60  # as WAKE_LOW: whatever the price, the slot wakes
  STAGE, N_CALL, SHOWN, AT_OPEN, AT_CLOSE, GROSS_OPEN, GROSS_CLOSE,
  DESK_WIDTH) = range(43)  # fmt: skip
 LATCH_NONE, LATCH_DAILY, LATCH_DRAWDOWN = 0, 1, 2
-# Stages of a moment: before the first quote of a day, opens shown, inside the candles, closes shown.
-MORNING, OPENING_TICKS, INSIDE, CLOSING_TICKS, EVENING = range(5)
+# Stages of a moment: before the first quote of a day, opens shown, inside the candles, closes shown on which
+# orders trade (the last chance to leave), closes shown.
+MORNING, OPENING_TICKS, INSIDE, LAST_CHANCE, CLOSING_TICKS, EVENING = range(6)
 
 NOTHING, OPENS, CLOSES = range(3)
 
@@ -129,8 +134,8 @@ Ints = Any
 
 class Market(NamedTuple):
     """Nothing in it changes during a run. Rows are laid one after the other: ``cells`` (rows, symbols, 4)
-    prices in units of limits[M_MULTIPLE], 0 where there is no candle; ``rows`` (rows, 2) start and end;
-    ``flags`` (rows, venues, 2); ``previous`` (days, symbols) the row of the last candle before the day or -1;
+    prices in units of limits[M_MULTIPLE], 0 where there is no candle; ``rows`` (rows, MOMENTS); ``flags``
+    (rows, venues, MOMENTS); ``previous`` (days, symbols) the row of the last candle before the day or -1;
     ``lines`` (lines, days, L_WIDTH); the others by their widths."""
 
     cells: Ints  # int32
@@ -166,7 +171,7 @@ class State(NamedTuple):
     credits: Ints  # by day
     net: Ints  # (lines, 2): the broker's units and cost
     seen: Ints  # by line
-    dealt: Ints  # (symbols, 2): the last row at whose open it traded here, and at what price
+    dealt: Ints  # (symbols, 2): the last quotes (``quotes_of``) on which it traded here, and at what price
     scrips: Ints  # (lines, 2): the day's delivery orders, and what they were charged so far
     scrip_orders: Ints  # (lines, limits[M_SCRIP], 4): side, units, price, place
     legs: Ints  # by leg: positions, and entries under way

@@ -35,7 +35,6 @@ from trader.backtest.compiled.fields import (
     ENTRY_REJECTED,
     ENTRY_ROW,
     ENTRY_SHOWN,
-    EVENING,
     EXIT_CANCELLED,
     EXIT_CHANGED,
     EXIT_FILLED,
@@ -44,6 +43,7 @@ from trader.backtest.compiled.fields import (
     FAILS,
     FILL,
     GROSS,
+    LAST_CHANCE,
     LATCH,
     LATCH_NONE,
     LEAVING,
@@ -343,7 +343,7 @@ def exit_filled(m: Market, w: State, i: int) -> None:
     trade[T_ENTRY * room] = x[AVG]
     trade[T_EXIT * room] = x[FILL]
     trade[T_CHARGES * room] = paid
-    reach(m, x, d[ROW] + (1 if d[STAGE] == EVENING else 0))
+    reach(m, x, d[ROW] + (1 if d[STAGE] >= LAST_CHANCE else 0))
     trade[T_BEST * room] = max(x[BEST], x[FILL]) if side > 0 else min(x[BEST], x[FILL])
     trade[T_WORST * room] = min(x[WORST], x[FILL]) if side > 0 else max(x[WORST], x[FILL])
     x[Q] = 0

@@ -13,7 +13,6 @@ from trader.backtest.compiled.fields import (
     BROKER_MINUTE,
     BROKER_SECOND,
     C_ASKED,
-    CLOSING_TICKS,
     E_CANCEL,
     E_FATE,
     E_KNOWN,
@@ -25,14 +24,12 @@ from trader.backtest.compiled.fields import (
     IN_MINUTE_OF,
     IN_SECOND,
     IN_SECOND_OF,
-    INSIDE,
     L_AGAIN,
     L_ATTEMPTS,
     L_LIMIT,
     L_SINCE,
     LEAVING,
     LIMIT,
-    M_VENUES,
     MARKET,
     MINUTE,
     MODIFICATIONS,
@@ -77,7 +74,6 @@ from trader.backtest.compiled.fields import (
     X_UPDATED,
     XS,
     Y_TICK,
-    Y_VENUE,
     Y_WIDTH,
     E,
     Ints,
@@ -97,7 +93,9 @@ from trader.backtest.compiled.money import (
     stop_on_tick,
 )
 from trader.backtest.compiled.prices import (
+    flags_of,
     known_last,
+    moment_of,
 )
 from trader.strategy import rules
 
@@ -109,12 +107,7 @@ def allowed(m: Market, w: State, i: int) -> int:
     """What the slot's venue allows at this moment."""
     if w.desk[STAGE] == EVENING:
         return 0
-    end = 1 if w.desk[STAGE] == INSIDE or w.desk[STAGE] == CLOSING_TICKS else 0
-    return m.flags[
-        ((w.desk[ROW]) * m.limits[M_VENUES] + m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_VENUE])
-        * 2
-        + end
-    ]
+    return flags_of(m, w.desk[ROW], m.slots[i * S_WIDTH + S_SYM], moment_of(w))
 
 
 @part

@@ -7,21 +7,30 @@ from trader.backtest.compiled.fields import (
     AT_CLOSE,
     AT_OPEN,
     AVG,
+    BEGINS,
     CLOSES,
+    CLOSING_TICKS,
+    ENDS,
     ENTRY_ROW,
     ENTRY_SHOWN,
     GROSS_CLOSE,
     GROSS_OPEN,
+    INSIDE,
+    LAST_CHANCE,
     M_MULTIPLE,
     M_SYMBOLS,
     M_VENUES,
     MARK,
     MARK_AT,
+    MOMENTS,
+    OPENING_TICKS,
     OPENS,
     ROW,
     SHOWN,
+    STAGE,
     SYM,
     WIDTH,
+    WITHIN,
     Y_VENUE,
     Y_WIDTH,
     Ints,
@@ -49,9 +58,34 @@ def traded_in(m: Market, t: int, sym: int) -> bool:
 
 
 @part
-def flags_of(m: Market, t: int, sym: int, end: int) -> int:
-    """What the instrument's venue allows at the row's beginning or end."""
-    return m.flags[(t * m.limits[M_VENUES] + m.symbols[sym * Y_WIDTH + Y_VENUE]) * 2 + end]
+def flags_of(m: Market, t: int, sym: int, moment: int) -> int:
+    """What the instrument's venue allows at one of the row's times."""
+    return m.flags[(t * m.limits[M_VENUES] + m.symbols[sym * Y_WIDTH + Y_VENUE]) * MOMENTS + moment]
+
+
+@part
+def moment_of(w: State) -> int:
+    """Which of a row's times it is."""
+    stage = w.desk[STAGE]
+    if stage == CLOSING_TICKS:
+        return ENDS
+    return WITHIN if stage == INSIDE or stage == LAST_CHANCE else BEGINS
+
+
+@part
+def quotes_of(w: State) -> int:
+    """A number for the quotes on which orders trade at this moment: the row's opens, or its closes where they
+    are the last chance; -1 where there are none."""
+    stage = w.desk[STAGE]
+    if stage != OPENING_TICKS and stage != LAST_CHANCE:
+        return -1
+    return w.desk[ROW] * 2 + (stage == LAST_CHANCE)
+
+
+@part
+def quoted(m: Market, w: State, sym: int) -> int:
+    """The instrument's price among these quotes."""
+    return cell(m, w.desk[ROW], sym, 3 if w.desk[STAGE] == LAST_CHANCE else 0)
 
 
 @part
@@ -69,14 +103,14 @@ def look_up(m: Market, w: State, i: int) -> None:
     opened = w.desk[SHOWN] == OPENS and traded_in(m, t, x[SYM])
     if opened:
         x[MARK] = cell(m, t, x[SYM], 0)
-        x[MARK_AT] = m.rows[t * 2]
+        x[MARK_AT] = m.rows[t * MOMENTS + BEGINS]
         return
     if w.desk[SHOWN] != CLOSES:
         t -= 1
     x[MARK] = m.last[t * symbols + x[SYM]] * m.limits[M_MULTIPLE]
     while not traded_in(m, t, x[SYM]):
         t -= 1
-    x[MARK_AT] = m.rows[t * 2 + 1]
+    x[MARK_AT] = m.rows[t * MOMENTS + ENDS]
 
 
 @part

@@ -16,6 +16,7 @@ from trader.backtest.compiled.fields import (
     AT_OPEN,
     AVG,
     AWAKE,
+    BEGINS,
     CLOSES,
     CLOSING_TICKS,
     D_LATE,
@@ -23,16 +24,19 @@ from trader.backtest.compiled.fields import (
     DAY,
     E_Q,
     E_SERIAL,
+    ENDS,
     GROSS,
     GROSS_CLOSE,
     GROSS_OPEN,
     INSIDE,
+    LAST_CHANCE,
     LATCH,
     LATCH_NONE,
     M_MULTIPLE,
     M_SYMBOLS,
     MARK,
     MARK_AT,
+    MOMENTS,
     N_AWAKE,
     N_CALL,
     N_DEFERRED,
@@ -63,6 +67,7 @@ from trader.backtest.compiled.fields import (
     WAKE_HIGH,
     WAKE_LOW,
     WIDTH,
+    WITHIN,
     X_RESTS,
     X_RMS,
     X_SERIAL,
@@ -104,6 +109,7 @@ from trader.backtest.compiled.money import (
 from trader.backtest.compiled.prices import (
     cell,
     flags_of,
+    moment_of,
     traded_in,
 )
 
@@ -143,19 +149,31 @@ def waking(m: Market, w: State, t: int) -> None:
 def play(m: Market, w: State, t: int) -> None:
     """The opens, what passes inside the candles, and the closes."""
     d = w.desk
+    times = row(m.rows, t * MOMENTS)
     d[STAGE] = OPENING_TICKS
-    d[NOW] = m.rows[t * 2]
+    d[NOW] = times[BEGINS]
+    quote(m, w, t, 0)
+    d[STAGE] = INSIDE
+    d[NOW] = times[WITHIN]
+    pass_ranges(m, w, t)
+    if times[WITHIN] != times[ENDS]:
+        d[STAGE] = LAST_CHANCE
+        quote(m, w, t, 3)
+    d[STAGE] = CLOSING_TICKS
+    d[NOW] = times[ENDS]
+    show(m, w, t, 3)
+
+
+@part
+def quote(m: Market, w: State, t: int, column: int) -> None:
+    """Prices on which orders trade: first those that rest, then what the desk makes of them."""
+    apart()
     broker_clock(m, w)
-    meet_opens(m, w, t)
+    meet_quotes(m, w, t)
     hear(m, w)
-    show(m, w, t, 0)
+    show(m, w, t, column)
     clock(m, w)
     settle(m, w)
-    d[STAGE] = INSIDE
-    d[NOW] = m.rows[t * 2 + 1]
-    pass_ranges(m, w, t)
-    d[STAGE] = CLOSING_TICKS
-    show(m, w, t, 3)
 
 
 @part
@@ -175,11 +193,11 @@ def show(m: Market, w: State, t: int, column: int) -> None:
         mark(m, w, t, w.deferred[n], column)
     if d[N_OPEN] == 0:
         return
-    end = 1 if column == 3 else 0
+    moment = moment_of(w)
     for n in range(d[N_AWAKE]):
         i = w.awake[n]
         sym = w.slot[i * WIDTH + SYM]
-        if w.slot[i * WIDTH + Q] and traded_in(m, t, sym) and flags_of(m, t, sym, end) & OPEN:
+        if w.slot[i * WIDTH + Q] and traded_in(m, t, sym) and flags_of(m, t, sym, moment) & OPEN:
             price = cell(m, t, sym, column)
             on_prices(m, w, i, price, price, False)
     check(m, w)
@@ -190,13 +208,14 @@ def mark(m: Market, w: State, t: int, i: int, column: int) -> None:
     sym = w.slot[i * WIDTH + SYM]
     if traded_in(m, t, sym):
         w.slot[i * WIDTH + MARK] = cell(m, t, sym, column)
-        w.slot[i * WIDTH + MARK_AT] = m.rows[t * 2 + (1 if column == 3 else 0)]
+        w.slot[i * WIDTH + MARK_AT] = w.desk[NOW]
 
 
 @part
-def meet_opens(m: Market, w: State, t: int) -> None:
-    """Orders that rest meet the opens: by symbol, then in the order of placing."""
+def meet_quotes(m: Market, w: State, t: int) -> None:
+    """Orders that rest meet the quotes: by symbol, then in the order of placing."""
     d = w.desk
+    moment = moment_of(w)
     count = 0
     for n in range(d[N_ENTERING]):
         i = w.entering[n]
@@ -210,7 +229,7 @@ def meet_opens(m: Market, w: State, t: int) -> None:
     for n in range(count):
         i = w.sorted[n * 3 + 0]
         sym = w.slot[i * WIDTH + SYM]
-        if not traded_in(m, t, sym) or not flags_of(m, t, sym, 0) & OPEN:
+        if not traded_in(m, t, sym) or not flags_of(m, t, sym, moment) & OPEN:
             continue
         if w.sorted[n * 3 + 1]:
             meet_open(m, w, i)
@@ -263,7 +282,7 @@ def pass_range(m: Market, w: State, t: int, sym: int) -> None:
     d[RANGE_OF] = sym
     if d[VARIANT] == TARGET_FIRST:
         touch_targets(m, w, t, sym)
-    if flags_of(m, t, sym, 0) & OPEN:
+    if flags_of(m, t, sym, BEGINS) & OPEN:
         stopped = 0
         for stops in range(1, -1, -1):
             count = 0

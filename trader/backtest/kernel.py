@@ -42,7 +42,6 @@ from trader.backtest.compiled.fields import (
     RIGHT,
     ROW,
     SHOWN,
-    STAGE,
     TARGET_FIRST,
     WIDTH,
     Market,
@@ -68,6 +67,7 @@ from trader.backtest.compiled.money import (
     rupees_of,
 )
 from trader.backtest.compiled.prices import (
+    begin_stage,
     refresh,
 )
 from trader.backtest.compiled.quiet import (
@@ -117,7 +117,7 @@ def trade(m: Market, w: State, first_day: int, last_day: int) -> None:
             if still:
                 d[ROW] = t
                 d[N_AWAKE] = 0
-                d[STAGE] = CLOSING_TICKS
+                begin_stage(w, CLOSING_TICKS, ENDS)
                 d[SHOWN] = CLOSES
                 d[NOW] = m.rows[t * MOMENTS + ENDS]
                 signals(m, w, t)

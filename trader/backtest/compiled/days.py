@@ -38,6 +38,7 @@ from trader.backtest.compiled.fields import (
     M_LINES,
     MARK,
     MIS,
+    MOMENT,
     MOMENTS,
     MORNING,
     N_AWAKE,
@@ -59,7 +60,6 @@ from trader.backtest.compiled.fields import (
     SERIAL,
     SHOWN,
     SLM,
-    STAGE,
     STOP,
     STOPS_END,
     STREAK,
@@ -116,8 +116,8 @@ from trader.backtest.compiled.orders import (
     waken,
 )
 from trader.backtest.compiled.prices import (
+    begin_stage,
     flags_of,
-    moment_of,
     refresh,
 )
 
@@ -160,7 +160,7 @@ def broker_clock(m: Market, w: State) -> None:
     d = w.desk
     if d[ROW] < m.days[d[DAY] * D_WIDTH + D_LATE]:
         return
-    moment = moment_of(w)
+    moment = w.desk[MOMENT]
     for n in range(d[N_ENTERING]):
         i = w.entering[n]
         flags = flags_of(m, d[ROW], m.slots[i * S_WIDTH + S_SYM], moment)
@@ -192,7 +192,7 @@ def begin_day(m: Market, w: State, day: int) -> None:
     d[DAY] = day
     d[CASH] += w.credits[day]
     d[ROW] = m.days[day * D_WIDTH + D_FIRST]
-    d[STAGE] = MORNING
+    begin_stage(w, MORNING, BEGINS)
     d[SHOWN] = NOTHING
     d[NOW] = m.rows[d[ROW] * MOMENTS + BEGINS]
     d[PEAK] = max(d[PEAK], equity(m, w))
@@ -227,7 +227,7 @@ def end_day(m: Market, w: State, day: int) -> None:
     if d[N_OPEN] == 0 and d[N_ENTERING] == 0 and d[N_DEFERRED] == 0:
         return
     d[ROW] = m.days[day * D_WIDTH + D_END] - 1
-    d[STAGE] = EVENING
+    begin_stage(w, EVENING, BEGINS)
     d[SHOWN] = CLOSES
     d[NOW] = max(m.rows[d[ROW] * MOMENTS + ENDS], m.days[day * D_WIDTH + D_CLOSES])
     for n in range(d[N_ENTERING]):

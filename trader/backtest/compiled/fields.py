@@ -91,8 +91,8 @@ NEVER_STILL = 1 << 60  # as WAKE_LOW: whatever the price, the slot wakes
  IN_MINUTE_OF, IN_MINUTE, IN_DAY, SERIAL, N_OPEN, N_LEAVING, N_ENTERING, N_DEFERRED, N_ASKED, N_HEARD,
  N_AWAKE, DAY, ROW,
  N_TRADES, CASH, GAIN, VARIANT, HALTED_DAY, RANGE_OF, TIED_ALL, UNREALISED, GROSS, CARRIED, COMING, NOW,
- STAGE, N_CALL, SHOWN, AT_OPEN, AT_CLOSE, GROSS_OPEN, GROSS_CLOSE,
- DESK_WIDTH) = range(43)  # fmt: skip
+ STAGE, MOMENT, N_CALL, SHOWN, AT_OPEN, AT_CLOSE, GROSS_OPEN, GROSS_CLOSE,
+ DESK_WIDTH) = range(44)  # fmt: skip
 LATCH_NONE, LATCH_DAILY, LATCH_DRAWDOWN = 0, 1, 2
 # Stages of a moment: before the first quote of a day, opens shown, inside the candles, closes shown on which
 # orders trade (the last chance to leave), closes shown.

@@ -33,6 +33,7 @@ from trader.backtest.compiled.fields import (
     MARKET,
     MINUTE,
     MODIFICATIONS,
+    MOMENT,
     N_ASKED,
     N_AWAKE,
     N_LEAVING,
@@ -95,7 +96,6 @@ from trader.backtest.compiled.money import (
 from trader.backtest.compiled.prices import (
     flags_of,
     known_last,
-    moment_of,
 )
 from trader.strategy import rules
 
@@ -107,7 +107,7 @@ def allowed(m: Market, w: State, i: int) -> int:
     """What the slot's venue allows at this moment."""
     if w.desk[STAGE] == EVENING:
         return 0
-    return flags_of(m, w.desk[ROW], m.slots[i * S_WIDTH + S_SYM], moment_of(w))
+    return flags_of(m, w.desk[ROW], m.slots[i * S_WIDTH + S_SYM], w.desk[MOMENT])
 
 
 @part

@@ -9,19 +9,18 @@ from trader.backtest.compiled.fields import (
     AVG,
     BEGINS,
     CLOSES,
-    CLOSING_TICKS,
     ENDS,
     ENTRY_ROW,
     ENTRY_SHOWN,
     GROSS_CLOSE,
     GROSS_OPEN,
-    INSIDE,
     LAST_CHANCE,
     M_MULTIPLE,
     M_SYMBOLS,
     M_VENUES,
     MARK,
     MARK_AT,
+    MOMENT,
     MOMENTS,
     OPENING_TICKS,
     OPENS,
@@ -30,7 +29,6 @@ from trader.backtest.compiled.fields import (
     STAGE,
     SYM,
     WIDTH,
-    WITHIN,
     Y_VENUE,
     Y_WIDTH,
     Ints,
@@ -64,12 +62,10 @@ def flags_of(m: Market, t: int, sym: int, moment: int) -> int:
 
 
 @part
-def moment_of(w: State) -> int:
-    """Which of a row's times it is."""
-    stage = w.desk[STAGE]
-    if stage == CLOSING_TICKS:
-        return ENDS
-    return WITHIN if stage == INSIDE or stage == LAST_CHANCE else BEGINS
+def begin_stage(w: State, stage: int, moment: int) -> None:
+    """``moment``: which of the row's times it is."""
+    w.desk[STAGE] = stage
+    w.desk[MOMENT] = moment
 
 
 @part

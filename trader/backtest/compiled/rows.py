@@ -36,6 +36,7 @@ from trader.backtest.compiled.fields import (
     M_SYMBOLS,
     MARK,
     MARK_AT,
+    MOMENT,
     MOMENTS,
     N_AWAKE,
     N_CALL,
@@ -58,7 +59,6 @@ from trader.backtest.compiled.fields import (
     S_WIDTH,
     SHOWN,
     SLM,
-    STAGE,
     SYM,
     TARGET,
     TARGET_FIRST,
@@ -107,9 +107,9 @@ from trader.backtest.compiled.money import (
     slipped,
 )
 from trader.backtest.compiled.prices import (
+    begin_stage,
     cell,
     flags_of,
-    moment_of,
     traded_in,
 )
 
@@ -150,16 +150,16 @@ def play(m: Market, w: State, t: int) -> None:
     """The opens, what passes inside the candles, and the closes."""
     d = w.desk
     times = row(m.rows, t * MOMENTS)
-    d[STAGE] = OPENING_TICKS
+    begin_stage(w, OPENING_TICKS, BEGINS)
     d[NOW] = times[BEGINS]
     quote(m, w, t, 0)
-    d[STAGE] = INSIDE
+    begin_stage(w, INSIDE, WITHIN)
     d[NOW] = times[WITHIN]
     pass_ranges(m, w, t)
     if times[WITHIN] != times[ENDS]:
-        d[STAGE] = LAST_CHANCE
+        begin_stage(w, LAST_CHANCE, WITHIN)
         quote(m, w, t, 3)
-    d[STAGE] = CLOSING_TICKS
+    begin_stage(w, CLOSING_TICKS, ENDS)
     d[NOW] = times[ENDS]
     show(m, w, t, 3)
 
@@ -193,7 +193,7 @@ def show(m: Market, w: State, t: int, column: int) -> None:
         mark(m, w, t, w.deferred[n], column)
     if d[N_OPEN] == 0:
         return
-    moment = moment_of(w)
+    moment = w.desk[MOMENT]
     for n in range(d[N_AWAKE]):
         i = w.awake[n]
         sym = w.slot[i * WIDTH + SYM]
@@ -215,7 +215,7 @@ def mark(m: Market, w: State, t: int, i: int, column: int) -> None:
 def meet_quotes(m: Market, w: State, t: int) -> None:
     """Orders that rest meet the quotes: by symbol, then in the order of placing."""
     d = w.desk
-    moment = moment_of(w)
+    moment = w.desk[MOMENT]
     count = 0
     for n in range(d[N_ENTERING]):
         i = w.entering[n]

@@ -3,6 +3,7 @@ login that is refused. What the owner hears, and what is not tried again and aga
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -307,3 +308,23 @@ async def test_a_late_403_of_an_old_token_does_not_end_a_newer_session(tmp_path:
         assert not live.told(OVER, told)
         live.account.stream.tell(replace(late, access_token=live.account.session.access_token))
         assert not live.account.session.state.valid
+
+
+@brisk
+async def test_a_logout_that_meets_a_login_under_way_has_the_last_word(tmp_path: Path) -> None:
+    async with live_house(tmp_path, start=BEFORE_NOON) as live:
+        await live.passes(11 * MINUTE)  # of this part of the day no try of its own is used up
+        live.kite.faults.add("slow", "session")
+        login = asyncio.create_task(live.types(f"/login {live.kite.login.callback_url()}"))
+        await asyncio.sleep(0)  # it is on its way first
+        logout = asyncio.create_task(live.presses("/logout", "Log out"))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        live.kite.heal()
+        assert "Logged in" in await login
+        assert "Logged out" in await logout
+        at = logins(live)
+        await live.passes(20 * MINUTE)
+        assert not live.account.session.state.valid
+        assert logins(live) == at, "nobody logs in again but the owner"
+        assert "Logged in" in await live.types("/login")

@@ -111,6 +111,7 @@ class KiteHouse:
         self._told = ""  # the last sentence about a login that did not come about
         self._judged: date | None = None  # the day whose list of instruments was looked at
         self._logged_out = False  # on purpose: nobody logs in again but the owner
+        self._logouts = 0  # one that comes while a login is under way has the last word
 
     def _feed(self, settings: Settings, calendar: Calendar, clock: MarketClock) -> ZerodhaFeed:
         folder = settings.data_dir
@@ -244,7 +245,7 @@ class KiteHouse:
     def _session_changed(self, state: SessionState) -> None:
         now = self._clock.now()
         if state.valid:
-            self._told, self._logged_out = "", False
+            self._told = ""
             self.stream.renew(self.session.access_token)
             if self._service is not None:
                 self._service.put(BrokerReached(now))
@@ -299,6 +300,7 @@ class KiteHouse:
         return self.session.login_link()
 
     async def login(self, pasted: str = "") -> str:
+        logouts = self._logouts
         if pasted:
             state = await self.session.login(pasted)
         elif self.session.credentials.automatic:
@@ -308,11 +310,14 @@ class KiteHouse:
                 raise LoginNeeded(f"{e}\nBy hand: {self.link()}") from e
         else:
             raise LoginNeeded(f"Open this, log in, and paste the address you land on: {self.link()}")
+        if logouts == self._logouts:
+            self._logged_out = False
         until = "" if state.until is None else f" until {state.until:%a %H:%M}"
         return f"Logged in to Zerodha as {state.user_id}{until}."
 
     async def logout(self) -> str:
         self._logged_out = True
+        self._logouts += 1
         await self.session.logout()
         return "Logged out of Zerodha. No quotes and no orders until /login."
 

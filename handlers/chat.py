@@ -15,6 +15,7 @@ from trader.domain.times import IST
 from trader.service.settings import Settings
 
 if TYPE_CHECKING:
+    from handlers.channel import Channel
     from handlers.console import Console
     from handlers.dispatch import Dispatcher
     from handlers.notifier import Notifier
@@ -107,16 +108,20 @@ class Chat:
     def _join_terminal(self, house: House, screen: Screen) -> None:
         from handlers.completion import words_of
         from handlers.console import Console
-        from handlers.notifier import Notifier
         from handlers.screen import ConsoleChannel
 
         self._console = Console(
             self._dispatcher, screen, now=_wall_now, words=words_of(self._registry, house.front)
         )
-        self.notifier = Notifier(house.store, ConsoleChannel(screen), market_now=house.clock.now)
+        self.notifier = self._notifier(house, ConsoleChannel(screen))
+
+    @staticmethod
+    def _notifier(house: House, channel: Channel) -> Notifier:
+        from handlers.notifier import Notifier
+
+        return Notifier(house.store, channel, market_now=house.clock.now, unrecorded=house.service.unrecorded)
 
     def _join_telegram(self, house: House) -> None:
-        from handlers.notifier import Notifier
         from handlers.telegram.settings import Hooks, TelegramSettings
         from handlers.telegram.supervisor import TelegramService
 
@@ -134,7 +139,7 @@ class Chat:
             menu=self._dispatcher.menu,
             with_nonces=self._dispatcher.offer,
         )
-        self.notifier = Notifier(house.store, self._telegram.channel, market_now=house.clock.now)
+        self.notifier = self._notifier(house, self._telegram.channel)
 
     def _mute(self, until: datetime | None) -> None:
         self.notifier.mute(until)

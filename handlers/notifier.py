@@ -1,7 +1,8 @@
 """Carries alerts from the ledger's outbox to people, until each is delivered.
 
 An alert is in the outbox because the desk committed it together with what it tells of; it leaves when its
-delivery is committed. One courier serves each recipient, so that nobody waits for another's outage.
+delivery is committed. One that the ledger does not take is carried from memory meanwhile. One courier serves
+each recipient, so that nobody waits for another's outage.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Notifier:
         sleep: Sleep = asyncio.sleep,
         now: Now = lambda: datetime.now(IST),
         market_now: Now | None = None,
+        unrecorded: Callable[[], Sequence[Alert]] = list,
     ) -> None:
         self._sleep = sleep
         self._mute = Mute(now)
@@ -58,6 +60,7 @@ class Notifier:
                 monotonic=monotonic,
                 sleep=sleep,
                 now=market_now or now,
+                unrecorded=unrecorded,
             )
             for recipient in channel.recipients
         ]
@@ -132,11 +135,14 @@ class Courier:
         monotonic: Callable[[], float],
         sleep: Sleep,
         now: Now,
+        unrecorded: Callable[[], Sequence[Alert]],
     ) -> None:
         self.recipient = recipient
         self.idle = asyncio.Event()  # nothing is left that may be sent now
         self._store, self._channel, self._mute, self._now = store, channel, mute, now
         self._pace, self._monotonic, self._sleep = pace, monotonic, sleep
+        self._unrecorded = unrecorded
+        self._early: set[str] = set()  # delivered before the ledger had them
         self._woken = asyncio.Event()
         self._free_at = 0.0  # monotonic time of the next message
         self._wait = 0.0  # the last wait while something was down
@@ -175,14 +181,21 @@ class Courier:
             await self._doze(min(GLANCE, self._mute.remaining or GLANCE))
 
     async def _waiting(self) -> list[Alert]:
-        pending = await self._store.pending_alerts((self.recipient,))
+        recorded = [p.alert for p in await self._store.pending_alerts((self.recipient,))]
         muted = self._mute.on
         return [
-            p.alert
-            for p in pending
-            if p.alert.alert_id not in self._unwritten
-            and (not muted or p.alert.priority is Priority.CRITICAL)
+            alert
+            for alert in self._with_unrecorded(recorded)
+            if alert.alert_id not in self._unwritten and (not muted or alert.priority is Priority.CRITICAL)
         ]
+
+    def _with_unrecorded(self, recorded: Sequence[Alert]) -> Sequence[Alert]:
+        """By priority, then age."""
+        found = {alert.alert_id: alert for alert in self._unrecorded()}
+        self._early &= found.keys()
+        for known in (*self._early, *(alert.alert_id for alert in recorded)):
+            found.pop(known, None)
+        return sorted([*recorded, *found.values()], key=lambda a: (a.priority, a.at)) if found else recorded
 
     async def _send(self, message: Message) -> None:
         try:
@@ -206,7 +219,9 @@ class Courier:
         self._free_at = self._monotonic() + self._pace
 
     def _delivered(self, alerts: Sequence[Alert], outcome: str) -> None:
+        early = {alert.alert_id for alert in self._unrecorded()}
         for alert in alerts:
+            self._early |= {alert.alert_id} & early
             self._unwritten[alert.alert_id] = AlertDelivery(
                 alert.alert_id, self.recipient, self._now(), outcome
             )

@@ -40,11 +40,13 @@ _KEY: dict[type, Callable[[Any], Any]] = {
 class MemoryLedger:
     """``Store`` in plain dictionaries, which keep the order of first writing as the tables' serials do.
 
-    Set ``fail_next_commit`` to a reason (or True) and the next commit raises CommitFailed, once.
+    Set ``fail_next_commit`` to a reason (or True) and the next commit raises CommitFailed, once. While
+    ``full`` every commit does.
     """
 
     def __init__(self) -> None:
         self.fail_next_commit: str | bool = False
+        self.full = False
         self._kept: dict[type, dict[Any, Any]] = {kind: {} for kind in KEYS}
         self._counters: RiskCounters | None = None  # as written last
 
@@ -53,7 +55,7 @@ class MemoryLedger:
     async def close(self) -> None: ...
 
     async def commit(self, records: Sequence[Record]) -> None:
-        reason, self.fail_next_commit = self.fail_next_commit, False
+        reason, self.fail_next_commit = self.fail_next_commit or self.full, False
         if reason:
             raise CommitFailed(f"Nothing was recorded: {'as a test wanted' if reason is True else reason}")
         try:

@@ -100,6 +100,7 @@ class World:
         self.loop = asyncio.get_running_loop()
         self.outbox = Outbox()
         self.air = Air(recipients or ("tg:1",))
+        self.unrecorded: list[Alert] = []
         self.notifier = self.fresh()
         self._tasks: list[asyncio.Task[None]] = []
         self._count = 0
@@ -112,6 +113,7 @@ class World:
             monotonic=self.loop.time,
             sleep=asyncio.sleep,
             now=self.now,
+            unrecorded=lambda: self.unrecorded,
         )
 
     def now(self) -> datetime:
@@ -125,6 +127,17 @@ class World:
         self.outbox.alerts.append(alert)
         self.notifier.wake()
         return alert
+
+    def raise_unrecorded(self, title: str) -> None:
+        """One that the ledger does not take."""
+        self.unrecorded.append(self.raise_alert(Priority.CRITICAL, "order", title))
+        self.outbox.alerts.pop()
+
+    def recorded(self) -> None:
+        """The ledger takes them after all."""
+        self.outbox.alerts += self.unrecorded
+        self.unrecorded = []
+        self.notifier.wake()
 
     def start(self) -> asyncio.Task[None]:
         task = asyncio.create_task(self.notifier.run())

@@ -422,6 +422,32 @@ def test_a_failing_ledger_neither_ends_the_loop_nor_makes_anything_arrive_twice(
     assert "123:ABC" not in caplog.text
 
 
+@pytest.mark.parametrize("desk_first", [True, False])
+def test_what_the_ledger_does_not_take_is_told_at_once_and_once(virtual, desk_first: bool) -> None:
+    async def scenario(world: World) -> None:
+        def full(call: str) -> None:
+            if call == "commit":
+                raise CommitFailed("disk full")
+
+        world.outbox.fault = full
+        world.start()
+        for n in range(5):
+            world.raise_unrecorded(f"unprotected {n}")
+            await asyncio.sleep(30)
+        assert [s.at for s in world.air.sent] == pytest.approx([0, 30, 60, 90, 120], abs=2)
+        if desk_first:
+            world.recorded()
+            await asyncio.sleep(120)
+        world.outbox.fault = lambda call: None
+        await asyncio.sleep(120)
+        world.recorded()
+        await asyncio.sleep(120)
+        assert world.air.titles() == [f"unprotected {n}" for n in range(5)]
+        assert not world.undelivered()
+
+    virtual(scenario)
+
+
 def test_a_channel_that_breaks_in_an_unknown_way_is_tried_again(virtual, caplog) -> None:
     async def scenario(world: World) -> None:
         async def weather(recipient: str, message: Reply) -> None:

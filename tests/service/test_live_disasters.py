@@ -71,3 +71,33 @@ async def test_while_the_book_cannot_be_read_nothing_is_entered_and_the_owner_he
         await live.until(live.protected, "entered again")
         assert live.times_told("The broker cannot be read since") == 1
         live.nothing_is_lost_or_doubled()
+
+
+@brisk
+async def test_a_disk_that_fills_while_a_position_is_open_is_told_before_it_can_be_recorded(
+    tmp_path: Path,
+) -> None:
+    """Row 36: no commit, no send; so no stop either, and the owner must hear of it now."""
+    async with live_house(tmp_path) as live:
+        live.kite.exchange.pace.filling = 1.0
+        live.quotes(LEVEL + 1)
+        await live.until(lambda: live.sent() == 1, "sent")
+        live.store.full = True
+        live.quotes(LEVEL)
+        await live.until(lambda: live.held() == 10, "filled")
+        await live.passes(60)
+        assert live.sent() == 1
+        assert not live.protected()
+        untold = [alert.title for alert in live.house.service.unrecorded()]
+        assert "HALTED: the ledger cannot be written" in untold
+        assert "Not sent: SELL 10 RELIANCE SL-M (stop, touch)" in untold
+        live.kite.faults.add("kill_token")  # what the house tells is kept, too
+        await live.until(lambda: not live.account.session.state.valid, "over")
+        await live.passes(60)
+        live.store.full = False
+        await live.until(live.protected, "logged in again and protected", within=400)
+        assert not live.house.service.unrecorded()
+        assert live.told("Not sent: SELL 10 RELIANCE SL-M")
+        assert live.told("Zerodha session over")
+        assert live.mode == "HALTED"
+        live.nothing_is_lost_or_doubled()

@@ -80,7 +80,8 @@ ANSWER_WITHIN = 30.0  # seconds a command may wait in the queue before its sende
 
 
 class DeskService:
-    """Runs one desk. ``on_alert`` is called after alerts were committed; it must not block."""
+    """Runs one desk. ``on_alert`` is called when there are new alerts, in the ledger or ``unrecorded``; it
+    must not block."""
 
     def __init__(
         self,
@@ -169,8 +170,8 @@ class DeskService:
         effects = self._desk.handle(event)
         if effects:
             await self.carry_out(effects)
-        elif self._unwritten and isinstance(event, ClockTicked):
-            await self._commit(())
+        elif self._unwritten and isinstance(event, ClockTicked) and await self._commit(()):
+            self._on_alert()
 
     async def carry_out(self, effects: Sequence[Effect]) -> None:
         """Commit first, then send. What was not recorded is not sent, except what only cancels."""
@@ -181,7 +182,7 @@ class DeskService:
                 self._carry_out(effect, recorded=recorded)
         if any(isinstance(effect, Submit | Change | Cancel) for effect in effects):
             await asyncio.sleep(0)  # they leave before the desk looks at anything else
-        if recorded and any(isinstance(record, Alert) for record in records):
+        if any(isinstance(record, Alert) for record in records):
             self._on_alert()
 
     async def _commit(self, records: Sequence[Record]) -> bool:
@@ -189,14 +190,31 @@ class DeskService:
         try:
             await self._store.commit(pending)
         except CommitFailed as e:
-            first = not self._unwritten
-            self._unwritten = pending
-            if first:
-                log.critical("the ledger failed: %s", e)
-                self.put(HouseFault(self._clock.now(), "ledger_failed", f"The ledger cannot be written: {e}"))
+            self._write_later(pending, e)
             return False
         self._unwritten = []
         return True
+
+    def _write_later(self, records: list[Record], fault: CommitFailed) -> None:
+        first = not self._unwritten
+        self._unwritten = records
+        if first:
+            log.critical("the ledger failed: %s", fault)
+            self.put(HouseFault(self._clock.now(), "ledger_failed", f"The ledger cannot be written: {fault}"))
+
+    async def tell(self, alert: Alert) -> None:
+        """An alert that the desk does not know of."""
+        try:
+            await self._store.commit([alert])
+        except CommitFailed as e:
+            async with self._handling:
+                self._write_later([*self._unwritten, alert], e)
+        self._on_alert()
+
+    def unrecorded(self) -> list[Alert]:
+        """Alerts that the ledger has not taken so far. They are told all the same: while nothing can be
+        recorded nothing is sent either, and a position may be without its stop."""
+        return [record for record in self._unwritten if isinstance(record, Alert)]
 
     def _carry_out(self, effect: Effect, *, recorded: bool) -> None:
         match effect:

@@ -258,7 +258,7 @@ class DeskFront:
         self._told += 1
         alert_id = f"house:{self._about.started_at:%Y%m%d%H%M%S}:{self._told}"
         at = self._clock.now()
-        await self._store.commit([Alert(alert_id, at, Priority.CRITICAL, "house", title, body)])
+        await self._service.tell(Alert(alert_id, at, Priority.CRITICAL, "house", title, body))
 
     async def wait(self, *, wall: timedelta | None = None, until: datetime | None = None) -> datetime:
         if until is not None:

@@ -13,7 +13,7 @@ import pytest
 from sandbox.kite import KiteServer
 from sandbox.kite.gtt import Trigger
 from tests.service.live_day_loop import DayLoop
-from tests.service.live_house import LEVEL, LiveHouse, brisk, live_house
+from tests.service.live_house import KEY, LEVEL, OTHER, LiveHouse, brisk, live_house
 from trader.domain.order import Purpose
 from trader.domain.times import IST
 
@@ -108,3 +108,25 @@ async def test_what_fires_at_the_opening_is_the_positions_stop(lost: bool, tmp_p
         assert live.mode == "ACTIVE"
         (sold,) = [o for o in live.at_broker() if o.side == "SELL" and o.filled]
         assert (sold.filled, sold.tag) == (10, None)
+
+
+@brisk
+async def test_shares_of_an_earlier_day_are_sold_once_by_a_kill_and_not_bought_back(tmp_path: Path) -> None:
+    """Kite shows their sale as a negative position, though nobody is short in delivery shares."""
+    async with holding(tmp_path) as live:
+        live.kite.account.hold(OTHER, 30, 400.0)
+        await sleeps_until(live, AFTERNOON.replace(hour=15, minute=36))
+        await sleeps_until(live, OPENING + timedelta(seconds=AWAKE))
+        await live.until(live.protected, "protected for the day")
+        live.kite.app.order(OTHER, "SELL", 20, product="CNC")  # the owner's own, for good
+        live.kite.market.price(OTHER, 405)
+        await live.hears("-20 to external")
+        await live.types("/kill")
+        await live.hears("FLAT verified")
+        await live.passes(300)
+        sold = [(o.listing.key, o.side, o.filled) for o in live.at_broker() if o.filled]
+        assert sorted(sold) == [(OTHER, "SELL", 20), (KEY, "BUY", 10), (KEY, "SELL", 10)]
+        assert live.held() == 0
+        assert not live.told("Unexplained")
+        await live.types("/reconcile")
+        await live.hears("In order")

@@ -278,13 +278,17 @@ class Books:
         for position in book.positions:
             at = (position.key, position.product)
             theirs[at] = theirs.get(at, 0) + position.quantity
+        owned: dict[InstrumentKey, int] = {}
         for holding in book.holdings:
-            # Shares of earlier days are no positions there any more. What the account holds beside ours is
-            # its owner's, so only as much is looked for as is missing.
-            at = (holding.key, Product.CNC)
+            owned[holding.key] = owned.get(holding.key, 0) + holding.quantity + holding.t1_quantity
+        for at in {*ours, *theirs}:
+            # Shares of earlier days are no positions there any more, and a sale of them makes a negative one,
+            # though nothing is short. What the account holds beside ours is its owner's, so only as much is
+            # looked for as is missing.
             missing = ours.get(at, 0) - theirs.get(at, 0)
-            if missing > 0:
-                theirs[at] = theirs.get(at, 0) + min(missing, holding.quantity + holding.t1_quantity)
+            if at[1] is Product.CNC and missing > 0:
+                sold = max(-theirs.get(at, 0), 0)
+                theirs[at] = theirs.get(at, 0) + min(missing, owned.get(at[0], 0) + sold)
         found = {
             at: theirs.get(at, 0) - ours.get(at, 0)
             for at in sorted({*ours, *theirs})

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl, drawdown_pct, equity
-from trader.desk.portfolio import Slot
+from trader.desk.portfolio import Slot, delivered
 from trader.desk.register import Register
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
@@ -115,8 +115,9 @@ class Guard:
             self.withdraw_entries(turn, "a limit was reached", Purpose.KILL)
             slots = [
                 slot
-                for slot in state.portfolio.open_slots()
-                if not self._exits.leaving(slot) and (told or slot.owner != EXTERNAL)
+                for slot, held in state.portfolio.open_slots().items()
+                if not self._exits.leaving(slot)
+                and (slot.owner != EXTERNAL or (told and not delivered(held)))
             ]
             self._exits.leave_all(turn, slots, Purpose.KILL)
 

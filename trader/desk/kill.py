@@ -17,12 +17,13 @@ from trader.desk.events import BookPurpose, BookRead
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl
 from trader.desk.guard import Guard
+from trader.desk.portfolio import Slot, delivered
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.counting import counted
 from trader.domain.instrument import symbol_of
 from trader.domain.money import rupees
-from trader.domain.order import BrokerPosition, OrderUpdate, Purpose
+from trader.domain.order import EXTERNAL, BrokerPosition, OrderUpdate, Purpose
 from trader.domain.records import DeskMode, Priority, Setting
 from trader.domain.times import clock_text
 from trader.market.phases import Phase
@@ -76,7 +77,7 @@ class Kill:
         self.halt(turn, actor)
         state = self._state
         orders = [o for o in state.working.values() if o.purpose in (Purpose.ENTRY, Purpose.EXTERNAL)]
-        positions = len(state.portfolio.open_slots())
+        positions = len(self._open())
         self._start(turn, source_id, positions, len(orders))
         self._flatten(turn)
         return (
@@ -89,7 +90,7 @@ class Kill:
         """A breached limit is closing everything: prove it as /kill does."""
         state = self._state
         orders = [o for o in state.working.values() if o.purpose is Purpose.ENTRY]
-        self._start(turn, f"breach:{turn.at:%Y%m%d%H%M%S}", len(state.portfolio.open_slots()), len(orders))
+        self._start(turn, f"breach:{turn.at:%Y%m%d%H%M%S}", len(self._open()), len(orders))
 
     def _start(self, turn: Turn, source_id: str, positions: int, orders: int) -> None:
         if self._run is None:
@@ -101,7 +102,12 @@ class Kill:
         for order in list(self._state.working.values()):
             if order.purpose in (Purpose.ENTRY, Purpose.EXTERNAL):
                 self._sending.withdraw(turn, order, "/kill", Purpose.KILL)
-        self._exits.leave_all(turn, self._state.portfolio.open_slots(), Purpose.KILL)
+        self._exits.leave_all(turn, self._open(), Purpose.KILL)
+
+    def _open(self) -> list[Slot]:
+        """What is to be closed. Shares of his own that the owner has sold are not bought back."""
+        open_slots = self._state.portfolio.open_slots().items()
+        return [slot for slot, held in open_slots if slot.owner != EXTERNAL or not delivered(held)]
 
     def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
         """The process died while it was flattening: go on once the book has been read. The owner waits for
@@ -139,19 +145,19 @@ class Kill:
         state, run = self._state, self._unfinished
         if run is None or not state.reconciled:
             return
-        if not state.portfolio.open_slots() and not state.working:
+        if not self._open() and not state.working:
             self._run, self._unfinished = run, None
             run.attempt, run.attempt_began, run.reading_since = 1, turn.at, turn.at
             turn.send(ReadBook(BookPurpose.KILL))
             return
-        for slot in list(state.portfolio.open_slots()):
+        for slot in self._open():
             if not self._exits.leaving(slot):
                 self._exits.leave(turn, slot, Purpose.KILL)
 
     def _can_trade(self, turn: Turn) -> bool:
         """Whether anything that is to be closed is traded now; with nothing known of, whether anything is."""
         state = self._state
-        keys = {slot.key for slot in state.portfolio.open_slots()}
+        keys = {slot.key for slot in self._open()}
         keys |= {order.key for order in state.working.values()}
         if not keys:
             return state.calendar.phase(turn.at) is Phase.OPEN
@@ -169,7 +175,7 @@ class Kill:
         if run.reading_since is not None and turn.at - run.reading_since < READ_AGAIN:
             return
         state = self._state
-        quiet = not state.portfolio.open_slots() and not state.working and not state.standing
+        quiet = not self._open() and not state.working and not state.standing
         closed = not self._can_trade(turn)
         waited = run.attempt_began is not None and turn.at - run.attempt_began >= ATTEMPT_LASTS
         if quiet or closed or waited:
@@ -182,10 +188,10 @@ class Kill:
         if run is None:
             return
         run.reading_since = None
-        positions = [p for p in book.positions if p.quantity]
+        positions = [p for p in book.positions if p.quantity and not delivered(p)]
         orders = [o for o in book.orders if not o.status.final]
         # An order of ours that the book does not show may still come to it (faults.md 3).
-        ours = self._state.portfolio.open_slots() or self._state.working or self._state.standing
+        ours = self._open() or self._state.working or self._state.standing
         if not positions and not orders and not ours:
             self._report_flat(turn, run)
         elif run.attempt >= ATTEMPTS or not self._can_trade(turn):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Tick
 from trader.domain.money import ZERO, decimal_of
-from trader.domain.order import Order, Owner, Product, Side
+from trader.domain.order import BrokerPosition, Order, Owner, Product, Side
 from trader.domain.position import DayResult, Fill, Position, Trade
 from trader.domain.values import replaced
 
@@ -32,6 +32,11 @@ class Slot(NamedTuple):
 
 def slot_of(item: Order | Fill | Position) -> Slot:
     return Slot(item.owner, item.key, item.product)
+
+
+def delivered(item: Position | BrokerPosition) -> bool:
+    """Whether it is no position but a sale of shares of earlier days: nobody is short in CNC."""
+    return item.product is Product.CNC and item.quantity < 0
 
 
 @dataclass(slots=True)

@@ -95,7 +95,8 @@ async def test_a_disk_that_fills_while_a_position_is_open_is_told_before_it_can_
         await live.until(lambda: not live.account.session.state.valid, "over")
         await live.passes(60)
         live.store.full = False
-        await live.until(live.protected, "logged in again and protected", within=400)
+        assert "Logged in" in await live.types(f"/login {live.kite.login.callback_url()}")
+        await live.until(live.protected, "protected")
         assert not live.house.service.unrecorded()
         assert live.told("Not sent: SELL 10 RELIANCE SL-M")
         assert live.told("Zerodha session over")

@@ -130,3 +130,25 @@ async def test_shares_of_an_earlier_day_are_sold_once_by_a_kill_and_not_bought_b
         assert not live.told("Unexplained")
         await live.types("/reconcile")
         await live.hears("In order")
+
+
+@pytest.mark.parametrize("judged", [True, False])
+@brisk
+async def test_what_the_owner_sold_of_his_own_is_no_difference_on_the_next_day(
+    judged: bool, tmp_path: Path
+) -> None:
+    async with live_house(tmp_path, start=AFTERNOON) as live:
+        live.kite.account.hold(OTHER, 30, 400.0)
+        live.kite.app.order(OTHER, "SELL", 20, product="CNC")
+        live.kite.market.price(OTHER, 405)
+        await live.hears("-20 to external")
+        if judged:
+            assert "/kill leaves it alone" in await live.types("/ignore ITC")
+        await sleeps_until(live, OPENING + timedelta(seconds=AWAKE))
+        await live.passes(300)
+        assert not live.told("Unexplained")
+        view = live.house.front.view()
+        assert not view.positions
+        assert not view.locks
+        assert view.latch.mode == "ACTIVE"
+        assert len(live.at_broker()) == 1

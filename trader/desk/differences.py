@@ -17,7 +17,7 @@ from trader.desk.exits import Exits
 from trader.desk.locks import LOCKS, MANUAL, NOTHING_LOCKED, STANDING, Difference, Held, Lock, dumped, loaded
 from trader.desk.notes import UNEXPLAINED, Note, held_words, order_words, story, title_of
 from trader.desk.orders import describe
-from trader.desk.portfolio import Booked, Slot, slot_of
+from trader.desk.portfolio import Booked, Slot, delivered, slot_of
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.desk.updates import Updates
@@ -36,6 +36,7 @@ from trader.domain.order import (
 )
 from trader.domain.position import Fill, Position
 from trader.domain.records import Priority, Setting
+from trader.domain.values import replaced
 
 TOPIC = "difference"
 # The stream has this long to tell of a fill before the book's telling of it is a difference.
@@ -169,6 +170,8 @@ class Differences:
         averages = {(p.key, p.product): p.average_price for p in book.positions}
         lines = []
         for at, quantity in differences.items():
+            if self._settled(turn, at, quantity):
+                continue
             key, product = at
             self._drift = self._drifted_why(turn, at, quantity)
             if self._drift in UNEXPLAINED:
@@ -181,6 +184,20 @@ class Differences:
                 self._take_in(turn, at, left, average)
             self._drift = None
         return lines
+
+    def _settled(self, turn: Turn, at: Held, quantity: int) -> bool:
+        """The owner's sale of shares of his own is no position any more on the day after."""
+        state, slot = self._state, Slot(EXTERNAL, *at)
+        held = state.portfolio.position(slot)
+        seen = held.updated_at
+        if not delivered(held) or held.quantity + quantity or seen is None:
+            return False
+        if state.trading_day(seen) == state.trading_day(turn.at):
+            return False
+        gone = replaced(held, quantity=0, updated_at=turn.at)
+        state.portfolio.adopt(gone)
+        turn.write(gone)
+        return True
 
     def _drifted_why(self, turn: Turn, at: Held, quantity: int) -> Difference:
         """The broker squares off intraday positions, and its order may not be shown any more."""

@@ -11,7 +11,7 @@ from trader.desk.guard import Guard
 from trader.desk.leaving import PATIENCE
 from trader.desk.locks import MANUAL, Difference, Lock
 from trader.desk.plans import closing_side, keep_plan, planned
-from trader.desk.portfolio import Slot
+from trader.desk.portfolio import Slot, delivered
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput
@@ -104,9 +104,11 @@ class Judging:
             return f"Unlocked {symbol}. The desk takes its own positions there for what its books say."
         if known is None:
             raise InvalidInput(f"{symbol} is ignored already; /adopt or /flatten {symbol} is still possible.")
+        sold = all(delivered(self._state.portfolio.position(slot)) for slot in slots)
         return (
             f"Ignored {symbol}: {self._words(slots)} stays yours to watch. It counts in the exposure,"
-            " /kill closes it, and strategies may enter again. You are asked again when it changes."
+            f" {'/kill leaves it alone' if sold else '/kill closes it'}, and strategies may enter again."
+            " You are asked again when it changes."
         )
 
     def _adopt(self, turn: Turn, key: InstrumentKey, slots: list[Slot]) -> str:

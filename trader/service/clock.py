@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Protocol
@@ -51,22 +53,40 @@ class SteppedClock:
         await sleeper
 
 
+def _wall() -> datetime:
+    return datetime.now(IST)
+
+
 class WallClock:
     """The world's time; or, to rehearse another hour, ``start`` and the event loop's seconds since: nobody
-    steps those, and a test whose loop passes the hours at once has its whole day in a minute."""
+    steps those, and a test whose loop passes the hours at once has its whole day in a minute.
+
+    When the machine's clock is set back, ours goes on at half its pace until the two agree: whatever waits
+    for a moment, an exit to be tried again or a kill to be proven, would else wait for it a second time.
+    """
 
     speed = 1.0
 
-    def __init__(self, start: datetime | None = None) -> None:
+    def __init__(
+        self,
+        start: datetime | None = None,
+        *,
+        wall: Callable[[], datetime] = _wall,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._start = start
-        if start is not None:
-            self._seconds = asyncio.get_running_loop().time
-            self._began = self._seconds()
+        self._wall = wall
+        self._seconds = seconds if start is None else asyncio.get_running_loop().time
+        self._began = self._seconds()
+        self._last = wall()
 
     def now(self) -> datetime:
-        if self._start is None:
-            return datetime.now(IST)
-        return self._start + timedelta(seconds=self._seconds() - self._began)
+        if self._start is not None:
+            return self._start + timedelta(seconds=self._seconds() - self._began)
+        wall, seconds = self._wall(), self._seconds()
+        least = self._last + timedelta(seconds=(seconds - self._began) / 2)
+        self._last, self._began = max(wall, least), seconds
+        return self._last
 
     def advance(self, at: datetime) -> None:
         """It moves by itself."""

@@ -275,4 +275,8 @@ def test_holdings_are_less_what_was_sold_today() -> None:
         share | {"quantity": 10, "used_quantity": 11, "t1_quantity": 2},
         share | {"quantity": 10, "used_quantity": 10, "t1_quantity": 0},
     ]
-    assert [(one.quantity, one.t1_quantity) for one in holdings(rows)] == [(6, 2), (0, 1)]
+    assert [(h.quantity, h.t1_quantity, h.sold_today) for h in holdings(rows)] == [
+        (6, 2, 4),
+        (0, 1, 11),
+        (0, 0, 10),
+    ]

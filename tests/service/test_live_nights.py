@@ -14,6 +14,7 @@ from sandbox.kite import KiteServer
 from sandbox.kite.gtt import Trigger
 from tests.service.live_day_loop import DayLoop
 from tests.service.live_house import KEY, LEVEL, OTHER, LiveHouse, brisk, live_house
+from trader.desk.commands import Arm
 from trader.domain.order import Purpose
 from trader.domain.times import IST
 
@@ -152,3 +153,24 @@ async def test_what_the_owner_sold_of_his_own_is_no_difference_on_the_next_day(
         assert not view.locks
         assert view.latch.mode == "ACTIVE"
         assert len(live.at_broker()) == 1
+
+
+@brisk
+async def test_shares_bought_on_the_day_older_ones_were_sold_are_all_there(tmp_path: Path) -> None:
+    """Kite's position is then the difference of the two."""
+    async with holding(tmp_path) as live:
+        await sleeps_until(live, AFTERNOON.replace(hour=15, minute=36))
+        await sleeps_until(live, OPENING + timedelta(seconds=AWAKE))
+        await live.until(live.protected, "protected for the day")
+        await live.house.service.ask(Arm(), source_id="again", actor="owner")  # it was disarmed over night
+        live.quotes(1400)
+        await live.until(lambda: not live.held(), "stopped out")
+        await live.passes(120)
+        await live.touches()
+        await live.until(live.protected, "bought again")
+        await live.passes(300)
+        assert live.held() == 10
+        assert live.protected()
+        assert not live.told("Vanished")
+        assert not live.told("Unexplained")
+        assert live.kite.account.positions[KEY, "CNC"].quantity == 0

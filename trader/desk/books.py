@@ -279,16 +279,19 @@ class Books:
             at = (position.key, position.product)
             theirs[at] = theirs.get(at, 0) + position.quantity
         owned: dict[InstrumentKey, int] = {}
+        sold: dict[InstrumentKey, int] = {}
         for holding in book.holdings:
-            owned[holding.key] = owned.get(holding.key, 0) + holding.quantity + holding.t1_quantity
+            key = holding.key
+            owned[key] = owned.get(key, 0) + holding.quantity + holding.t1_quantity
+            sold[key] = sold.get(key, 0) + holding.sold_today
         for at in {*ours, *theirs}:
-            # Shares of earlier days are no positions there any more, and a sale of them makes a negative one,
-            # though nothing is short. What the account holds beside ours is its owner's, so only as much is
-            # looked for as is missing.
-            missing = ours.get(at, 0) - theirs.get(at, 0)
+            # Shares of earlier days are no positions there any more, and a sale of them is a negative one,
+            # though nothing is short, or is taken from what was bought today. What the account holds beside
+            # ours is its owner's, so only as much is looked for as is missing.
+            key, shown = at[0], theirs.get(at, 0)
+            missing = ours.get(at, 0) - shown
             if at[1] is Product.CNC and missing > 0:
-                sold = max(-theirs.get(at, 0), 0)
-                theirs[at] = theirs.get(at, 0) + min(missing, owned.get(at[0], 0) + sold)
+                theirs[at] = shown + min(missing, owned.get(key, 0) + max(sold.get(key, 0), -shown))
         found = {
             at: theirs.get(at, 0) - ours.get(at, 0)
             for at in sorted({*ours, *theirs})

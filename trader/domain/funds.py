@@ -28,9 +28,10 @@ class Funds:
 @dataclass(frozen=True, slots=True)
 class Holding:
     """Shares held for delivery at the start of a day less what was sold since: ``quantity`` settled units,
-    ``t1_quantity`` still to be delivered, ``average_price`` paid for them."""
+    ``t1_quantity`` still to be delivered, ``average_price`` paid for them, ``sold_today`` of them."""
 
     key: InstrumentKey
     quantity: int
     t1_quantity: int
     average_price: Decimal
+    sold_today: int = 0

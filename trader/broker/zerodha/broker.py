@@ -158,7 +158,7 @@ class ZerodhaBroker:
                 await self._time.sleep(PAUSE)
             before = await self._rest.orders()
             answer = await self._rest.positions()
-            holdings = await self.holdings()
+            holdings = await self._holdings()
             trades = await self._trades(before)
             told = self._memory.told(self._time.now())
             rows = await self._rest.orders()
@@ -246,6 +246,9 @@ class ZerodhaBroker:
         return self._memory.proven_at
 
     async def holdings(self) -> Sequence[Holding]:
+        return [one for one in await self._holdings() if one.quantity or one.t1_quantity]
+
+    async def _holdings(self) -> Sequence[Holding]:
         rows = await self._rest.holdings()
         try:
             return mapping.holdings(rows)

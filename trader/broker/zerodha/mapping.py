@@ -129,14 +129,15 @@ def funds(answer: Row) -> Funds:
 
 
 def holdings(rows: Iterable[Row]) -> list[Holding]:
-    """Less what was sold today, from the settled ones first."""
+    """Less what was sold today, from the settled ones first; those of which nothing is left included."""
     held = []
     for row in rows:
-        settled = _whole(row, "quantity") - _whole(row, "used_quantity")
+        sold = _whole(row, "used_quantity")
+        settled = _whole(row, "quantity") - sold
         coming = _whole(row, "t1_quantity") + min(settled, 0)
-        if settled > 0 or coming > 0:
+        if settled > 0 or coming > 0 or sold > 0:
             average = number(row, "average_price")
-            held.append(Holding(_key(row), max(settled, 0), max(coming, 0), average))
+            held.append(Holding(_key(row), max(settled, 0), max(coming, 0), average, sold))
     return held
 
 

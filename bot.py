@@ -61,6 +61,7 @@ STUDIES = (
     "parity",
     "backtests",
 )
+MEND = "The other strategies go on. Mended, this one is read at the next start."
 KILL_PATIENCE = timedelta(minutes=3)  # of market time a script's end waits for a kill's report
 
 
@@ -218,7 +219,7 @@ async def run(settings: Settings, commands: Sequence[Command] = (), clock: Marke
         )
         chat.join(house)
         for file, fault in catalogue.faults.items():
-            await house.front.tell(f"strategies/{file} is not used", fault)
+            await house.front.tell(f"strategies/{file} is not used", f"{fault}\n{MEND}")
         await _live(house, chat)
     finally:
         await store.close()

@@ -17,7 +17,7 @@ from handlers.render.text import one_line
 from handlers.symbols import joined, name_of, quoted, words_of_line
 from handlers.typed import plain_digits
 from trader.desk.commands import StartStrategy
-from trader.domain.errors import InvalidInput, UnknownName
+from trader.domain.errors import InvalidInput
 from trader.domain.instrument import Segment
 from trader.domain.market import Interval
 from trader.service.port import DeskPort, StrategyInfo
@@ -93,7 +93,7 @@ async def start_strategy(desk: DeskPort, call: Call) -> Reply:
     asked = wish(call.raw)
     if not asked.strategy or asked.strategy == "?":
         return _which_strategy(desk)
-    info = _known(desk, asked.strategy)
+    info = desk.strategy(asked.strategy)
     if not asked.symbols:
         return _which_symbols(desk, info, asked)
     if asked.asks and asked.interval is None:
@@ -114,13 +114,6 @@ async def start_strategy(desk: DeskPort, call: Call) -> Reply:
 def _named(desk: DeskPort, symbols: tuple[str, ...]) -> tuple[str, ...]:
     """The exchange's own names, so that what is shown, pressed and started is one and the same contract."""
     return tuple(dict.fromkeys(name_of(desk.find(symbol)) for symbol in symbols))
-
-
-def _known(desk: DeskPort, name: str) -> StrategyInfo:
-    found = {info.name.casefold(): info for info in desk.strategies()}
-    if name.casefold() not in found:
-        raise UnknownName("strategy", name[:40], [info.name for info in found.values()])
-    return found[name.casefold()]
 
 
 # -- the questions, each button a longer line ------------------------------------------------------------

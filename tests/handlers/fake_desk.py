@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -36,7 +36,7 @@ from trader.desk.view import (
     PositionView,
     QuoteView,
 )
-from trader.domain.errors import InvalidInput
+from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.funds import Funds, Holding
 from trader.domain.instrument import Exchange, Instrument, OptionType, Segment, instrument_key
 from trader.domain.market import Interval, Tick
@@ -235,6 +235,7 @@ class FakeDesk:
     ledger_down: Exception | None = None
     on_ask: Callable[[Command], None] = lambda command: None
     the_fault: Exception | None = None  # of settings that cannot be used
+    the_unusable: dict[str, str] = field(default_factory=dict)  # files of strategies, and why
     own_options: dict[str, str] = field(default_factory=dict)  # of every strategy's class
     hold: asyncio.Event | None = None  # while unset, ``ask`` does not return
     held: asyncio.Event = field(default_factory=asyncio.Event)  # set once somebody waits there
@@ -319,6 +320,17 @@ class FakeDesk:
             StrategyInfo("ema_crossover", "Long while the fast EMA is above the slow one.", (fast, slow)),
             StrategyInfo("rsi_reversal", "Buys weakness that turns.", ()),
         ]
+
+    def strategy(self, name: str) -> StrategyInfo:
+        if (file := f"{name.casefold()}.py") in self.the_unusable:
+            raise InvalidInput(f"{name.casefold()} cannot be used: {file}, {self.the_unusable[file]}")
+        known = {info.name: info for info in self.strategies()}
+        if name.casefold() not in known:
+            raise UnknownName("strategy", name, known)
+        return known[name.casefold()]
+
+    def unusable(self) -> Mapping[str, str]:
+        return self.the_unusable
 
     def settled(self, command: StartStrategy) -> dict[str, str]:
         if self.the_fault is not None:

@@ -322,6 +322,16 @@ async def test_settings_typed_before_the_buttons_are_kept(room: Room) -> None:
     assert room.desk.asked[0][0] == StartStrategy("ema_crossover", ("TCS",), "5m", {"fast": "5", "risk": "2"})
 
 
+@pytest.mark.parametrize("text", ["/start_strategy night_owl", "/start_strategy Night_Owl RELIANCE 5m ?"])
+async def test_a_strategy_whose_file_cannot_be_used_is_told_with_file_line_and_why(
+    room: Room, text: str
+) -> None:
+    room.desk.the_unusable = {"night_owl.py": "line 5: expected ':'"}
+    assert await room.typed(text) == "night_owl cannot be used: night_owl.py, line 5: expected ':'"
+    assert "Not used: night_owl.py, line 5: expected ':'" in (await room.typed("/strategies") or "")
+    assert room.desk.asked == []
+
+
 async def test_cancel_starts_nothing(room: Room) -> None:
     step = await room.offered("/start_strategy ema_crossover TCS 1m ?")
     await room.pressed(step, "Cancel")

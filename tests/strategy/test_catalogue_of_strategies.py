@@ -82,14 +82,40 @@ def test_a_file_that_cannot_be_used_is_reported_and_the_others_work(folder, text
     assert catalogue.names() == ["calm"]
     assert list(catalogue.faults) == ["broken.py"]
     assert catalogue.faults["broken.py"].startswith(sentence)
-    with pytest.raises(InvalidInput, match="broken cannot be used"):
+    with pytest.raises(InvalidInput, match=r"broken cannot be used: broken\.py, ") as refused:
         catalogue.get("broken")
+    assert str(refused.value).endswith(catalogue.faults["broken.py"])
 
 
-def test_a_class_of_a_file_that_cannot_be_read_leads_to_the_file(folder):
-    (folder / "broken_import.py").write_text("from trader.strategy import nosuch\n")
-    with pytest.raises(UnknownName, match="broken_import"):
-        Catalogue.discover(folder).get("broken")
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("from trader.strategy import nosuch\n",
+         "line 1: ImportError: cannot import name 'nosuch' from 'trader.strategy'"),
+        ("import nosuch.module\n", "line 1: ModuleNotFoundError: No module named 'nosuch'"),
+        ("x = 1\nx = = 2\n", "line 2: invalid syntax"),
+        ("import ast; ast.parse('x = = 2', 'notes.txt')\n", "line 1: notes.txt, line 1: invalid syntax"),
+        ("x = '\0'\n", "source code string cannot contain null bytes"),
+    ],
+)  # fmt: skip
+def test_a_strategy_of_a_file_that_cannot_be_read_is_told_with_the_file_the_line_and_why(folder, text, fault):
+    write(folder, "mine.py", text + "class GoldenCross(Strategy):\n    pass\nclass Plain:\n    pass\n")
+    write(folder, "calm.py", GOOD.format(name="Calm"))
+    catalogue = Catalogue.discover(folder)
+    assert catalogue.names() == ["calm"]
+    for asked in ("golden_cross", " Golden_Cross", "mine"):
+        with pytest.raises(InvalidInput) as refused:
+            catalogue.get(asked)
+        assert str(refused.value) == f"{asked.strip().casefold()} cannot be used: mine.py, {fault}"
+    with pytest.raises(UnknownName, match=r"Did you mean golden_cross\?"):
+        catalogue.get("golden_crosss")
+    with pytest.raises(UnknownName):
+        catalogue.get("plain")
+
+
+def test_a_folder_with_the_name_of_a_strategy_file_is_none(folder):
+    (folder / "folder.py").mkdir()
+    assert Catalogue.discover(folder).faults == {}
 
 
 def test_a_failing_file_leaves_nothing_behind(folder):

@@ -136,6 +136,12 @@ class DeskFront:
     def strategies(self) -> Sequence[StrategyInfo]:
         return [strategy_info(self._catalogue.get(name)) for name in self._catalogue.names()]
 
+    def strategy(self, name: str) -> StrategyInfo:
+        return strategy_info(self._catalogue.get(name))
+
+    def unusable(self) -> Mapping[str, str]:
+        return self._catalogue.faults
+
     def settled(self, command: StartStrategy) -> Mapping[str, str]:
         kind = self._catalogue.get(command.strategy)
         configured = configure(kind, without_check(command.settings), {"risk": self._risk_pct})

@@ -87,6 +87,15 @@ class DeskPort(Protocol):
         """What can be started, by name."""
         ...
 
+    def strategy(self, name: str) -> StrategyInfo:
+        """Raises UnknownName with a suggestion; InvalidInput with the file and its fault when that cannot be
+        used."""
+        ...
+
+    def unusable(self) -> Mapping[str, str]:
+        """Files of strategies that cannot be used, each with why."""
+        ...
+
     def settled(self, command: StartStrategy) -> Mapping[str, str]:
         """Every parameter and option it would run with: what was given, else the strategy's own, else the
         desk's. Raises InvalidInput, UnknownName for what would be refused."""

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.strategy.options import OPTIONS, parse_settings
-from trader.strategy.strategy import Strategy
+from trader.strategy.strategy import Strategy, name_of_class
+
+_CLASS = re.compile(r"^class\s+(\w+)\s*\(", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """``faults`` says of each file that could not be used, by its name, why; the others are not affected."""
+    """``faults`` says of each file that could not be used, by its name, why; the others are not affected.
+    ``missing`` has the names its strategies would go by, as far as its text tells, each with its file."""
 
     strategies: Mapping[str, type[Strategy]]
     faults: Mapping[str, str]
     folder: Path | None = None  # where they were found, for processes that must find them again
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def discover(cls, folder: Path) -> Catalogue:
@@ -31,13 +36,15 @@ class Catalogue:
             raise InvalidInput(f"Expected a folder of strategies at {folder}, there is none")
         found: dict[str, type[Strategy]] = {}
         faults: dict[str, str] = {}
-        files = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
+        files = [p for p in sorted(folder.glob("*.py")) if not p.name.startswith("_") and not p.is_dir()]
         homes: dict[str, str] = {}
+        missing: dict[str, str] = {}
         for path in files:
             try:
                 strategies = _strategies_of(_load(path))
             except (Exception, SystemExit) as e:
                 faults[path.name] = _sentence(path, e)
+                missing |= dict.fromkeys(_names_in(path), path.name)
                 continue
             for strategy in strategies:
                 home = homes.setdefault(strategy.name, path.name)
@@ -48,18 +55,21 @@ class Catalogue:
                     found[strategy.name], homes[strategy.name] = strategy, path.name
                 else:
                     faults[path.name] = _taken(strategy.name, home)
-        return cls(MappingProxyType(found), MappingProxyType(faults), folder.resolve())
+        return cls(
+            MappingProxyType(found), MappingProxyType(faults), folder.resolve(), MappingProxyType(missing)
+        )
 
     def get(self, name: str) -> type[Strategy]:
-        """Raises UnknownName with a suggestion; when its file is at fault, InvalidInput with the fault."""
+        """By its own name, or a failing file's. Raises UnknownName with a suggestion; when its file is at
+        fault, InvalidInput with the file and the fault."""
         folded = name.strip().casefold()
         strategy = self.strategies.get(folded)
         if strategy is not None:
             return strategy
-        if fault := self.faults.get(f"{folded}.py"):
-            raise InvalidInput(f"{folded} cannot be used: {fault}")
-        # A class of a file that cannot be read has no name yet: its file is offered, which tells why.
-        raise UnknownName("strategy", name, [*self.strategies, *(Path(file).stem for file in self.faults)])
+        stems = {Path(file).stem.casefold(): file for file in self.faults}
+        if file := self.missing.get(folded) or stems.get(folded):
+            raise InvalidInput(f"{folded} cannot be used: {file}, {self.faults[file]}")
+        raise UnknownName("strategy", name, sorted({*self.strategies, *self.missing, *stems}))
 
     def names(self) -> list[str]:
         return sorted(self.strategies)
@@ -102,6 +112,15 @@ def _strategies_of(module: ModuleType) -> list[type[Strategy]]:
     return own
 
 
+def _names_in(path: Path) -> list[str]:
+    """What the strategies of a file that cannot be imported would be called: its text is all there is."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return [name_of_class(found) for found in _CLASS.findall(text) if not found.startswith("_")]
+
+
 def _check(strategy: type[Strategy]) -> None:
     if not strategy.decides_on_bars() and not strategy.decides_on_ticks():
         raise InvalidInput(f"{strategy.__name__} has neither signals nor on_tick")
@@ -120,11 +139,16 @@ def _check(strategy: type[Strategy]) -> None:
 def _sentence(path: Path, fault: BaseException) -> str:
     if isinstance(fault, InvalidInput):
         return str(fault)
-    if isinstance(fault, SyntaxError):
-        return f"line {fault.lineno}: {fault.msg}"
     lines = [f.lineno for f in traceback.extract_tb(fault.__traceback__) if f.filename == str(path)]
-    place = f"line {lines[-1]}: " if lines else ""
-    return f"{place}{type(fault).__name__}: {fault}"
+    text = f"{type(fault).__name__}: {fault}"
+    if isinstance(fault, SyntaxError) and fault.filename in (str(path), None):
+        lines, text = [fault.lineno], fault.msg
+    elif isinstance(fault, SyntaxError):  # of a file that it imports
+        text = f"{Path(str(fault.filename)).name}, line {fault.lineno}: {fault.msg}"
+    elif isinstance(fault, ImportError) and fault.path:  # of this machine, and long on a phone
+        text = text.removesuffix(f" ({fault.path})")
+    place = f"line {lines[-1]}: " if lines and lines[-1] else ""
+    return place + text
 
 
 def _taken(name: str, home: str) -> str:

@@ -70,7 +70,7 @@ class Strategy:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
-            cls.name = _snake_case(cls.__name__.lstrip("_"))
+            cls.name = name_of_class(cls.__name__)
         if not _NAME.fullmatch(cls.name):
             raise TypeError(f"Expected a name of at most 32 small letters, digits and _, was {cls.name!r}")
         if cls.on_error not in ("close", "keep"):
@@ -200,6 +200,6 @@ def _of_each(given: Sequence[object], symbols: int) -> list[Signals]:
     return answers
 
 
-def _snake_case(name: str) -> str:
+def name_of_class(name: str) -> str:
     """``EmaCrossover`` is ema_crossover, ``RSIMeanReversion`` rsi_mean_reversion."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.lstrip("_")).lower()

@@ -21,9 +21,9 @@ from handlers.nonces import Nonces, later_of
 from handlers.policy import Policy, Strangers, TellOwner, Timeliness, timeliness
 from handlers.registry import Call, Command, Danger, Registry, Role
 from handlers.render.figures import ago
-from handlers.render.text import one_line
+from handlers.render.text import clean, one_line
 from handlers.troubles import EXPECTED, answer_to, where
-from handlers.typed import MESSAGE_LENGTH, Typed, typed
+from handlers.typed import MESSAGE_LENGTH, Typed, like_a_command, typed
 from trader.domain.records import AuditEntry
 from trader.service.last_word import LastWord, Pending
 from trader.service.port import DeskPort
@@ -34,6 +34,7 @@ EXPIRED = "This button has expired; send the command again."
 OVERTAKEN = "/{} was not run: {} came right behind it. Send it again if you still want it."
 OLD = "That button is old, so it did nothing. This is how things stand now:"
 MISPLACED = "That holds a login's token, which is nothing for /{}: send it alone, or behind /login."
+SLASH = "Commands begin with a slash. /help lists them."
 A_BUTTON = "(a button)"
 AUDIT_PATIENCE = 1.0  # seconds a command that reduces risk waits for the ledger before it goes ahead
 ANSWER_WITHIN = 60.0  # seconds a handler may take in Telegram; the terminal may wait
@@ -260,13 +261,27 @@ class Dispatcher:
         if is_code(asked.text):
             return "A code alone does nothing. To arm the desk send /live with a new one behind it."
         if not asked.typed.name:
-            word = one_line(asked.incoming.text, 32).casefold()
-            if asked.role is Role.OWNER and self._registry.find(word) is not None:
-                return f"Commands begin with a slash: /{word}"
-            return "Commands begin with a slash. /help lists them."
+            return self._no_command(asked)
         name = one_line(asked.typed.name, 32)
         near = self._registry.suggest(name) if asked.role is Role.OWNER else None
         return f"There is no /{name}. " + (f"Did you mean /{near}?" if near else "/help lists what there is.")
+
+    def _no_command(self, asked: _Asked) -> str:
+        """Only names of commands are repeated: what was typed may be a secret."""
+        word = one_line(like_a_command(asked.text), 32)
+        known = word if self._registry.find(word) is not None else None
+        slashed = clean(asked.text).lstrip().startswith("/")
+        if asked.role is not Role.OWNER:
+            known = None
+        elif slashed and word:
+            known = known or self._registry.suggest(word)
+        if not slashed:
+            return f"Commands begin with a slash: /{known}" if known else SLASH
+        return (
+            f"That is no command. Did you mean /{known}?"
+            if known
+            else "That is no command. /help lists them."
+        )
 
     def _for_role(self, reply: Reply, role: Role) -> Reply:
         """Without the buttons this role could not press anyway."""

@@ -14,7 +14,8 @@ from trader.domain.errors import InvalidInput
 from trader.domain.times import clock_text, ist
 
 MESSAGE_LENGTH = 4096  # Telegram's limit for one message; the terminal gets the same
-_COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@[A-Za-z0-9_]+)?")  # groups make Telegram append @botname
+# Groups make Telegram append @botname, telephones make two blanks a full stop.
+_COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@[A-Za-z0-9_]+)?[.,!…]*")
 _DURATION = re.compile(r"([0-9]{1,5})(s|m|h)")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 _WHOLE = re.compile(r"[0-9]{1,9}|[0-9]{1,3}(?:,[0-9]{2,3}){1,3}")
@@ -39,6 +40,13 @@ def typed(text: str) -> Typed:
     if match is None:
         return Typed("", "", ())
     return Typed(match[1].casefold(), raw, tuple(raw.split()))
+
+
+def like_a_command(text: str) -> str:
+    """The letters of the first word of what is no command: ``kill`` of ``Kill it!``, of ``/ kill`` and
+    ``//kill;``. Empty when there are none."""
+    bare = (re.sub(r"[^a-z0-9_]", "", word) for word in clean(text[:MESSAGE_LENGTH]).casefold().split())
+    return next((word for word in bare if word), "")
 
 
 def duration(text: str) -> timedelta | None:

@@ -478,7 +478,7 @@ async def test_a_secret_commands_words_stay_out_of_the_audit(broken: Room) -> No
 @pytest.mark.parametrize(
     "text",
     ["/kill", "/KILL", " /kill ", "/kill@MunimBot", "/kill now!!", "/kill\n", "/ki\u200bll", "\ufeff/kill",
-     "/kill\u00a0x"],
+     "/kill\u00a0x", "/Kill!!", "/kill. ", "/kill… now", "/kill@MunimBot!"],
 )  # fmt: skip
 async def test_kill_is_understood_however_it_is_typed(room: Room, text: str) -> None:
     await room.typed(text)
@@ -496,6 +496,26 @@ async def test_odd_messages_are_answered_once_and_do_nothing(room: Room, text: s
     assert len(shown) < 300
     assert room.desk.asked == []
     assert all(e.text.encode() is not None for e in room.desk.audits)  # a half surrogate would fail here
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("kill", "Commands begin with a slash: /kill"),
+        ("Kill!! now", "Commands begin with a slash: /kill"),
+        ("Positions.", "Commands begin with a slash: /positions"),
+        ("good morning", "Commands begin with a slash. /help lists them."),
+        ("/ kill", "That is no command. Did you mean /kill?"),
+        ("/kill?", "That is no command. Did you mean /kill?"),
+        ("//Kill;", "That is no command. Did you mean /kill?"),
+        ("/p&l", "That is no command. Did you mean /pnl?"),
+        ("/start-strategy ema", "That is no command. Did you mean /start_strategy?"),
+        ("/???", "That is no command. /help lists them."),
+    ],
+)
+async def test_what_is_no_command_is_answered_with_the_one_meant(room: Room, text: str, answer: str) -> None:
+    assert await room.typed(text) == answer
+    assert room.desk.asked == []
 
 
 async def test_quoted_markup_is_handed_on_as_text(room: Room) -> None:

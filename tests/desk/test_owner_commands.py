@@ -172,17 +172,21 @@ def test_one_that_raises_on_a_tick_is_stopped_too() -> None:
     assert world.held(owner=Owner("ticker")) == 0
 
 
+def cancelled_at_the_broker(world: DeskWorld) -> None:
+    """What works there, and the desk does not hear of it."""
+    world.broker.change_replies.clear()
+    for order_id in list(world.broker.rows):
+        if not world.broker.rows[order_id].status.final:
+            world.broker.cancel(order_id)
+    world.inbox.clear()
+
+
 def test_a_failed_strategy_goes_on_closing_after_a_restart() -> None:
     world = DeskWorld()
     world.enter(1000.0)
     world.broker.fills = False
     world.bar(RAISE)
-    world.broker.change_replies.clear()
-    for order_id in list(world.broker.rows):
-        row = world.broker.rows[order_id]
-        if not row.status.final:
-            world.broker.cancel(order_id)
-    world.inbox.clear()
+    cancelled_at_the_broker(world)
     world.restart(clean=True)
     world.broker.fills = True
     world.clock(5)
@@ -196,9 +200,8 @@ def test_a_strategy_without_history_fails_alone() -> None:
     assert world.told("no history of RELIANCE: the archive is empty")
 
 
-def test_a_strategy_whose_file_is_gone_fails_alone_at_the_restart_and_keeps_its_stop() -> None:
-    world = DeskWorld()
-    world.enter(1000.0)
+def without_the_file(world: DeskWorld) -> None:
+    """From the next restart on."""
     gone = dict(world.state.catalogue.strategies)
     del gone["scripted"]
     make = world._desk
@@ -211,13 +214,48 @@ def test_a_strategy_whose_file_is_gone_fails_alone_at_the_restart_and_keeps_its_
         return desk
 
     world._desk = without  # type: ignore[method-assign]  # its file was deleted
+
+
+def test_a_strategy_whose_file_is_gone_fails_alone_at_the_restart_and_keeps_its_stop() -> None:
+    world = DeskWorld()
+    world.enter(1000.0)
+    without_the_file(world)
     world.restart(clean=True)
     assert world.told("scripted could not be restarted")
+    assert world.told("Still open, with stops: 1 position. /stop_strategy scripted close ends it.")
     assert world.held() == 100
     assert world.working(Purpose.STOP)
     world.tick(980.0)
     world.clock(2)
     assert world.account() == world.broker.net() == {}
+
+
+@pytest.mark.parametrize("restarts", [1, 2])
+def test_what_a_strategy_whose_file_is_gone_holds_is_seen_and_closed_by_the_owner(restarts: int) -> None:
+    world = DeskWorld()
+    world.enter(1000.0)
+    without_the_file(world)
+    for _ in range(restarts):
+        world.restart(clean=True)
+    (shown,) = world.desk.view(world.now).instances
+    assert (shown.instance.status, shown.open_positions) == (InstanceStatus.FAILED, 1)
+    assert world.command(StopStrategy(OURS, close=True)).ok
+    world.clock(5)
+    assert world.account() == world.broker.net() == {}
+
+
+def test_a_strategy_that_was_being_closed_is_closed_though_its_file_is_gone() -> None:
+    world = DeskWorld()
+    world.enter(1000.0)
+    world.broker.fills = False
+    world.command(StopStrategy(OURS, close=True))
+    cancelled_at_the_broker(world)
+    without_the_file(world)
+    world.restart(clean=True)
+    world.broker.fills = True
+    world.clock(10)
+    assert world.account() == world.broker.net() == {}
+    assert not world.working(Purpose.STOP)
 
 
 def test_a_bar_known_already_is_not_decided_on_twice() -> None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from trader.desk.exits import Exits
 from trader.desk.instances import Instances
 from trader.desk.portfolio import Slot
-from trader.desk.running import Running, configure, made
+from trader.desk.running import Running, configure, made, without_its_code
 from trader.desk.state import DeskState, Turn
+from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import symbols_text
 from trader.domain.order import Order, OrderState, Purpose
@@ -58,24 +59,19 @@ def restart_instances(
     turn: Turn, state: DeskState, instances: Instances, exits: Exits, records: Sequence[StrategyInstance]
 ) -> None:
     """Strategies that ran, run on, and those that were closing, close. A strategy whose file is gone or
-    whose settings it no longer takes fails alone; its positions keep their stops."""
+    whose settings it no longer takes fails alone; its positions keep their stops, and the owner may have them
+    closed."""
     for instance in sorted(records, key=lambda i: i.name):
         try:
             instance = _with_listed(turn, state, instance)
             running = _running(state, instance)
         except InvalidInput as e:
-            if instance.status.alive or instance.status is InstanceStatus.STOPPING:
-                turn.write(
-                    replace(instance, status=InstanceStatus.FAILED, updated_at=turn.at, message=str(e))
-                )
-                turn.alert(
-                    f"failed:{instance.name}:{turn.at:%Y%m%d%H%M%S%f}",
-                    Priority.CRITICAL,
-                    "strategy",
-                    f"{instance.name} could not be restarted",
-                    f"{e}\nIts positions stay, with their stops.",
-                )
-            continue
+            held = len(state.portfolio.open_positions(instance.name))
+            if instance.status.alive:
+                instance = _failed(turn, instance, held, str(e))
+            elif instance.status is not InstanceStatus.STOPPING and not held:
+                continue
+            running = without_its_code(instance)
         if instance.status.alive:
             if instance.status is InstanceStatus.RUNNING:
                 running.instance = replace(instance, status=InstanceStatus.WARMING)
@@ -88,6 +84,22 @@ def restart_instances(
                 exits.leave_all(turn, slots, Purpose.EXIT)
                 if not slots and not failed:
                     instances.status(turn, running, InstanceStatus.STOPPED, "closed and stopped")
+
+
+def _failed(turn: Turn, instance: StrategyInstance, held: int, fault: str) -> StrategyInstance:
+    failed = replace(instance, status=InstanceStatus.FAILED, updated_at=turn.at, message=fault)
+    turn.write(failed)
+    open_ = (
+        f"Still open, with stops: {counted(held, 'position')}. /stop_strategy {instance.name} close ends it."
+    )
+    turn.alert(
+        f"failed:{instance.name}:{turn.at:%Y%m%d%H%M%S%f}",
+        Priority.CRITICAL,
+        "strategy",
+        f"{instance.name} could not be restarted",
+        f"{fault}\n{open_ if held else 'It holds no position.'}",
+    )
+    return failed
 
 
 def _with_listed(turn: Turn, state: DeskState, instance: StrategyInstance) -> StrategyInstance:

@@ -13,9 +13,9 @@ from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Bar
 from trader.domain.order import Owner, Side
 from trader.domain.records import StrategyInstance
-from trader.strategy import Strategy
+from trader.strategy import Bars, Signals, Strategy
 from trader.strategy.joint import JointWindow
-from trader.strategy.options import Configured, Options, parse_settings
+from trader.strategy.options import OPTIONS, Configured, Options, parse_settings
 from trader.strategy.window import BarWindow
 
 _Made = TypeVar("_Made")
@@ -73,6 +73,26 @@ class Running:
         bars = sorted((bar for kept in self.early.values() for bar in kept), key=lambda bar: bar.start)
         self.early.clear()
         return bars
+
+
+class _Unread(Strategy):
+    """Stands in for code that cannot be had. Never asked: what it stands for has failed or is closing."""
+
+    on_error = "keep"
+
+    def signals(self, bars: Bars) -> Signals:
+        return Signals()
+
+
+def without_its_code(instance: StrategyInstance) -> Running:
+    """So that a strategy whose file cannot be used is still seen, and what it holds can be closed. Of its
+    settings the common options are kept; where they cannot be used, the defaults stand."""
+    common = {name: value for name, value in instance.settings if name in OPTIONS}
+    try:
+        options = parse_settings(_Unread, common).options
+    except InvalidInput:
+        options = Options()
+    return Running(instance, _Unread, {}, options)
 
 
 def configure(

@@ -30,7 +30,12 @@ from trader.service.port import DeskPort
 
 log = logging.getLogger(__name__)
 
-EXPIRED = "This button has expired; send the command again."
+EXPIRED = "This button has expired or was pressed already: it did nothing now. Look before you send it again."
+UNHEARD = {  # where a command of a friend is not run
+    Kind.EDITED: "an edited message",
+    Kind.FORWARDED: "a forwarded message",
+    Kind.OTHER: "what is written with a picture or a file",
+}
 OVERTAKEN = "/{} was not run: {} came right behind it. Send it again if you still want it."
 OLD = "That button is old, so it did nothing. This is how things stand now:"
 MISPLACED = "That holds a login's token, which is nothing for /{}: send it alone, or behind /login."
@@ -96,15 +101,25 @@ class Dispatcher:
         self.strangers = Strangers(tell_owner, monotonic)
 
     def allows(self, incoming: Incoming) -> bool:
-        """Whether this may act at all; the only authorisation there is. Fails closed."""
+        """Whether this may act at all; the only authorisation there is. Fails closed, and an owner whose
+        command was not run because of what it stood in hears of it: who sent /kill must not wait for it."""
         try:
             if self._policy.admits(incoming) is not None:
                 return True
-            if self._policy.role_of(incoming) is None:
+            role = self._policy.role_of(incoming)
+            if role is None:
                 self.strangers.note(incoming)
+            elif role is Role.OWNER and incoming.chat_type == "private" and incoming.kind in UNHEARD:
+                self._say_unheard(incoming)
         except Exception:
             log.exception("authorisation failed; %s refused", incoming.source_id)
         return False
+
+    def _say_unheard(self, incoming: Incoming) -> None:
+        found = self._registry.find(typed(incoming.text).name)
+        if found is not None:
+            why = f"Commands in {UNHEARD[incoming.kind]} are not run. Send it as a new message."
+            self.strangers.tell(f"/{found.name} was not run", why)
 
     async def __call__(self, incoming: Incoming) -> Outgoing | None:
         """The answer, or None where silence is the answer."""

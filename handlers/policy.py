@@ -107,16 +107,20 @@ class Strangers:
             return False
         self._told[incoming.user_id] = now
         log.warning("stranger %d refused (%s, %s)", incoming.user_id, incoming.kind, incoming.chat_type)
-        task = asyncio.get_running_loop().create_task(self._tell(*self._alert(incoming)))
+        self.tell(*self._alert(incoming))
+        return True
+
+    def tell(self, title: str, body: str) -> None:
+        """Begin to tell the owner."""
+        task = asyncio.get_running_loop().create_task(self._tell(title, body))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
-        return True
 
     async def _tell(self, title: str, body: str) -> None:
         try:
             await self._tell_owner(title, body)
         except Exception:
-            log.exception("the owner could not be told of a stranger")
+            log.exception("the owner could not be told: %s", title)
 
     def _alert(self, incoming: Incoming) -> tuple[str, str]:
         if len(self._told) > self.CROWD:

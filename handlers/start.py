@@ -96,9 +96,9 @@ async def start_strategy(desk: DeskPort, call: Call) -> Reply:
     info = desk.strategy(asked.strategy)
     if not asked.symbols:
         return _which_symbols(desk, info, asked)
+    asked = replace(asked, symbols=_named(desk, asked.symbols))
     if asked.asks and asked.interval is None:
         return _which_interval(desk, asked)
-    asked = replace(asked, symbols=_named(desk, asked.symbols))
     if asked.asks:
         shown = preview(desk, info.name, asked.symbols, asked.interval or "", asked.settings)
         go = Button("Start", replace(asked, asks=False).line(), Style.SUCCESS)

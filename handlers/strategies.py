@@ -15,6 +15,7 @@ from trader.desk.commands import Pause, StopStrategy
 from trader.desk.view import InstanceView
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import symbol_of
+from trader.domain.money import rupees
 from trader.domain.records import InstanceStatus
 from trader.service.port import DeskPort
 
@@ -96,7 +97,7 @@ def _close_or_keep(found: InstanceView) -> Reply:
     return Reply(
         (
             Line(f"Stop {name}?", bold=True),
-            Line(f"{found.open_positions} open, {price(found.net_today, signed=True)} ₹ today."),
+            Line(f"{found.open_positions} open, {rupees(found.net_today, signed=True)} today."),
         ),
         (
             (Button("Close positions", f"/stop_strategy {name} close", Style.DANGER),),

@@ -40,7 +40,9 @@ def _content(update: Update, received_at: datetime) -> tuple[Kind, str, datetime
         forwarded = update.message.forward_origin is not None
         return Kind.FORWARDED if forwarded else Kind.MESSAGE, update.message.text, update.message.date
     shown = update.effective_message
-    return Kind.OTHER, "", shown.date if isinstance(shown, Message) else received_at
+    if not isinstance(shown, Message):
+        return Kind.OTHER, "", received_at
+    return Kind.OTHER, shown.caption or "", shown.date
 
 
 def nonce_of(query: CallbackQuery) -> str:

@@ -339,8 +339,14 @@ async def test_cancel_starts_nothing(room: Room) -> None:
     assert room.desk.asked == []
 
 
-async def test_the_summary_refuses_a_symbol_that_does_not_exist(room: Room) -> None:
-    assert "Did you mean RELIANCE?" in (await room.typed("/start_strategy ema_crossover RELIANS 1m ?") or "")
+@pytest.mark.parametrize("interval", ["1m", ""])
+async def test_the_summary_refuses_a_symbol_that_does_not_exist(room: Room, interval: str) -> None:
+    shown = await room.typed(f"/start_strategy ema_crossover RELIANS {interval} ?") or ""
+    assert "Did you mean RELIANCE?" in shown
+
+
+async def test_before_it_stops_the_question_shows_the_result_in_rupees(room: Room) -> None:
+    assert "2 open, +₹873.20 today." in (await room.typed("/stop_strategy ema_crossover") or "")
 
 
 @pytest.mark.parametrize("risk", ["abc", "nan", "inf", "1%"])

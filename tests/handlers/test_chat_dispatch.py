@@ -85,10 +85,25 @@ async def test_authorisation_that_breaks_lets_nobody_in(room: Room) -> None:
 
 
 async def test_an_edit_of_the_owner_is_no_news_but_a_strangers_is(room: Room) -> None:
-    await room.dispatcher(room.message("/kill", OWNER, kind=Kind.EDITED))
+    await room.dispatcher(room.message("good morning", OWNER, kind=Kind.EDITED))
     assert (await room.hears()) == []
     await room.dispatcher(room.message("/kill", STRANGER, kind=Kind.EDITED))
     assert len(await room.hears()) == 1
+
+
+@pytest.mark.parametrize("kind", [Kind.EDITED, Kind.FORWARDED, Kind.OTHER])
+async def test_an_owner_whose_command_was_not_run_for_what_it_stood_in_hears_of_it(
+    room: Room, kind: Kind
+) -> None:
+    assert await room.dispatcher(room.message("/login abc", OWNER, kind=kind)) is None
+    ((title, body),) = await room.hears()
+    assert title == "/login was not run"
+    assert "Send it as a new message." in body
+    assert "abc" not in body
+    for user, chat in ((VIEWER, "private"), (OWNER, "group")):
+        await room.dispatcher(room.message("/kill", user, kind=kind, chat=chat))
+    assert len(await room.hears()) == 1
+    assert room.desk.asked == []
 
 
 async def test_the_owner_hears_of_a_stranger_once_an_hour(room: Room) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 import pytest_asyncio
 
+from handlers.dispatch import EXPIRED
 from sandbox.botapi import ShownMessage
 from sandbox.botapi.people import wall_now
 from tests.service.telegram_desk import (
@@ -104,7 +105,7 @@ async def test_buttons_put_a_start_together_in_one_message_and_start_it_once(des
     answered = [(await desk.answer(update, mark, edited=asked), desk.audit(update)[0]) for update in twice]
     shown = {verdict: message for message, verdict in answered}  # whichever press came first
     assert shown["accepted"].text.startswith("Started rsi_mean_reversion on RELIANCE, TCS, INFY, 15s bars.")
-    assert shown["expired"].text == "This button has expired; send the command again."
+    assert shown["expired"].text == EXPIRED
     assert asked.labels == []
     await desk.press(asked, "Start", lagging=True)
     assert desk.count("strategy_instances") == before + 1
@@ -143,7 +144,7 @@ async def test_kill_ends_flat_and_only_the_owners_confirmation_resumes(desk: Tel
     assert resumed.text.startswith("ACTIVE: trading again.")
     assert (desk.count("latches"), desk.latch()[0]) == (thrown + 1, "ACTIVE")
     again = await desk.press(question, "Resume", lagging=True)
-    assert again.text == "This button has expired; send the command again."
+    assert again.text == EXPIRED
     assert desk.count("latches") == thrown + 1
 
 
@@ -191,6 +192,7 @@ async def test_an_edited_a_forwarded_and_a_group_kill_do_nothing(desk: TelegramD
     assert desk.count("latches") == thrown
     assert desk.server.replies(GROUP) == []
     assert not [m for m in desk.server.replies(OWNER) if m.message_id > mark and "HALTED" in m.text]
+    await desk.alert("/kill was not run", since=mark)
 
 
 async def test_an_old_start_is_refused_with_its_age(desk: TelegramDesk) -> None:

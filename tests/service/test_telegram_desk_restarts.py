@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from handlers.dispatch import EXPIRED
 from sandbox.botapi.people import wall_now
 from tests.service.telegram_desk import OPEN_ORDERS, OPEN_POSITIONS, OWNER, TelegramDesk, telegram_desk
 
@@ -111,7 +112,7 @@ async def test_a_kill_cut_short_is_finished_after_the_restart(desk: TelegramDesk
     assert desk.latch() == ("HALTED", "killed")
     assert (desk.count(OPEN_POSITIONS), desk.count(f"orders WHERE {OPEN_ORDERS}")) == (0, 0)
     pressed = await desk.press(question, "Resume")
-    assert pressed.text == "This button has expired; send the command again."
+    assert pressed.text == EXPIRED
     assert question.text.startswith("PAPER · the desk is HALTED"), "an old message keeps its text"
     assert desk.latch()[0] == "HALTED"
     fills = desk.count("fills")

@@ -16,6 +16,7 @@ from trader.domain.times import clock_text, ist
 MESSAGE_LENGTH = 4096  # Telegram's limit for one message; the terminal gets the same
 # Groups make Telegram append @botname, telephones make two blanks a full stop.
 _COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@[A-Za-z0-9_]+)?[.,!…]*")
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))  # keyboards, pages copied from
 _DURATION = re.compile(r"([0-9]{1,5})(s|m|h)")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 _WHOLE = re.compile(r"[0-9]{1,9}|[0-9]{1,3}(?:,[0-9]{2,3}){1,3}")
@@ -35,7 +36,7 @@ class Typed:
 
 def typed(text: str) -> Typed:
     """The command and its words; of a message too long, the first words."""
-    head, _, raw = " ".join(clean(text[:MESSAGE_LENGTH]).split()).partition(" ")
+    head, _, raw = " ".join(clean(text[:MESSAGE_LENGTH]).translate(_DASHES).split()).partition(" ")
     match = _COMMAND.fullmatch(head)
     if match is None:
         return Typed("", "", ())

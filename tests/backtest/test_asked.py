@@ -68,6 +68,9 @@ def test_a_month_without_that_day_ends_sooner() -> None:
         ("x RELIANCE fast=1 FAST=2", "given twice"),
         ("x RELIANCE 9999y", "before there were candles"),
         ("x RELIANCE 0d", "Expected a span"),
+        ("x RELIANCE 90", "'90' is no symbol: a span is written 90d"),
+        ("x RELIANCE 5m 3 months", "'3' is no symbol"),
+        ("x RELIANCE 5m 1 oct..20 nov", "days 2026-10-01"),
     ],
 )
 def test_what_cannot_be_meant_is_told_with_the_usage(line: str, says: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from handlers.days import day_of, leading_day
 from handlers.start import wish
 from handlers.symbols import leading_symbol, quoted, symbols_in
-from handlers.typed import rupee_amount, whole_number
+from handlers.typed import rupee_amount, typed, whole_number
 from trader.domain.errors import InvalidInput, MunimError
 from trader.domain.times import day_text
 
@@ -176,6 +176,11 @@ def test_whole_numbers(text: str, number: int | None) -> None:
 )  # fmt: skip
 def test_amounts_of_rupees(text: str, amount: str | None) -> None:
     assert rupee_amount(text) == (Decimal(amount) if amount else None)
+
+
+@pytest.mark.parametrize("dash", "\u2010\u2011\u2012\u2013\u2212")
+def test_a_dash_of_a_keyboard_or_a_page_is_a_hyphen(dash: str) -> None:
+    assert typed(f"/quote BAJAJ{dash}AUTO").args == ("BAJAJ-AUTO",)
 
 
 @given(st.text(st.characters(categories=["Nd", "No", "Nl"]), min_size=1, max_size=6))

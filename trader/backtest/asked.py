@@ -56,6 +56,7 @@ _NO_TRADING: Final = timedelta(days=7)  # a long weekend, and candles that are f
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100  # the NSE began in 1994
 _SPAN = re.compile(r"([0-9]{1,4})(d|w|mo|y)", re.IGNORECASE)
 _INTERVAL = re.compile(r"[0-9]+(s|m|h|min|minute)|1d|minute|day", re.IGNORECASE)
+_BARE = re.compile(r"[0-9]{1,4}")  # of "3 months", "1 oct", "5 min"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -104,6 +105,11 @@ def asked(words: Sequence[str], today: date, usage: str, *, bare: bool = False) 
             span = word
         elif found := _DAY.findall(word):
             days += [_day(text, usage) for text in found]
+        elif _BARE.fullmatch(word):
+            raise InvalidInput(
+                f"{word!r} is no symbol: a span is written 90d, 12w, 6mo or 2y, days 2026-10-01..2026-11-20, "
+                f"candles 5m. Usage: {usage}"
+            )
         else:
             symbols += [symbol for symbol in word.upper().split(",") if symbol]
     if not symbols and not bare:

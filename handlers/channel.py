@@ -8,11 +8,13 @@ from handlers.message import Reply
 
 
 class ChannelDown(Exception):
-    """Nobody can be reached just now; keep the message and try again. ``retry_after`` in seconds, if told."""
+    """Nobody can be reached just now; keep the message and try again. ``retry_after`` in seconds, if told.
+    ``shut``: on the recipient's side, who opens it by writing; then it is tried at once."""
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(self, reason: str, retry_after: float | None = None, *, shut: bool = False) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.shut = shut
 
 
 class MaybeSent(Exception):

@@ -134,7 +134,8 @@ class Chat:
             hooks=Hooks(
                 on_conflict=lambda reason: house.service.fault(
                     house.clock.now(), "second_bot", f"{reason}: a second desk may be trading."
-                )
+                ),
+                on_heard=lambda user_id: self.notifier.heard(f"tg:{user_id}"),
             ),
             menu=self._dispatcher.menu,
             with_nonces=self._dispatcher.offer,

@@ -71,6 +71,12 @@ class Notifier:
         for courier in self._couriers:
             courier.wake()
 
+    def heard(self, recipient: str) -> None:
+        """They wrote, so they can be written to."""
+        for courier in self._couriers:
+            if courier.recipient == recipient:
+                courier.heard.set()
+
     def mute(self, until: datetime | None) -> None:
         """Hold back everything that is not critical until then (wall clock); None ends it. What is held
         stays in the outbox and goes out as digests afterwards."""
@@ -144,6 +150,7 @@ class Courier:
         self._unrecorded = unrecorded
         self._early: set[str] = set()  # delivered before the ledger had them
         self._woken = asyncio.Event()
+        self.heard = asyncio.Event()  # they wrote since the last message was tried
         self._free_at = 0.0  # monotonic time of the next message
         self._wait = 0.0  # the last wait while something was down
         self._unwritten: dict[str, AlertDelivery] = {}  # delivered, but the ledger does not know yet
@@ -198,6 +205,7 @@ class Courier:
         return sorted([*recorded, *found.values()], key=lambda a: (a.priority, a.at)) if found else recorded
 
     async def _send(self, message: Message) -> None:
+        self.heard.clear()
         try:
             async with asyncio.timeout(SEND_DEADLINE):
                 await self._channel.send(self.recipient, message.reply, silent=message.silent)
@@ -248,7 +256,9 @@ class Courier:
     async def _wait_out(self, down: ChannelDown, alerts: Sequence[Alert]) -> None:
         log.info("%s cannot be reached, %d alerts and more are kept", self.recipient, len(alerts))
         self._tried.update(alert.alert_id for alert in alerts)
-        if down.retry_after is not None:  # told when: asking earlier makes it longer
+        if down.shut:
+            await self._either(self.heard, down.retry_after or LONGEST_WAIT)
+        elif down.retry_after is not None:  # told when: asking earlier makes it longer
             await self._nap(down.retry_after + MARGIN)
         else:
             await self._back_off()
@@ -275,13 +285,17 @@ class Courier:
 
     async def _doze(self, seconds: float) -> bool:
         """Until woken (True), or for ``seconds`` (False)."""
-        woken: asyncio.Future[Any] = asyncio.ensure_future(self._woken.wait())
+        return await self._either(self._woken, seconds)
+
+    async def _either(self, event: asyncio.Event, seconds: float) -> bool:
+        """Until it is set (True), or for ``seconds`` (False)."""
+        happened: asyncio.Future[Any] = asyncio.ensure_future(event.wait())
         slept: asyncio.Future[Any] = asyncio.ensure_future(self._sleep(seconds))
         try:
-            await asyncio.wait({woken, slept}, return_when=asyncio.FIRST_COMPLETED)
-            return self._woken.is_set()
+            await asyncio.wait({happened, slept}, return_when=asyncio.FIRST_COMPLETED)
+            return event.is_set()
         finally:
-            await _end(woken, slept)
+            await _end(happened, slept)
 
 
 async def _end(*tasks: asyncio.Future[Any]) -> None:

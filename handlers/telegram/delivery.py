@@ -298,10 +298,10 @@ def _in_our_words(step: Step) -> Iterator[None]:
             raise ChannelDown("Telegram did not answer in time") from error
         raise MaybeSent("Telegram did not answer in time; it may have arrived") from error
     except Forbidden as error:
-        raise ChannelDown("The bot is blocked by its recipient", UNREACHABLE_AGAIN) from error
+        raise ChannelDown("The bot is blocked by its recipient", UNREACHABLE_AGAIN, shut=True) from error
     except BadRequest as error:  # before its parent NetworkError, which is worth retrying
         if "chat not found" in str(error).lower():
-            raise ChannelDown("The recipient has not pressed Start yet", UNREACHABLE_AGAIN) from error
+            raise ChannelDown("They have not pressed Start yet", UNREACHABLE_AGAIN, shut=True) from error
         raise Undeliverable(f"Telegram refuses the message: {error}") from error
     except ChatMigrated as error:
         raise Undeliverable("The chat has become another one") from error

@@ -79,6 +79,8 @@ class Hooks:
     """Somebody was kept out."""
     on_unreadable: Callable[[int], None] = lambda update_id: None
     """An update the library can't parse was skipped; a command may have been in it."""
+    on_heard: Callable[[int], None] = lambda user_id: None
+    """Somebody known wrote or pressed: the bot can write to them."""
 
 
 Menu = Callable[[int], Sequence[tuple[str, str]]]

@@ -55,7 +55,7 @@ class TelegramService:
         self._hooks, self._menu, self._pace, self._now = hooks or Hooks(), menu, pace or Pace(), now
         self._connection, keyboards = Connection(), Keyboards()
         self._transport = Transport(
-            dispatch, settings.known_ids, self._connection, keyboards, self._pace, now
+            dispatch, settings.known_ids, self._connection, keyboards, self._pace, now, self._heard
         )
         self.channel = TelegramChannel(
             settings.alerted_ids, self._connection, keyboards, self._pace, with_nonces
@@ -183,6 +183,9 @@ class TelegramService:
         if self._conflict_at is None or now - self._conflict_at > self._pace.conflict_again:
             self._conflict_at = now
             _call(self._hooks.on_conflict, "Another program receives this bot's messages (409 Conflict)")
+
+    def _heard(self, user_id: int) -> None:
+        _call(self._hooks.on_heard, user_id)
 
     def _unreadable(self, update_id: int) -> None:
         _call(self._hooks.on_unreadable, update_id)

@@ -42,9 +42,10 @@ class Transport:
         keyboards: Keyboards,
         pace: Pace,
         now: Callable[[], datetime],
+        heard: Callable[[int], None],
     ) -> None:
         self._dispatch, self._known_ids, self._connection = dispatch, frozenset(known_ids), connection
-        self._keyboards, self._pace, self._now = keyboards, pace, now
+        self._keyboards, self._pace, self._now, self._heard = keyboards, pace, now, heard
         self._answering: set[asyncio.Task[None]] = set()
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
@@ -66,6 +67,7 @@ class Transport:
     async def _on_message(self, update: Update, context: object) -> None:
         incoming = read_update(update, self._now())
         if incoming is not None:
+            self._heard(incoming.user_id)
             shown = update.effective_message
             self._start(self._answer(incoming, shown.message_id if shown is not None else None))
 
@@ -73,6 +75,7 @@ class Transport:
         incoming = read_update(update, self._now())
         if incoming is None or update.callback_query is None or incoming.user_id not in self._known_ids:
             return  # filters do not apply to presses: this is their second lock
+        self._heard(incoming.user_id)
         self._start(self._answer_press(incoming, update.callback_query))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

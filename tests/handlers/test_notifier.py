@@ -158,6 +158,45 @@ def test_one_persons_outage_is_nobody_elses(virtual) -> None:
     virtual(scenario, "tg:1", "tg:2", "tg:3")
 
 
+def test_who_could_not_be_written_to_is_tried_as_soon_as_they_write(virtual) -> None:
+    """They pressed Start only now, or let the bot in again."""
+
+    async def scenario(world: World) -> None:
+        shut = True
+
+        async def weather(recipient: str, message: Reply) -> None:
+            if shut:
+                raise ChannelDown("has not pressed Start", 300, shut=True)
+
+        world.air.weather = weather
+        world.raise_alert(FILL)
+        world.start()
+        await asyncio.sleep(10)
+        world.notifier.heard("tg:2")  # somebody else
+        await asyncio.sleep(10)
+        assert world.air.attempts == [0]
+        shut = False
+        world.notifier.heard("tg:1")
+        await asyncio.sleep(1)
+        assert world.air.attempts == [0, 20]
+        assert not world.undelivered()
+
+    virtual(scenario)
+
+
+def test_a_pause_that_was_asked_for_is_kept_whoever_writes(virtual) -> None:
+    async def scenario(world: World) -> None:
+        world.air.weather = down_until(40, retry_after=40)
+        world.raise_alert(FILL)
+        world.start()
+        await asyncio.sleep(5)
+        world.notifier.heard("tg:1")
+        await asyncio.sleep(60)
+        assert [round(at) for at in world.air.attempts] == [0, 40]
+
+    virtual(scenario)
+
+
 def test_a_critical_alert_is_tried_at_once_even_in_a_long_outage(virtual) -> None:
     async def scenario(world: World) -> None:
         world.air.weather = down_until(200)

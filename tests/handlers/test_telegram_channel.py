@@ -73,6 +73,7 @@ async def test_refusals_that_leave_the_alert_pending(
         with pytest.raises(ChannelDown) as down:
             await w.service.channel.send(TO, say("x"), silent=False)
         assert down.value.retry_after == pause
+        assert down.value.shut is (pause == 300)
         assert w.server.count("sendMessage") == 1
         await w.service.channel.send(TO, say("x"), silent=False)
         assert w.server.texts(OWNER) == ["x"]

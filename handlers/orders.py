@@ -24,13 +24,14 @@ from trader.service.port import DeskPort
 
 TRADES_USAGE = "/trades [how many, or today]"
 MOST_TRADES = 50  # a screen nobody scrolls through; the ledger has the rest
+ALL_OF_A_DAY = 100_000
 
 
 @command("orders", help="Orders working at the broker", role=Role.VIEWER, danger=Danger.READ)
 async def orders(desk: DeskPort, call: Call) -> Reply:
     no_more(call.args, "/orders")
     view = desk.view()
-    today = await desk.orders(ist(desk.now()).date())
+    today = await desk.orders(ist(desk.now()).date(), ALL_OF_A_DAY)
     head = Line(f"{money_tag(desk.about(), view)} · {counted(len(view.orders), 'working order')}", bold=True)
     blocks: list[Line | Pre] = [head]
     if view.orders:
@@ -80,31 +81,38 @@ def _tally(orders: Sequence[Order]) -> str:
     role=Role.VIEWER,
     danger=Danger.READ,
     usage=TRADES_USAGE,
-    more="Ten without a number, all of the day with today. Net is gross less the charges of its fills; "
+    more="Ten without a number, the day with today. Net is gross less the charges of its fills; "
     "/charges has their lines.",
 )
 async def trades(desk: DeskPort, call: Call) -> Reply:
     word, *rest = call.args or ("10",)
     no_more(tuple(rest), TRADES_USAGE)
-    if word.casefold() == "today":
-        found = await desk.trades(ist(desk.now()).date(), MOST_TRADES)
-    elif (wanted := count(word, most=MOST_TRADES)) is not None:
-        found = await desk.trades(None, wanted)
-    else:
+    today = word.casefold() == "today"
+    wanted = MOST_TRADES if today else count(word, most=MOST_TRADES)
+    if wanted is None:
         raise InvalidInput(
             f"Expected a number from 1 to {MOST_TRADES} or the word today. Usage: {TRADES_USAGE}"
         )
+    if today:
+        found = await desk.trades(ist(desk.now()).date(), ALL_OF_A_DAY)
+    else:
+        found = await desk.trades(None, wanted + 1)  # one more tells whether there are more
     tag = tag_of(desk)
     if not found:
         return Reply((Line(f"{tag} · no finished trades", bold=True),))
-    net = sum((t.net for t in found), ZERO)
-    won = sum(1 for t in found if t.net > 0)
-    head = f"{tag} · {counted(len(found), 'trade')}, {won} won, net {rupees(net, signed=True)}"
-    days = [
-        Pre(f"{ends(day, price(sum((t.net for t in group), ZERO), signed=True))}\n{_trade_table(group)}")
-        for day, group in ((d, list(g)) for d, g in groupby(found, key=lambda t: day_text(t.exit_at)))
-    ]
-    return Reply((Line(head, bold=True), *days, Pre(_total(found))))
+    before, shown = found[:-wanted], found[-wanted:]
+    summed = found if today else shown
+    net = sum((t.net for t in summed), ZERO)
+    won = sum(1 for t in summed if t.net > 0)
+    last = "last " if before and not today else ""
+    head = f"{tag} · {last}{counted(len(summed), 'trade')}, {won} won, net {rupees(net, signed=True)}"
+    days = []
+    for day, group in ((d, list(g)) for d, g in groupby(shown, key=lambda t: day_text(t.exit_at))):
+        cut = before and day_text(before[-1].exit_at) == day  # a part of a day must not look like the day
+        title = f"{day}, last {len(group)}" if cut else day
+        net_shown = price(sum((t.net for t in group), ZERO), signed=True)
+        days.append(Pre(f"{ends(title, net_shown)}\n{_trade_table(group)}"))
+    return Reply((Line(head, bold=True), *days, Pre(_total(summed))))
 
 
 def _total(trades: Sequence[Trade]) -> str:

@@ -166,13 +166,26 @@ async def test_an_order_nobody_knows_the_fate_of_stands_out(room: Room) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "count"), [("/trades", 2), ("/trades 1", 1), ("/trades today", 1), ("/trades TODAY", 1)]
-)
-async def test_trades_by_number_or_of_today(room: Room, text: str, count: int) -> None:
+    ("text", "head", "count"),
+    [("/trades", "· 2 trades", 2), ("/trades 1", "· last 1 trade", 1), ("/trades today", "· 1 trade", 1),
+     ("/trades TODAY", "· 1 trade", 1)],
+)  # fmt: skip
+async def test_trades_by_number_or_of_today(room: Room, text: str, head: str, count: int) -> None:
     shown = await room.typed(text) or ""
-    assert f"· {count} trade" in shown
+    assert f"{head}," in shown
     assert shown.count("BUY 20 at") == count
     assert ("Fri 20 Nov 2026" in shown) is (count == 2)
+
+
+async def test_a_part_of_a_day_does_not_look_like_the_day(room: Room) -> None:
+    room.desk.the_trades = [a_trade(n, "10.00", NOW - timedelta(minutes=60 - n)) for n in range(55)]
+    shown = await room.typed("/trades 3") or ""
+    assert "· last 3 trades, 3 won, net +₹30.00" in shown
+    assert "Mon 23 Nov 2026, last 3     +30.00" in shown
+    shown = await room.typed("/trades today") or ""
+    assert "· 55 trades, 55 won, net +₹550.00" in shown
+    assert "Mon 23 Nov 2026, last 50   +500.00" in shown
+    assert "Net                       +₹550.00" in shown
 
 
 async def test_a_limit_overrun_says_so_and_none_is_full_before_it_is_reached(room: Room) -> None:

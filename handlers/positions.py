@@ -130,6 +130,7 @@ def pnl_screen(about: About, view: DeskView, without: Collection[InstrumentKey] 
         ("Strategy", "Won", "Booked ₹" if before else "Net ₹"),
         "<>>",
         details=[_parts(o) for o in view.by_owner],
+        whole=True,
     )
     return Reply((head, Pre(by_strategy), Line("Total", bold=True), Pre(total), *notes), refresh("/pnl"))
 

@@ -30,7 +30,8 @@ async def strategies(desk: DeskPort, call: Call) -> Reply:
     blocks: list[Line | Pre] = [Line(f"{money_tag(desk.about(), view)} · strategies", bold=True)]
     if started:
         rows = [(i.instance.name, i.instance.status, price(i.net_today, signed=True)) for i in started]
-        shown = table(rows, ("Name", "State", "Today ₹"), "<<>", details=[_details(i) for i in started])
+        details = [_details(i) for i in started]
+        shown = table(rows, ("Name", "State", "Today ₹"), "<<>", details=details, whole=True)
         blocks.append(Pre(shown))
     else:
         blocks.append(Line("None is started."))

@@ -22,7 +22,8 @@ def table(
     """Lines of at most ``width`` columns. ``aligns`` has one of < and > per column; > marks numbers.
 
     ``details[n]`` are lines to stand, indented, under row n. ``whole``: what a row begins with is not cut but
-    gets a line of its own where it is too long: a contract without its strike is another one's name. Raises
+    gets a line of its own where it is too long: a contract without its strike is another one's name, a second
+    strategy without its number the first one's. Raises
     ValueError on ragged rows.
     """
     if any(len(row) != len(headers) for row in rows) or len(aligns) != len(headers):

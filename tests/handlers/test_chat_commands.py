@@ -8,17 +8,18 @@ from decimal import Decimal
 
 import pytest
 from chat_room import OWNER, VIEWER, WALL, Room, nonce, seen
-from fake_desk import NOW, a_position, a_trade, an_order
+from fake_desk import NOW, a_position, a_trade, an_instance, an_order
 
 from handlers.dispatch import EXPIRED
 from handlers.message import Outgoing, Pre, Style
 from handlers.render.text import WIDTH, columns
 from handlers.start import wish
 from trader.desk.commands import Kill, Pause, Resume, StartStrategy, StopStrategy
+from trader.desk.view import OwnerPnl
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.market import Interval
-from trader.domain.order import OrderState
-from trader.domain.records import DeskMode
+from trader.domain.order import OrderState, Owner
+from trader.domain.records import DayResult, DeskMode, InstanceStatus
 
 
 @pytest.fixture
@@ -158,6 +159,22 @@ async def test_the_figures_of_the_pnl_add_up(room: Room) -> None:
     shown = dict(line.rsplit(" ", 1) for line in total if "₹" in line)
     pnl = {k.strip(): Decimal(v.replace("₹", "").replace(",", "")) for k, v in shown.items()}
     assert pnl["Realised"] + pnl["Unrealised"] + pnl["Charges"] == pnl["Net"]
+
+
+@pytest.mark.parametrize("text", ["/pnl", "/strategies"])
+async def test_two_instances_of_a_long_name_are_told_apart(room: Room, text: str) -> None:
+    names = [Owner("opening_range_breakout"), Owner("opening_range_breakout_2")]
+    view, day = room.desk.the_view, NOW.date()
+    room.desk.the_view = replace(
+        view,
+        by_owner=tuple(
+            OwnerPnl(DayResult(day, name, Decimal(-12345), Decimal(9)), Decimal(0)) for name in names
+        ),
+        instances=tuple(an_instance(name, InstanceStatus.RUNNING, net="-12354.00") for name in names),
+    )
+    lines = (await room.typed(text) or "").splitlines()
+    assert [lines.count(name) for name in names] == [1, 1]
+    assert all(columns(line) <= WIDTH for line in lines if "12,354.00" in line)
 
 
 async def test_an_order_nobody_knows_the_fate_of_stands_out(room: Room) -> None:

@@ -23,8 +23,7 @@ def table(
 
     ``details[n]`` are lines to stand, indented, under row n. ``whole``: what a row begins with is not cut but
     gets a line of its own where it is too long: a contract without its strike is another one's name, a second
-    strategy without its number the first one's. Raises
-    ValueError on ragged rows.
+    strategy without its number the first one's. Raises ValueError on ragged rows.
     """
     if any(len(row) != len(headers) for row in rows) or len(aligns) != len(headers):
         raise ValueError(f"Expected {len(headers)} cells a row and as many aligns, was {rows!r}, {aligns!r}")

@@ -14,7 +14,7 @@ from trader.desk.limits import RiskLimits
 from trader.desk.portfolio import Slot
 from trader.domain.instrument import InstrumentKey
 from trader.domain.order import EXTERNAL, OrderState, OrderType, Product, Purpose, Side
-from trader.domain.records import Priority
+from trader.domain.records import InstanceStatus, Priority
 from trader.domain.times import IST
 from trader.market.instruments import Instruments
 
@@ -338,9 +338,8 @@ def test_every_venue_says_when_its_stops_are_gone() -> None:
     assert world.told("No stops until Wed 09:15: 1 position")
 
 
-def test_a_contract_that_is_not_listed_any_more_takes_no_other_symbol_along() -> None:
-    world = DeskWorld(LIMITS, at=at(10, 0))
-    world.start("scripted", "RELIANCE", "NIFTY26DEC26000CE")
+def without_the_call(world: DeskWorld) -> None:
+    """From the next restart on."""
     listed = Instruments([i for i in instruments() if i.key != CALL])
     desk = world._desk
 
@@ -350,9 +349,24 @@ def test_a_contract_that_is_not_listed_any_more_takes_no_other_symbol_along() ->
         return made
 
     world._desk = without  # type: ignore[method-assign] # the next day's list
+
+
+def test_a_contract_that_is_not_listed_any_more_takes_no_other_symbol_along() -> None:
+    world = DeskWorld(LIMITS, at=at(10, 0))
+    world.start("scripted", "RELIANCE", "NIFTY26DEC26000CE")
+    without_the_call(world)
     world.restart(clean=True)
     assert world.state.instances[OURS].instance.symbols == (REL,)
     assert world.told("NIFTY26DEC26000CE not listed")
+
+
+def test_a_strategy_none_of_whose_contracts_is_listed_any_more_fails_and_says_so() -> None:
+    world = DeskWorld(LIMITS, at=at(10, 0))
+    world.start("scripted", "NIFTY26DEC26000CE")
+    without_the_call(world)
+    world.restart(clean=True)
+    assert world.state.instances[OURS].instance.status is InstanceStatus.FAILED
+    assert world.told("No longer listed: NIFTY26DEC26000CE. Expired, renamed or delisted.")
 
 
 def nobodys(product: Product = Product.MIS) -> DeskWorld:

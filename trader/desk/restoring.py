@@ -11,7 +11,7 @@ from trader.desk.portfolio import Slot
 from trader.desk.running import Running, configure, made, without_its_code
 from trader.desk.state import DeskState, Turn
 from trader.domain.counting import counted
-from trader.domain.errors import InvalidInput, UnknownName
+from trader.domain.errors import InvalidInput
 from trader.domain.instrument import symbols_text
 from trader.domain.order import Order, OrderState, Purpose
 from trader.domain.position import Fill
@@ -104,14 +104,14 @@ def _failed(turn: Turn, instance: StrategyInstance, held: int, fault: str) -> St
 
 def _with_listed(turn: Turn, state: DeskState, instance: StrategyInstance) -> StrategyInstance:
     """The instance without symbols that are not listed any more: a contract that expired must not take the
-    others along. UnknownName when none is left."""
+    others along. InvalidInput when none is left."""
     listed = tuple(key for key in instance.symbols if state.instrument(key) is not None)
     alive = instance.status.alive or instance.status is InstanceStatus.STOPPING
     if len(listed) == len(instance.symbols) or not alive:
         return instance
     gone = [key for key in instance.symbols if key not in listed]
     if not listed:
-        raise UnknownName("listed instrument", gone[0], (), None)
+        raise InvalidInput(f"No longer listed: {symbols_text(gone)}. Expired, renamed or delisted.")
     names = symbols_text(gone)
     turn.alert(
         f"unlisted:{instance.name}:{turn.at:%Y%m%d%H%M%S%f}",

@@ -39,7 +39,7 @@ async def strategies(desk: DeskPort, call: Call) -> Reply:
     blocks += [Line(f"{info.name}: {info.summary}") for info in desk.strategies()]
     blocks += [Line(f"Not used: {file}, {fault}") for file, fault in desk.unusable().items()]
     row = [Button("Start one", "/start_strategy")]
-    if any(i.instance.status.alive for i in started):
+    if any(i.instance.status.alive or i.open_positions for i in started):
         row.append(Button("Stop one", "/stop_strategy"))
     return Reply(blocks, (tuple(row),))
 

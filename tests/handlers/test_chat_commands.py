@@ -375,6 +375,13 @@ async def test_the_summary_refuses_a_symbol_that_does_not_exist(room: Room, inte
     assert "Did you mean RELIANCE?" in shown
 
 
+async def test_what_failed_and_still_holds_something_can_be_stopped_by_a_button(room: Room) -> None:
+    failed = an_instance(Owner("ema_crossover"), InstanceStatus.FAILED, 2)
+    room.desk.the_view = replace(room.desk.the_view, instances=(failed,))
+    step = await room.press(await room.offered("/strategies"), "Stop one")
+    assert "Close positions" in str((await room.press(step, "ema_crossover")).reply.buttons)
+
+
 async def test_before_it_stops_the_question_shows_the_result_in_rupees(room: Room) -> None:
     assert "2 open, +₹873.20 today." in (await room.typed("/stop_strategy ema_crossover") or "")
 

@@ -76,6 +76,7 @@ class Notifier:
         for courier in self._couriers:
             if courier.recipient == recipient:
                 courier.heard.set()
+                courier.wake()
 
     def mute(self, until: datetime | None) -> None:
         """Hold back everything that is not critical until then (wall clock); None ends it. What is held
@@ -264,11 +265,12 @@ class Courier:
             await self._back_off()
 
     async def _back_off(self) -> None:
-        """1, 2, 4 … 60 seconds; a critical alert that has not been tried yet ends the wait."""
+        """1, 2, 4 … 60 seconds; a critical alert that has not been tried yet ends the wait, and so does a
+        message of theirs: what brings it here may take ours."""
         self._wait = min(max(self._wait * 2, FIRST_WAIT), LONGEST_WAIT)
         until = self._monotonic() + self._wait
         while (left := until - self._monotonic()) > 0:
-            if await self._doze(left) and await self._something_critical():
+            if await self._doze(left) and (self.heard.is_set() or await self._something_critical()):
                 return
 
     async def _something_critical(self) -> bool:

@@ -184,6 +184,20 @@ def test_who_could_not_be_written_to_is_tried_as_soon_as_they_write(virtual) -> 
     virtual(scenario)
 
 
+def test_a_message_of_theirs_ends_the_wait_after_an_outage(virtual) -> None:
+    async def scenario(world: World) -> None:
+        world.air.weather = down_until(70)
+        world.raise_alert(CRITICAL, "kill", "FLAT verified")
+        world.start()
+        await asyncio.sleep(75)  # tried after 63 seconds last, and to be tried after 123
+        assert world.air.titles() == []
+        world.notifier.heard("tg:1")
+        await asyncio.sleep(1)
+        assert world.air.titles() == ["FLAT verified"]
+
+    virtual(scenario)
+
+
 def test_a_pause_that_was_asked_for_is_kept_whoever_writes(virtual) -> None:
     async def scenario(world: World) -> None:
         world.air.weather = down_until(40, retry_after=40)

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import datetime, time
+from datetime import date, datetime, time
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -93,18 +93,26 @@ def asked_and_spec(
 ) -> tuple[Asked, Spec]:
     """``own``: the settings of ``asked.OWN`` that mean something here. Raises InvalidInput, UnknownName with
     the sentence that helps."""
-    from trader.backtest.asked import asked, from_newest, only
+    from trader.backtest.asked import asked, only
 
     today = datetime.now(IST).date()
     wanted = asked(words, today, usage)
     only(wanted.own, own, usage)
-    source = source_of(settings, wanted.own.get("data")) if wanted.span else None
-    if source is not None and source.path:
-        from trader.backtest.loading import newest
-
-        keys = [instrument_of(symbol).key for symbol in wanted.symbols]
-        wanted = from_newest(wanted, newest(source.path, keys, wanted.interval), today)
+    [wanted] = spanned(settings, [wanted], today)
     return wanted, spec_for(settings, catalogue, wanted, ranged=ranged)
+
+
+def spanned(settings: Settings, asked: Sequence[Asked], today: date) -> list[Asked]:
+    """What is tested together, on the same candles, with a span counted back from the newest of all of them."""
+    from trader.backtest.asked import from_newest
+    from trader.backtest.loading import newest
+
+    source = source_of(settings, asked[0].own.get("data")) if asked[0].span else None
+    if source is None or not source.path:
+        return list(asked)
+    keys = [instrument_of(symbol).key for one in asked for symbol in one.symbols]
+    last = newest(source.path, keys, asked[0].interval)
+    return [from_newest(one, last, today) for one in asked]
 
 
 def spec_for(settings: Settings, catalogue: Catalogue, wanted: Asked, *, ranged: bool = False) -> Spec:

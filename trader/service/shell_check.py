@@ -11,7 +11,7 @@ from trader.domain.instrument import symbol_of
 from trader.domain.times import IST
 from trader.market.symbols import instrument_of
 from trader.service.settings import Settings
-from trader.service.shell import FINE, FOUND, console, source_of, told
+from trader.service.shell import FINE, FOUND, console, source_of, spanned, told
 from trader.strategy.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -30,11 +30,14 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
     from trader.backtest.lookahead import check
     from trader.backtest.verdict import Grade
 
-    wanted = asked(words, datetime.now(IST).date(), USAGE, bare=True)
+    today = datetime.now(IST).date()
+    wanted = asked(words, today, USAGE, bare=True)
     only(wanted.own, ("data", "seed"), USAGE)
     if "data" in wanted.own and not wanted.symbols:
         raise InvalidInput(f"Expected symbols whose candles to take from data=. Usage: {USAGE}")
     kind = catalogue.get(wanted.strategy)
+    if wanted.symbols:
+        [wanted] = spanned(settings, [wanted], today)
     seed = _seed(wanted)
     verdicts: list[tuple[str, Verdict]] = []
     with told() as tell:
@@ -48,7 +51,7 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
             tell(0, 0, f"asking it about {names}")
             verdicts.append((names, check(kind, wanted.settings, bars, seed=seed)))
     for on, verdict in verdicts:
-        _show(kind.name, on, verdict)
+        _show(kind.name, f"{on}, {wanted.counted}" if wanted.counted else on, verdict)
     return FOUND if any(verdict.grade is Grade.FAIL for _, verdict in verdicts) else FINE
 
 

@@ -25,6 +25,7 @@ from trader.service.shell import (
     shelf_of,
     show,
     source_of,
+    spanned,
     spec_for,
     table,
     told,
@@ -65,8 +66,10 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
 
     own = [word for word in words if word.partition("=")[0].casefold() in OWN and "=" in word]
     parts, common = _parts([word for word in words if word not in own])
-    each = [_asked(part, [*common, *own]) for part in parts]
+    today = datetime.now(IST).date()
+    each = [_asked(part, [*common, *own], today) for part in parts]
     only(each[0].own, (*RULES, "weigh", "holdout", "cap"), USAGE)
+    each = spanned(settings, each, today)
     spec = _spec(settings, catalogue, each)
     share = number("holdout", each[0].own.get("holdout", f"{HOLD_OUT_PCT:g}").removesuffix("%"), 0, 90) / 100
     cap = number("cap", each[0].own.get("cap", f"{100 * CAP:g}").removesuffix("%"), 1, 100) / 100
@@ -79,7 +82,7 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
         outcome = None if found.result is None else keep(bench, found.result, shelf_of(settings), tell, line)
     if outcome is not None:
         disbelieved(console(), outcome.notes)
-    _show(console(), found)
+    _show(console(), found, each[0].counted)
     if outcome is None:
         console().print("No strategy got a share of the capital, so nothing was traded.")
     else:
@@ -109,15 +112,13 @@ def _parts(words: Sequence[str]) -> tuple[list[_Part], list[str]]:
     return parts, common
 
 
-def _asked(part: _Part, common: Sequence[str]) -> Asked:
+def _asked(part: _Part, common: Sequence[str], today: date) -> Asked:
     """Its own settings instead of the common ones of that name."""
     from trader.backtest.asked import asked
 
     mine = {word.partition("=")[0].casefold() for word in part.settings}
     others = [word for word in common if "=" not in word or word.partition("=")[0].casefold() not in mine]
-    return asked(
-        [part.strategy, *part.symbols.split(","), *others, *part.settings], datetime.now(IST).date(), USAGE
-    )
+    return asked([part.strategy, *part.symbols.split(","), *others, *part.settings], today, USAGE)
 
 
 def _spec(settings: Settings, catalogue: Catalogue, each: Sequence[Asked]) -> Spec:
@@ -192,7 +193,7 @@ def _run(run: Callable[[Spec], Result], weights: Weights, spec: Spec) -> Result 
 # -- what is shown ----------------------------------------------------------------------------------------
 
 
-def _show(screen: Console, found: _Shared) -> None:
+def _show(screen: Console, found: _Shared, counted: str) -> None:
     from trader.backtest.allocation import METHODS
 
     screen.print("How alike they are (correlation of daily profits, each alone)", style="bold")
@@ -203,7 +204,7 @@ def _show(screen: Console, found: _Shared) -> None:
     table(screen, head, rows, "<" + ">" * len(numbered))
     method = found.weights.method
     screen.print(f"Shares of the capital by {method}: {METHODS[method]}", style="bold")
-    screen.print(f"Found on {found.seen}")
+    screen.print(f"Found on {found.seen}, of {counted}" if counted else f"Found on {found.seen}")
     table(screen, ("", "On", "Alone", "Sharpe", "Share"), _shares(found), "<<>>>")
     for note in found.weights.notes:
         bullet(screen, note)

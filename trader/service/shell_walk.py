@@ -53,7 +53,7 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
         disbelieved(console(), outcome.notes)
     _show(console(), walk, goal)
     if outcome is not None:
-        show(outcome, line, wanted.counted)
+        show(outcome, line, wanted.counted and f"of {wanted.counted}")
     elif not walk.stopped:
         raise InvalidInput(NOTHING_TRADED)
     else:

@@ -374,6 +374,17 @@ def test_symbols_without_candles_are_named(settings: Settings, data: str) -> Non
         typed(settings, f"check ema_crossover RELIANCE,TCS 5m {SPAN} {data}")
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["check ema_crossover RELAINCE", "portfolio ema_crossover:RELAINCE", "parity ema_crossover RELAINCE"],
+)
+def test_a_misspelt_symbol_is_answered_with_the_nearest(settings: Settings, data: str, line: str) -> None:
+    with pytest.raises(FeedError, match=r"no candles of RELAINCE that .*\. Did you mean RELIANCE\?$"):
+        typed(settings, f"{line} 5m {SPAN} {data}")
+    with pytest.raises(InvalidInput, match=r"'RELAINCE'. Did you mean RELIANCE\?$"):
+        typed(settings, f"{line} 5m 10d")
+
+
 # -- checks, and the program itself -----------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from trader.backtest.past import Past
-from trader.domain.errors import InvalidInput
+from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.market import Interval
 from trader.domain.times import IST
@@ -64,11 +64,15 @@ class Source:
             for n in range((until.date() - begin.date()).days + 1)
         )
         most = max(days, 1) * max(_LONGEST_SESSION // interval.seconds, 1)
+        listed = {one.key: one for one in market.instruments()}
+        for key in keys:
+            if key not in listed:
+                names = [symbol_of(one) for one in listed]
+                raise UnknownName("symbol of the simulated market", symbol_of(key), names, ordered=True)
         data = {}
         for key in keys:
             bars = [bar for bar in market.bars(key, interval, most, until) if bar.start >= begin]
             if not bars:
                 raise InvalidInput(f"There are no simulated candles of {symbol_of(key)} then.")
             data[key] = Bars.of(bars)
-        listed = {one.key: one for one in market.instruments()}
         return Past(data, [listed[key] for key in keys], market.calendar)

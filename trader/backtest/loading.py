@@ -4,7 +4,7 @@ interval, larger candles made of smaller ones where there are no others."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from trader.backtest.adjusting import adjusted
 from trader.backtest.past import Past
-from trader.domain.errors import FeedError, InvalidInput
+from trader.domain.errors import FeedError, InvalidInput, nearest
 from trader.domain.instrument import Instrument, InstrumentKey, symbol_of, symbols_text
 from trader.domain.market import Interval
 from trader.domain.times import IST
@@ -45,12 +45,9 @@ def load(
     """``path`` as ``feed.selection`` understands it. FeedError names the symbols it has no candles of, or
     only too large ones."""
     flaws: Counter[str] = Counter()
-    rows, too_large = _rows(path, set(keys), interval, flaws)
+    rows, too_large, others = _rows(path, set(keys), interval, flaws)
     if missing := [key for key in keys if key not in rows]:
-        names = symbols_text(missing)
-        others = sorted({kind for key in missing for kind in too_large.get(key, ())}, key=_seconds)
-        instead = f", only {', '.join(others)}" if others else ""
-        raise FeedError(f"There are no candles of {names} that make {interval} ones in {path}{instead}.")
+        raise FeedError(_none_of(missing, interval, path, too_large, others))
     found: dict[InstrumentKey, tuple[Interval, Series]] = {}
     warnings: list[str] = []
     for key, kinds in rows.items():
@@ -76,7 +73,7 @@ def load(
 
 def newest(path: str | Path, keys: Sequence[InstrumentKey], interval: Interval) -> date | None:
     """The last day ``load`` would find candles of any of them on; None where there are none."""
-    rows, _ = _rows(path, set(keys), interval, Counter())
+    rows, _, _ = _rows(path, set(keys), interval, Counter())
     last = [
         int(part.at.max())
         for kinds in rows.values()
@@ -102,13 +99,17 @@ _Kinds = dict[Interval, list[files.Rows]]
 
 def _rows(
     path: str | Path, wanted: set[InstrumentKey], interval: Interval, flaws: Counter[str]
-) -> tuple[dict[InstrumentKey, _Kinds], dict[InstrumentKey, set[Interval]]]:
-    """Each instrument's rows by the candles that will do, and which others there are by their names."""
+) -> tuple[dict[InstrumentKey, _Kinds], dict[InstrumentKey, set[Interval]], set[str]]:
+    """Each instrument's rows by the candles that will do, which others it has by its files' names, and the
+    symbols nobody asked for."""
     found: dict[InstrumentKey, _Kinds] = {}
     too_large: dict[InstrumentKey, set[Interval]] = {}
+    others: set[str] = set()
     for file in select(path).files:
         named, base = files.named(file)
         if named and _names_another(named, wanted):
+            if base is None or _serves(base, interval):
+                others.add(named)
             continue
         if base is not None and not _serves(base, interval):
             for key in wanted:
@@ -122,7 +123,25 @@ def _rows(
             key = instrument_of(part.symbol).key
             if key in wanted:
                 found.setdefault(key, {}).setdefault(contents.interval, []).append(part)
-    return found, too_large
+            else:
+                others.add(symbol_of(key))
+    return found, too_large, others
+
+
+def _none_of(
+    missing: Sequence[InstrumentKey],
+    interval: Interval,
+    path: str | Path,
+    too_large: Mapping[InstrumentKey, set[Interval]],
+    others: Iterable[str],
+) -> str:
+    there = sorted({kind for key in missing for kind in too_large.get(key, ())}, key=_seconds)
+    instead = f", only {', '.join(there)}" if there else ""
+    meant = [near for key in missing if key not in too_large and (near := nearest(symbol_of(key), others))]
+    hint = f" Did you mean {', '.join(meant)}?" if meant else ""
+    return (
+        f"There are no candles of {symbols_text(missing)} that make {interval} ones in {path}{instead}.{hint}"
+    )
 
 
 def _chosen(

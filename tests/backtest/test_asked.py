@@ -27,7 +27,12 @@ def test_a_line_says_everything() -> None:
 
 
 def test_days_may_be_given_instead_of_a_span() -> None:
-    for text in ("2023-07-03..2024-06-28", "2023-07-03 2024-06-28"):
+    for text in (
+        "2023-07-03..2024-06-28",
+        "2023-07-03 2024-06-28",
+        "2023-07-03:2024-06-28",
+        "2023-07-03...2024-06-28",
+    ):
         found = asked(f"x RELIANCE {text}".split(), TODAY, "")
         assert (found.first, found.last) == (date(2023, 7, 3), date(2024, 6, 28))
     assert asked(["x", "RELIANCE", "2026-01-01"], TODAY, "").last is None
@@ -64,6 +69,15 @@ def test_a_month_without_that_day_ends_sooner() -> None:
         ("x RELIANCE 90d 2026-01-01", "not both"),
         ("x RELIANCE 2026-02-01 2026-01-01", "in this order"),
         ("x RELIANCE 2026-02-30", "was 2026-02-30"),
+        ("x RELIANCE 2026-01-01..2026-2-1", "2026-01-01..2026-11-20, was 2026-01-01..2026-2-1"),
+        ("x RELIANCE ..2026-02-01", "Expected a day like 2026-11-20"),
+        ("x RELIANCE 2026-01-01 .. 2026-02-01", "was ..\\. Usage"),
+        ("x RELIANCE 01-01-2026..31-03-2026", "was 01-01-2026..31-03-2026"),
+        ("x RELIANCE 20260101", "Expected a day like 2026-11-20"),
+        ("x RELIANCE 2026-01", "Expected a day like 2026-11-20"),
+        ("x RELIANCE 1/4/2026", "Expected a day like 2026-11-20"),
+        ("x RELIANCE 90days", "Expected a span like 90d, 12w, 6mo or 2y, was '90days'"),
+        ("x RELIANCE 3months", "Expected a span like 90d"),
         ("x RELIANCE fast=", "fast=value"),
         ("x RELIANCE fast=1 FAST=2", "given twice"),
         ("x RELIANCE 9999y", "before there were candles"),
@@ -76,3 +90,10 @@ def test_a_month_without_that_day_ends_sooner() -> None:
 def test_what_cannot_be_meant_is_told_with_the_usage(line: str, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         asked(line.split(), TODAY, "/backtest …")
+
+
+@pytest.mark.parametrize(
+    "symbol", ["3MINDIA", "5PAISA", "360ONE", "20MICRONS", "M&M", "BAJAJ-AUTO", "NIFTY25O0725000CE"]
+)
+def test_a_symbol_that_begins_with_a_figure_is_no_span(symbol: str) -> None:
+    assert asked(["x", symbol], TODAY, "").symbols == (symbol,)

@@ -58,6 +58,10 @@ _SPAN = re.compile(r"([0-9]{1,4})(d|w|mo|y)", re.IGNORECASE)
 _INTERVAL = re.compile(r"[0-9]+(s|m|h|min|minute)|1d|minute|day", re.IGNORECASE)
 _BARE = re.compile(r"[0-9]{1,4}")  # of "3 months", "1 oct", "5 min"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAYS = re.compile(rf"{_DAY.pattern}(?:(?:\.\.+|[:,]){_DAY.pattern})?")
+# No symbol looks like these, which mean days and spans in other people's ways.
+_LIKE_DAYS = re.compile(r"[0-9]{1,4}([-/.][0-9]{1,2}){1,2}([-/.][0-9]{2,4})?|[0-9]{8}|.*\.\..*")
+_LIKE_SPAN = re.compile(r"[0-9]{1,4} ?(days?|wk?s?|weeks?|mos?|mths?|months?|yrs?|years?)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +107,19 @@ def asked(words: Sequence[str], today: date, usage: str, *, bare: bool = False) 
             interval = Interval.parse(word)
         elif _SPAN.fullmatch(word):
             span = word
-        elif found := _DAY.findall(word):
-            days += [_day(text, usage) for text in found]
+        elif _DAYS.fullmatch(word):
+            days += [_day(text, usage) for text in _DAY.findall(word)]
+        elif _DAY.search(word) or _LIKE_DAYS.fullmatch(word):
+            raise InvalidInput(
+                f"Expected a day like 2026-11-20, or two, 2026-01-01..2026-11-20, was {word}. Usage: {usage}"
+            )
         elif _BARE.fullmatch(word):
             raise InvalidInput(
                 f"{word!r} is no symbol: a span is written 90d, 12w, 6mo or 2y, days 2026-10-01..2026-11-20, "
                 f"candles 5m. Usage: {usage}"
             )
+        elif _LIKE_SPAN.fullmatch(word):
+            raise InvalidInput(f"Expected a span like 90d, 12w, 6mo or 2y, was {word!r}. Usage: {usage}")
         else:
             symbols += [symbol for symbol in word.upper().split(",") if symbol]
     if not symbols and not bare:
@@ -160,7 +170,7 @@ def again(words: Sequence[str], asked: Asked) -> list[str]:
     """``words`` with the days they meant, so that they mean the same tomorrow, and without passwords."""
     days = f"{asked.first}..{asked.last}" if asked.last else f"{asked.first}"
     kept = [word for word in words[1:] if not _SPAN.fullmatch(word) or _INTERVAL.fullmatch(word)]
-    kept = [_without_password(word) for word in kept if "=" in word or not _DAY.search(word)]
+    kept = [_without_password(word) for word in kept if "=" in word or not _DAYS.fullmatch(word)]
     place = next((n for n, word in enumerate(kept) if "=" in word), len(kept))
     return [*words[:1], *kept[:place], days, *kept[place:]]
 

@@ -107,7 +107,7 @@ def made_result(
         close=close,
         bars=close.size,
         days=len(start) // _BARS,
-        denied={"max_open_positions": 4},
+        denied={"open_positions": 4},
         warnings=("NSE:INFY: 3 candles were missing on 12 Jan 2024",),
         code_hash="c0de" * 8,
         data_hash="da7a" * 8,

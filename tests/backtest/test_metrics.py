@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import CAPITAL, SYMBOLS, curve, made_result
 
-from trader.backtest.metrics import NUMBERS, metrics, numbers
+from trader.backtest.compiled.fields import DENIALS
+from trader.backtest.metrics import NUMBERS, metrics, numbers, refusals
 from trader.backtest.report.growth import _worst_mean, annual
 from trader.backtest.report.trading import luck, win_rate_band
 from trader.backtest.result import TRADE, Reason
@@ -357,6 +358,16 @@ def test_entries_that_the_limits_refused_are_told_where_they_are_many() -> None:
         "Of 250 entries asked for 90 were refused: 60 because as many positions as the desk allows were "
         "open; 20 because the pause after losses in a row lasted."
     ]
+
+
+def test_every_reason_to_refuse_an_entry_has_words() -> None:
+    made = made_result(1)
+    assert refusals(replace(made, denied={})) == "none"
+    assert refusals(replace(made, denied={"cooldown": 2, "session_closed": 1200})) == (
+        "1,200 because the market was closed; 2 because the pause after losses in a row lasted"
+    )
+    for code in DENIALS:
+        assert not refusals(replace(made, denied={code: 1})).endswith(f"because {code}")
 
 
 # -- words ----------------------------------------------------------------------------------------------

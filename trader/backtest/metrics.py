@@ -38,6 +38,24 @@ _REFUSALS: Final[Mapping[str, str]] = {
     "price_band": "the price was at its circuit limit",
     "broker_funds": "the broker's money did not reach",
 }
+_OTHER_REFUSALS: Final[Mapping[str, str]] = {
+    "mode": "trading had been halted",
+    "session_closed": "the market was closed",
+    "entries_over": "the day's entries were over",
+    "lot_multiple": "the quantity was no whole lot",
+    "freeze_quantity": "the exchange takes no order as large",
+    "no_quote": "there was no price yet",
+    "stale_quote": "the last price was too old",
+    "expired": "the contract had expired",
+    "expires_today": "the contract expired that day",
+    "risk_per_trade": "the trade risked more than one may",
+    "daily_loss": "the day's loss was at its limit",
+    "drawdown": "the drawdown was at its limit",
+    "rate_second": "too many orders were sent in that second",
+    "rate_minute": "too many orders were sent in that minute",
+    "rate_day": "too many orders were sent that day",
+    "duplicate_signal": "the same entry had just been made",
+}
 _A_RUPEE = 1.0
 
 
@@ -224,5 +242,15 @@ def _refusals(result: Result, trades: int) -> list[str]:
     if not total or total < _MANY_REFUSED * every:
         return []
     most = sorted(refused.items(), key=lambda one: -one[1])[:_REASONS]
-    why = "; ".join(f"{count:,} because {_REFUSALS[code]}" for code, count in most)
+    why = "; ".join(_refused(code, count) for code, count in most)
     return [f"Of {every:,} entries asked for {total:,} were refused: {why}."]
+
+
+def refusals(result: Result) -> str:
+    """Every entry that was refused, the commonest reason first: ``3 because the market was closed; 1 …``."""
+    most = sorted(result.denied.items(), key=lambda one: -one[1])
+    return "; ".join(_refused(code, count) for code, count in most) or "none"
+
+
+def _refused(code: str, count: int) -> str:
+    return f"{count:,} because {_REFUSALS.get(code) or _OTHER_REFUSALS.get(code, code)}"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from trader.backtest.benchmark import buy_and_hold
-from trader.backtest.metrics import Metrics
+from trader.backtest.metrics import Metrics, refusals
 from trader.backtest.report.candles import IST_SECONDS, MOST_CANDLES, Charts, charts
 from trader.backtest.report.daily import daily
 from trader.backtest.report.drawdown import depth
@@ -181,14 +181,13 @@ def _falls(metrics: Metrics) -> list[list[str]]:
 
 def _made_of(result: Result) -> list[tuple[str, str]]:
     limits, spec = result.spec.limits, result.spec
-    denied = ", ".join(f"{code} {count}" for code, count in result.denied.items()) or "none"
     return [
         ("Candles", f"{result.bars:,} on {result.days:,} days"),
         ("Charges", "Zerodha's, by date" if spec.charges else "none"),
         ("Slippage", f"{spec.slippage_bps:g} basis points a market execution"),
         ("Capital", money(float(limits.capital), signed=False)),
         ("Limits", _limited(limits)),
-        ("Entries refused by the risk rules", denied),
+        ("Entries refused by the risk rules", refusals(result)),
         ("Code", result.code_hash or "not recorded"),
         ("Data", result.data_hash or "not recorded"),
     ]

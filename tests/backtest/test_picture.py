@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,27 @@ def test_a_long_sentence_at_the_bottom_takes_a_second_line_instead_of_smaller_le
     lines = np.flatnonzero(np.diff(foot.astype(int)) == 1)
     assert len(lines) >= 2
     assert drawn[:, -8:, :3].min() == 1.0
+
+
+def ink(drawn: np.ndarray) -> list[tuple[int, int]]:
+    """First and last row of each line of ink left of the axes in the lowest tenth of the picture."""
+    rows = np.flatnonzero(drawn[-HEIGHT // 10 :, :56, :3].min(axis=(1, 2)) < 0.9)
+    parts = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+    return [(int(part[0]), int(part[-1])) for part in parts]
+
+
+@pytest.mark.parametrize("words", [20, 30, 45, 300])
+def test_a_sentence_of_many_lines_is_there_to_its_end_or_says_that_it_goes_on(words: int) -> None:
+    result = made_result(1)
+    found = replace(metrics(result), notes=(" ".join(["strategy"] * words),))
+    drawn = pixels(picture(result, found))
+    lines = ink(drawn)
+    whole = -(-words // 9)  # nine of these words fill a line
+    assert len(lines) == min(whole, 4)
+    assert min(after[0] - before[1] for before, after in pairwise(lines)) >= 3
+    dates = drawn[-HEIGHT // 10 :, 140:, :3].min(axis=(1, 2))[: lines[0][0]]
+    assert dates[-5:].min() == 1.0  # what stands above it keeps its distance
+    assert drawn[:, -8:, :3].min() == drawn[-2:, :, :3].min() == 1.0
 
 
 def test_the_fonts_have_the_rupee_sign() -> None:

@@ -36,6 +36,8 @@ _MANY_MONTHS = 3  # with fewer, days are drawn
 _TICKS = 5
 _LINE = 66  # letters of the second line that fit at its full size
 _NOTE = 84  # letters of a line of the sentence at the bottom
+_NOTE_LINES = 4  # of it, at most
+_NOTE_LINE = 0.02  # of the height
 _UNITS = {1e7: " Cr", 1e5: " L", 1e3: " k", 1.0: ""}
 
 
@@ -47,9 +49,12 @@ def picture(result: Result, metrics: Metrics) -> bytes:
     figure = Figure(figsize=(WIDTH / _DPI, HEIGHT / _DPI), dpi=_DPI, facecolor=_PAPER)
     canvas = FigureCanvasAgg(figure)
     _heading(figure, result, metrics)
+    said = [*disbelief(result.warnings), *metrics.notes]
+    foot = textwrap.wrap(said[0], _NOTE, max_lines=_NOTE_LINES, placeholder=" …") if said else []
     if len(result.at):
+        bottom = 0.07 + _NOTE_LINE * max(len(foot) - 2, 0)
         rows = figure.add_gridspec(
-            3, 1, height_ratios=(5, 2, 2.2), left=0.125, right=0.965, top=0.745, bottom=0.07, hspace=0.32
+            3, 1, height_ratios=(5, 2, 2.2), left=0.125, right=0.965, top=0.745, bottom=bottom, hspace=0.32
         )
         shown = kept(result.equity, _POINTS)
         _equity(figure.add_subplot(rows[0]), result, shown)
@@ -57,18 +62,17 @@ def picture(result: Result, metrics: Metrics) -> bytes:
         _periods(figure.add_subplot(rows[2]), result, metrics)
     else:
         _write(figure, 0.5, 0.4, "No candles in this period", 26, _FAINT, ha="center")
-    if said := [*disbelief(result.warnings), *metrics.notes]:
-        _note(figure, said[0])
+    if foot:
+        _note(figure, foot)
     out = BytesIO()
     canvas.print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]  # as matplotlib has it
     return out.getvalue()
 
 
-def _note(figure: Figure, sentence: str) -> None:
-    """In two lines where one is too long: made smaller, nobody could read it on a phone."""
-    lines = textwrap.wrap(sentence, _NOTE)
-    size, y = (15.5 * min(1.0, _LINE * 1.1 / len(sentence)), 0.016) if len(lines) == 1 else (14.0, 0.006)
-    _write(figure, 0.035, y, "\n".join(lines[:2]), size, _FAINT)
+def _note(figure: Figure, lines: list[str]) -> None:
+    """A long one in several lines: made smaller, nobody could read it on a phone."""
+    size, y = (15.5 * min(1.0, _LINE * 1.1 / len(lines[0])), 0.016) if len(lines) == 1 else (14.0, 0.006)
+    _write(figure, 0.035, y, "\n".join(lines), size, _FAINT)
 
 
 def _heading(figure: Figure, result: Result, m: Metrics) -> None:

@@ -103,7 +103,7 @@ def asked_and_spec(
 
 
 def spanned(settings: Settings, asked: Sequence[Asked], today: date) -> list[Asked]:
-    """What is tested together, on the same candles, with a span counted back from the newest of all of them."""
+    """What is tested together, on the same candles: a span is counted back from the newest of them."""
     from trader.backtest.asked import from_newest
     from trader.backtest.loading import newest
 

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trader import VERSION
-from trader.domain.errors import MunimError
+from trader.domain.errors import InvalidInput, MunimError, UnknownName
 from trader.domain.times import IST
 from trader.service import logs
 from trader.service.lock import FileLock
@@ -50,6 +50,8 @@ HERE = Path(__file__).resolve().parent
 # HANG_UP of handlers/chat.py:
 KILL_HURRY = 2.0  # seconds a kill under way gets for its report
 ALERTS_HURRY = 2.0  # seconds the last alerts get; what does not leave is sent after the next start
+WORDLESS = ("run", "doctor", "rehearse")
+WORDED = ("download", "export")
 # Of trader.service.shell, which is not loaded to say so.
 STUDIES = (
     "backtest",
@@ -62,35 +64,30 @@ STUDIES = (
     "backtests",
 )
 MEND = "The other strategies go on. Mended, this one is read at the next start."
+# A data folder that cannot be written is not in their way.
+READING = ("doctor", "export", "check", "parity", "backtests")
 KILL_PATIENCE = timedelta(minutes=3)  # of market time a script's end waits for a kill's report
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="bot.py", description="Munim, a trading desk run from a phone.")
-    parser.add_argument(
-        "command",
-        nargs="?",
-        default="run",
-        choices=["run", "doctor", "rehearse", "download", "export", *STUDIES],
-        help="what to do (run)",
-    )
-    parser.add_argument("words", nargs="*", help="what the command needs; a test's --help tells")
-    parser.add_argument("--version", action="version", version=f"Munim {VERSION}")
     words = sys.argv[1:] if argv is None else argv
-    if words and words[0] in STUDIES and {"-h", "--help"} & set(words[1:]):
-        from trader.service.shell import help_of
-
-        print(help_of(words[0]))  # noqa: T201 - the command line's own answer
-        return 0
-    given = parser.parse_args(words)
+    parser = argparse.ArgumentParser(prog="bot.py", add_help=False, allow_abbrev=False)
+    parser.add_argument("command", nargs="?", default="run")
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--version", action="version", version=f"Munim {VERSION}")
     try:
+        if {"-h", "--help"} & set(words):
+            print(_help(words), flush=True)  # noqa: T201 - the command line's own answer
+            return 0
+        given, strange = parser.parse_known_args(words)
+        _meant(given.command, given.words, strange)
         settings = read_settings(_environment())
         work: Callable[[Settings], Coroutine[Any, Any, int]] = run
         if given.command == "rehearse":
             work = _rehearse
         elif given.command == "download":
             work = partial(_download, words=given.words)
-        logs.configure(None if settings.bot_token else settings.data_dir / "logs", settings.secrets)
+        _log(settings, given.command)
         if given.command in STUDIES:  # they only read, so a running desk is not in their way
             return _study(settings, given.command, given.words)
         if given.command == "doctor":  # the same
@@ -105,11 +102,45 @@ def main(argv: list[str] | None = None) -> int:
     except MunimError as e:
         print(e, file=sys.stderr)  # noqa: T201 - the command line's own answer
         return 2
+    except BrokenPipeError:  # who reads the answer has seen enough: backtests all | head
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or the interpreter complains at its end
+        return 128 + signal.SIGPIPE
     except OSError as e:
         print(f"{e.filename or 'The disk'}: {e.strerror}. Is DATA_DIR right?", file=sys.stderr)  # noqa: T201 - the same
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _log(settings: Settings, command: str) -> None:
+    try:
+        # Who only looks makes no folder where one was misspelt.
+        made = command not in READING or settings.data_dir.is_dir()
+        to_file = made and not settings.bot_token
+        logs.configure(settings.data_dir / "logs" if to_file else None, settings.secrets)
+    except OSError:
+        if command not in READING:
+            raise
+        logs.configure(None, settings.secrets)
+
+
+def _help(words: Sequence[str]) -> str:
+    from trader.service.shell import help_of
+    from trader.service.usage import ALL, OF
+
+    return help_of(words[0]) if words[0] in STUDIES else OF.get(words[0], ALL)
+
+
+def _meant(command: str, words: Sequence[str], strange: Sequence[str]) -> None:
+    """InvalidInput for what is passed over nowhere else."""
+    if command not in (*WORDLESS, *WORDED, *STUDIES):
+        raise UnknownName("command", command, (*WORDLESS, *WORDED, *STUDIES), ordered=True)
+    if command in WORDLESS and (more := [*words, *strange]):
+        raise InvalidInput(f"Expected nothing after {command}, was {more[0]!r}. See bot.py --help")
+    if strange:
+        raise InvalidInput(f"Expected settings as in fast=9, was {strange[0]!r}. See bot.py {command} --help")
 
 
 def _environment() -> Mapping[str, str]:
@@ -163,7 +194,6 @@ async def _download(settings: Settings, words: Sequence[str]) -> int:
 async def _export(settings: Settings, words: Sequence[str]) -> int:
     from storage.exports import fills_csv, trades_csv
     from storage.ledger import SqlLedger
-    from trader.domain.errors import InvalidInput
     from trader.service.exporting import Export, export
 
     asked = Export.meant(words, datetime.now(IST).date())

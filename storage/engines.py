@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from storage.rows import INSERTS
+from storage.sqlite_file import unwritable
 from trader.domain.errors import LedgerError
 
 _ASYNC_DRIVER = {
@@ -68,8 +69,16 @@ def reading_engine(url: URL, lock_wait: float) -> AsyncEngine:
     engine = _engine(
         url, lock_wait, pool_pre_ping=not sqlite, **options
     )  # a server may have gone and come back
+    path = sqlite_path(url)
+    address = unwritable(path) if path else ""
     if sqlite:
-        _take_over(engine, lock_wait, begin="BEGIN", extra=("query_only=ON",))
+        _take_over(engine, lock_wait, begin="BEGIN", extra=("query_only=ON",), logged=not address)
+    if address:
+
+        @event.listens_for(engine.sync_engine, "do_connect")
+        def _as_it_is(_dialect: Any, _record: Any, places: list[Any], names: dict[str, Any]) -> None:
+            places[0], names["uri"] = address, True
+
     return engine
 
 
@@ -117,35 +126,41 @@ def said(fault: BaseException) -> str:
     return f"{cause}" or type(cause).__name__
 
 
-def _take_over(engine: AsyncEngine, lock_wait: float, begin: str, extra: tuple[str, ...] = ()) -> None:
+def _take_over(
+    engine: AsyncEngine, lock_wait: float, begin: str, extra: tuple[str, ...] = (), *, logged: bool = True
+) -> None:
     """Take the start of transactions over from the driver, whose own BEGIN comes too late: ten concurrent
     read-modify-writes ended at one without an error (facts/anchors.md 11)."""
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        keep_promises(connection, lock_wait, extra)
+        keep_promises(connection, lock_wait, extra, logged=logged)
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begun(connection: Any) -> None:
         connection.exec_driver_sql(begin)
 
 
-def keep_promises(connection: Any, lock_wait: float, extra: tuple[str, ...] = ()) -> None:
+def keep_promises(
+    connection: Any, lock_wait: float, extra: tuple[str, ...] = (), *, logged: bool = True
+) -> None:
     """Set a fresh SQLite connection (the standard library's, or one that looks like it) up.
 
     synchronous=FULL: in WAL mode anything less may lose the last commits on power loss
     (sqlite.org/pragma.html#pragma_synchronous). fullfsync: macOS's fsync stops at the drive's cache.
+    ``logged`` False: nothing can be written there, so the mode cannot be set either.
     """
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={int(lock_wait * 1000)}")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    mode = cursor.fetchone()[0]
-    if mode != "wal":
-        raise LedgerError(
-            f"The database stays in journal mode {mode!r}, expected wal. Keep it on a local disk: "
-            "network and memory file systems cannot hold it."
-        )
+    if logged:
+        cursor.execute("PRAGMA journal_mode=WAL")
+        mode = cursor.fetchone()[0]
+        if mode != "wal":
+            raise LedgerError(
+                f"The database stays in journal mode {mode!r}, expected wal. Keep it on a local disk: "
+                "network and memory file systems cannot hold it."
+            )
     for pragma in ("synchronous=FULL", "fullfsync=ON", "foreign_keys=ON", *extra):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -40,6 +40,8 @@ async def prepare(engine: AsyncEngine, migrations: Migrations, wait: float) -> P
     """Check the database and upgrade it if needed, in one transaction; a file with records in it is copied
     first. The copy's path, if one was made. Raises LedgerTooNew, LedgerError."""
     path = sqlite_path(engine.url)
+    if path:
+        await asyncio.to_thread(sqlite_file.make_folder, path)
     found = await _found(engine, wait)
     if found.revision == migrations.head:
         return None

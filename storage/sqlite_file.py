@@ -5,6 +5,7 @@ Synchronous, through the standard library: run it in a thread.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -23,15 +24,31 @@ class Found:
     revision: str | None
 
 
-def examine(path: Path, wait: float) -> Found:
-    """Creates the folder; LedgerError for a file that is damaged or cannot be opened."""
+def unwritable(path: Path) -> str:
+    """The address of a file beside which nothing can be written, for who reads it; "" where something can.
+    Without a log beside it nobody else writes to it either, and it is taken as it is."""
+    if not path.exists() or os.access(path.parent, os.W_OK):
+        return ""
+    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    return f"{path.resolve().as_uri()}?mode=ro{alone}"
+
+
+def make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
         raise LedgerError(f"The folder {path.parent} for the ledger cannot be made: {fault}.") from fault
+
+
+def examine(path: Path, wait: float) -> Found:
+    """It is left as it is; LedgerError for a file that is damaged or cannot be opened."""
     if not path.exists() or path.stat().st_size == 0:
         return Found(empty=True, revision=None)
-    with _explained(path), closing(sqlite3.connect(path, timeout=wait)) as connection:
+    address = unwritable(path)
+    with (
+        _explained(path),
+        closing(sqlite3.connect(address or path, timeout=wait, uri=bool(address))) as connection,
+    ):
         faults = [str(line) for (line,) in connection.execute("PRAGMA quick_check(3)")]
         if faults != ["ok"]:
             raise LedgerError(_damaged(path, " ".join("; ".join(faults).split())))

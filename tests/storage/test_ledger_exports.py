@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import os
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,10 @@ CSV = {"fills": fills_csv, "trades": trades_csv}
 
 def read(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
+
+
+def there(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
 
 
 def test_fills_are_exported_with_their_value_in_plain_digits() -> None:
@@ -78,9 +83,34 @@ async def test_the_days_asked_for_are_read_beside_a_running_desk(tmp_path: Path)
 
 
 def test_where_nothing_was_recorded_nothing_is_made(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match="no records yet"):
-        asyncio.run(SqlLedger(sqlite_url(tmp_path / "munim.db")).open_to_read())
+    for file in (tmp_path / "munim.db", tmp_path / "misspelt" / "munim.db"):
+        with pytest.raises(LedgerError, match="no records yet"):
+            asyncio.run(SqlLedger(sqlite_url(file)).open_to_read())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("running", [False, True])
+async def test_records_that_cannot_be_written_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    """A copy on a read-only disk, and another user's desk."""
+    desk, looking = (SqlLedger(sqlite_url(tmp_path / "a #1?.db")) for _ in range(2))
+    await desk.open()
+    try:
+        await desk.commit([sample.session("s1"), sample.trade()])
+        if not running:
+            await desk.close()
+        before = there(tmp_path)
+        # Root may write anywhere, so the system is said to answer what it answers to others.
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        await looking.open_to_read()
+        text, _ = await export(looking, Export.meant(["trades"], sample.DAY), CSV)
+        assert [line["trade_id"] for line in read(text)] == ["t1"]
+        assert (await looking.standing()).startswith("whole, up to date")
+    finally:
+        await looking.close()
+        await desk.close()
+    assert running or there(tmp_path) == before
 
 
 @pytest.mark.parametrize(

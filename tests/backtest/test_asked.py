@@ -79,6 +79,8 @@ def test_a_month_without_that_day_ends_sooner() -> None:
         ("x RELIANCE 90days", "Expected a span like 90d, 12w, 6mo or 2y, was '90days'"),
         ("x RELIANCE 3months", "Expected a span like 90d"),
         ("x RELIANCE fast=", "fast=value"),
+        ("x RELIANCE fast = 9", "name=value without blanks, was '='"),
+        ("x RELIANCE fast =9", "name=value without blanks, was '=9'"),
         ("x RELIANCE fast=1 FAST=2", "given twice"),
         ("x RELIANCE 9999y", "before there were candles"),
         ("x RELIANCE 0d", "Expected a span"),

@@ -101,6 +101,8 @@ def asked(words: Sequence[str], today: date, usage: str, *, bare: bool = False) 
             if name in target:
                 raise InvalidInput(f"{name} is given twice.")
             target[name] = value
+        elif equals:
+            raise InvalidInput(f"Expected name=value without blanks, was {word!r}. Usage: {usage}")
         elif _INTERVAL.fullmatch(word):
             if interval is not None:
                 raise InvalidInput(f"Two intervals, {interval} and {word}; expected one. Usage: {usage}")

@@ -10,7 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from select import select
@@ -23,7 +24,7 @@ from trader.backtest.bench import Wanted, begin
 from trader.backtest.parity import Difference, Parity, parity
 from trader.backtest.shelf import Shelf
 from trader.domain.errors import FeedError, InvalidInput
-from trader.service import shell, shell_parity
+from trader.service import shell, shell_luck, shell_parity
 from trader.service.settings import Settings, read_settings
 from trader.strategy.catalogue import Catalogue
 
@@ -89,6 +90,23 @@ def test_noise_on_the_candles_is_seeded_and_varies_the_end(settings: Settings, d
     assert shelf(settings).path(newest(settings), "fan-noise.png").exists()
     typed(settings, "montecarlo last noise=30 runs=8")
     assert capsys.readouterr().out == said
+
+
+def test_noise_that_is_stopped_says_after_how_many_runs(
+    settings: Settings, data: str, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def impatient() -> Iterator[Callable[[int, int, str], None]]:
+        def tell(done: int, total: int, text: str) -> None:
+            if done == 3:
+                raise KeyboardInterrupt
+
+        yield tell
+
+    typed(settings, f"backtest {TEST} {data}")
+    monkeypatch.setattr(shell_luck, "told", impatient)
+    assert typed(settings, "montecarlo last noise=30 runs=8") == 130
+    assert "Stopped after 3 of 8 runs." in capsys.readouterr().out
 
 
 # -- walking forward --------------------------------------------------------------------------------------

@@ -87,13 +87,19 @@ def with_noise(
     )  # fmt: skip
 
 
-def notes_of(luck: Luck) -> list[str]:
+def notes_of(luck: Luck, bands: Bands) -> list[str]:
     if luck.noise is not None:
-        return ["Only what lasts a single candle is moved; trends and gaps are as they were."]
+        early = [f"Stopped after {bands.runs:,} of {luck.runs:,} runs."] if stopped(luck, bands) else []
+        return [*early, "Only what lasts a single candle is moved; trends and gaps are as they were."]
     return [
         "Trades are drawn one by one: a portfolio that falls together falls further.",
         "Drawdowns are looked at when trades close; while they were open they were deeper.",
     ]
+
+
+def stopped(luck: Luck, bands: Bands) -> bool:
+    """Whether it ended before all its runs."""
+    return bands.runs < luck.runs
 
 
 def table_of(bands: Bands) -> list[tuple[str, str, str]]:
@@ -129,7 +135,7 @@ def try_luck(shelf: Shelf, name: str, luck: Luck, catalogue: Catalogue, tell: Te
         title=f"Monte Carlo of {entry.title}",
         about=f"{entry.about}. {bands.runs:,} runs, {bands.what}",
         rows=[head, *rows],
-        notes=[bands.sentence, *notes_of(luck)],
+        notes=[bands.sentence, *notes_of(luck, bands)],
         folder=str(shelf.path(name)),
         pictures=[draw(shelf, name, luck, bands)],
     )

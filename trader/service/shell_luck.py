@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from trader.service.settings import Settings
-from trader.service.shell import FINE, bullet, console, disbelieved, shelf_of, table, told
+from trader.service.shell import FINE, STOPPED, bullet, console, disbelieved, shelf_of, table, told
 from trader.service.shell_kept import kept, name_of
 from trader.strategy.catalogue import Catalogue
 
@@ -21,7 +21,7 @@ USAGE: Final = (
 
 
 def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
-    from trader.backtest.luck import OWN, draw, luck_of, notes_of, reordered, with_noise
+    from trader.backtest.luck import OWN, draw, luck_of, notes_of, reordered, stopped, with_noise
     from trader.backtest.shelf import Shelf
 
     shelf = Shelf(shelf_of(settings))
@@ -34,9 +34,9 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
             before = kept(settings, catalogue, shelf, name, own.get("data"))
             bands = with_noise(shelf, name, luck, before.wanted, catalogue, tell)
         picture = draw(shelf, name, luck, bands)
-    _show(shelf, name, bands, notes_of(luck))
+    _show(shelf, name, bands, notes_of(luck, bands))
     console().print(f"Picture: {picture}", soft_wrap=True)
-    return FINE
+    return STOPPED if stopped(luck, bands) else FINE
 
 
 def _show(shelf: Shelf, name: str, bands: Bands, notes: Sequence[str]) -> None:

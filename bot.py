@@ -155,7 +155,9 @@ def _study(settings: Settings, command: str, words: Sequence[str]) -> int:
     from trader.service import shell
     from trader.strategy.catalogue import Catalogue
 
-    return shell.COMMANDS[command](settings, Catalogue.discover(HERE / "strategies"), words)
+    with contextlib.redirect_stdout(sys.stderr):  # what a strategy prints is not the answer
+        catalogue = Catalogue.discover(HERE / "strategies")
+    return shell.COMMANDS[command](settings, catalogue, words)
 
 
 async def _doctor(settings: Settings) -> int:

@@ -496,6 +496,26 @@ def test_workers_do_not_go_on_without_the_process_that_was_killed(tmp_path: Path
         assert searching.stdout.read() == b""  # the workers' end of it is closed, too
 
 
+def test_what_a_strategy_prints_is_no_part_of_the_answer(
+    settings: Settings, data: str, tmp_path: Path, capsys
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "talker.py").write_text(
+        "from trader.strategy import Bars, Signals, Strategy\n\n\n"
+        "class Talker(Strategy):\n"
+        "    def signals(self, bars: Bars) -> Signals:\n"
+        "        print('I am asked')\n"
+        "        return Signals(enter_long=bars.close > 0)\n"
+    )
+    talkers = Catalogue.discover(tmp_path / "own")
+    for command in ("backtest", "check", "parity"):
+        shell.COMMANDS[command](settings, talkers, ["talker", "INFY", "5m", SPAN, data])
+        said = capsys.readouterr()
+        assert "talker" in said.out
+        assert "I am asked" not in said.out
+        assert "I am asked" in said.err
+
+
 @pytest.mark.parametrize("command", shell.COMMANDS)
 def test_help_tells_each_command_s_words_and_settings(command: str, settings: Settings) -> None:
     said = shell.help_of(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from datetime import date, datetime, time
 from importlib import import_module
 from pathlib import Path
@@ -213,7 +213,8 @@ def _without_secrets(text: str, storage: str) -> str:
 
 @contextmanager
 def told() -> Iterator[Tell]:
-    """A progress bar on people's terminals; nothing in a pipe but what comes out in the end."""
+    """A progress bar on people's terminals; nothing in a pipe but what comes out in the end: what strategies
+    print goes where errors go."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -223,7 +224,8 @@ def told() -> Iterator[Tell]:
         TimeRemainingColumn(),
     )
     screen = console(error=True)
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+    bar = Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
+    with redirect_stdout(sys.stderr), bar as progress:
         task = progress.add_task("starting", total=None)
 
         def tell(done: int, total: int, text: str) -> None:

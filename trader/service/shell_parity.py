@@ -30,7 +30,8 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
         bench = begin(Wanted.of(spec, source, catalogue), catalogue, tell)
         tell(0, 0, "both trade the same candles")
         found = parity(spec, bench.data, bench.backtester.world)
-    return show(found, [*refused(catalogue, spec), *source.notes, *bench.warnings])
+        notes = [*refused(catalogue, spec), *source.notes, *bench.warnings]
+    return show(found, notes)
 
 
 def show(found: Parity, notes: Sequence[str] = ()) -> int:

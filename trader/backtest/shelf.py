@@ -89,7 +89,7 @@ class Shelf:
         """The result's folder, or a file of it, which may not exist. UnknownName when there is no such
         result; whatever is typed, nothing outside the shelf is reached."""
         if not _ID.fullmatch(id) or not (self.folder / id).is_dir():
-            raise UnknownName("backtest", id, [folder.name for folder in self._folders()])
+            raise _unknown(id, [folder.name for folder in self._folders()])
         return self.folder / id / name
 
     def find(self, word: str) -> str:
@@ -106,9 +106,10 @@ class Shelf:
             id for id in ids if word and (id.startswith(word) or id.endswith(word))
         ]
         if len(found) > 1:
-            raise InvalidInput(f"{word!r} can be {', '.join(found[:3])}{' …' if len(found) > 3 else ''}.")
+            newest = ", ".join(found[:-4:-1])
+            raise InvalidInput(f"{word!r} can be {newest}{' …' if len(found) > 3 else ''}.")
         if not found:
-            raise UnknownName("backtest", word, ids)
+            raise _unknown(word, ids)
         return found[0]
 
     def compare(self, ids: Sequence[str]) -> Comparison:
@@ -170,6 +171,11 @@ class Shelf:
             with contextlib.suppress(OSError):  # another worker sweeps too
                 if now - part.stat().st_mtime > _ABANDONED.total_seconds():
                     shutil.rmtree(part, ignore_errors=True)
+
+
+def _unknown(word: str, ids: Sequence[str]) -> UnknownName:
+    """Listed are the newest."""
+    return UnknownName("backtest", word, ids[::-1], ordered=True)
 
 
 def _slug(result: Result) -> str:

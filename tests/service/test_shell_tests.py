@@ -221,6 +221,12 @@ def test_a_trade_that_one_side_never_made_is_told(settings: Settings, data: str,
     assert capsys.readouterr().out.count("no such trade") == 9
 
 
+def test_parity_says_why_daily_candles_never_trade(settings: Settings, data: str, capsys) -> None:
+    assert typed(settings, f"parity ema_crossover INFY 1d {SPAN} {data}") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "so this shows nothing. • Daily candles close when the market does" in said
+
+
 def test_parity_asks_for_charges(settings: Settings, data: str) -> None:
     with pytest.raises(InvalidInput, match="charges on"):
         typed(settings, f"parity {TEST} {data} charges=off")

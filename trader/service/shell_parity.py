@@ -30,7 +30,7 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
         bench = begin(Wanted.of(spec, source, catalogue), catalogue, tell)
         tell(0, 0, "both trade the same candles")
         found = parity(spec, bench.data, bench.backtester.world)
-        notes = [*refused(catalogue, spec), *source.notes, *bench.warnings]
+        notes = [*refused(catalogue, spec), *source.notes, *bench.warnings, *found.result.warnings]
     return show(found, notes)
 
 
@@ -44,7 +44,8 @@ def show(found: Parity, notes: Sequence[str] = ()) -> int:
         screen.print(f"{len(found.kernel):,} trades by the backtest, {len(found.desk):,} by the desk.")
         _show_difference(screen, found.difference)
     elif not found.kernel:
-        screen.print("No trades on either side, so this shows nothing: take more days.")
+        cure = "." if found.result.warnings else ": take more days."
+        screen.print(f"No trades on either side, so this shows nothing{cure}")
     else:
         net = rupees(found.result.net, signed=True)
         screen.print(f"{len(found.kernel):,} trades, all equal. Net {net} after charges on both sides.")

@@ -209,7 +209,7 @@ async def test_kept_results_are_compared_by_typing_little(room: Room, tmp_path: 
         shown = (await room.typed(f"/backtests {words}") or "").splitlines()
         assert shown.index(newer) < shown.index(older), words
     assert "There is no result 3: 1 to 2, 1 the newest." in (await room.typed("/backtests 3 1") or "")
-    assert "can be 20261120-180500" in (await room.typed("/backtests 2026 1") or "")
+    assert "can be 20261120-180600" in (await room.typed("/backtests 2026 1") or "")
     assert "No backtest is called '2025-'" in (await room.typed("/backtests 2025- 1") or "")
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from select import select
 
+import numpy as np
 import pytest
 
 from tests.service.shells import SPAN, STRATEGIES, candles, catalogue, settings_at, typed
@@ -84,6 +85,7 @@ def test_noise_on_the_candles_is_seeded_and_varies_the_end(settings: Settings, d
     typed(settings, f"backtest {TEST} {data}")
     capsys.readouterr()
     assert typed(settings, "montecarlo last noise=30 runs=8") == 0
+    assert red(shelf(settings).path(newest(settings), "fan-noise.png")) < 100
     said = capsys.readouterr().out
     assert "8 runs, candles with 30% noise" in said
     assert len(set(re.findall(r"[+-]₹[\d,]+$", said, re.MULTILINE))) > 3
@@ -353,6 +355,14 @@ def test_what_looks_ahead_is_not_to_be_believed_and_its_page_says_so(
     assert "Not to be believed" not in capsys.readouterr().out
 
 
+def red(picture: Path) -> int:
+    """Pixels of a warning."""
+    from matplotlib.image import imread
+
+    reddish = np.asarray(imread(picture))[:, :, :3] @ (1.0, -1.0, -1.0)
+    return int((reddish > 0.3).sum())
+
+
 def test_what_is_not_to_be_believed_is_called_so_wherever_its_figures_are_shown(
     settings: Settings, data: str, tmp_path: Path, capsys
 ) -> None:
@@ -371,6 +381,7 @@ def test_what_is_not_to_be_believed_is_called_so_wherever_its_figures_are_shown(
     assert "not to be believed" in out("backtests", "last")
     drawn = out("montecarlo", "last runs=20")
     assert drawn.index("Not to be believed, the desk refuses tomorrow.") < drawn.index("Of 100 runs")
+    assert red(shelf(settings).path(newest(settings), "fan-bootstrap.png")) > 1000
     said = out("portfolio", f"tomorrow:RELIANCE 5m {SPAN} {data}")
     assert said.index("Not to be believed") < said.index("Alone")
     compared = out("parity", line)

@@ -11,6 +11,7 @@ from trader.backtest.montecarlo import LEVELS, Bands, fan, noisy, reorder
 from trader.backtest.outcome import Outcome, Tell
 from trader.backtest.report.words import money, percent
 from trader.backtest.shelf import Shelf
+from trader.backtest.verdict import disbelief
 from trader.backtest.work import number
 from trader.domain.errors import InvalidInput
 from trader.strategy.catalogue import Catalogue
@@ -113,7 +114,7 @@ def table_of(bands: Bands) -> list[tuple[str, str, str]]:
 def draw(shelf: Shelf, name: str, luck: Luck, bands: Bands) -> str:
     """The fan of curves, beside the result; its path."""
     picture = shelf.path(name, f"fan-{luck.kind}.png")
-    picture.write_bytes(fan(bands))
+    picture.write_bytes(fan(bands, worthless=bool(disbelief(shelf.load(name).warnings))))
     return str(picture)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trader.backtest.result import Result
+from trader.backtest.verdict import NOT_BELIEVED
 from trader.domain.errors import InvalidInput
 from trader.domain.instrument import InstrumentKey
 from trader.strategy.bars import Bars
@@ -200,8 +201,9 @@ def _bands(what: str, kept: list[_Sums], seen: _Sums, capital: float, ruin: floa
     )
 
 
-def fan(bands: Bands) -> bytes:
-    """PNG of 1080 × 900: the bands of equity along the way, and the backtest's own."""
+def fan(bands: Bands, *, worthless: bool = False) -> bytes:
+    """PNG of 1080 × 900: the bands of equity along the way, and the backtest's own. ``worthless``: of a
+    result that is not to be believed; pictures are passed on without the words beside them."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -216,6 +218,12 @@ def fan(bands: Bands) -> bytes:
     axes.plot(way, bands.seen_path, color="#14171a", lw=2, label="the backtest")
     axes.axhline(bands.capital, color="#5a6570", lw=1)
     _decorate(axes, bands)
+    if worthless:
+        low = _rises(bands)  # the corner that fan and legend leave free
+        axes.text(
+            0.98, 0.04 if low else 0.96, NOT_BELIEVED.upper(), transform=axes.transAxes, ha="right",
+            va="bottom" if low else "top", color="#c62828", fontsize=24, fontweight="bold",
+        )  # fmt: skip
     percents = " to ".join(f"{bands.drawdown[i]:.1%}" for i in (0, -1))
     title = (
         f"Monte Carlo: {bands.runs:,} runs, {bands.what}\n"
@@ -239,8 +247,12 @@ def _decorate(axes: Axes, bands: Bands) -> None:
     axes.grid(color="#d9dee3", lw=0.8)
     axes.set_axisbelow(True)
     axes.margins(x=0)
-    rises = bands.fan[:, -1].mean() >= bands.seen_path[0]  # the fan leaves the other corner free
-    axes.legend(fontsize=16, loc="upper left" if rises else "lower left", frameon=False)
+    # The fan leaves the other corner free.
+    axes.legend(fontsize=16, loc="upper left" if _rises(bands) else "lower left", frameon=False)
+
+
+def _rises(bands: Bands) -> bool:
+    return bool(bands.fan[:, -1].mean() >= bands.seen_path[0])
 
 
 def _short(amount: float) -> str:

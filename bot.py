@@ -117,11 +117,11 @@ def main(argv: list[str] | None = None) -> int:
 def _log(settings: Settings, command: str) -> None:
     try:
         # Who only looks makes no folder where one was misspelt.
-        made = command not in READING or settings.data_dir.is_dir()
+        made = command not in READING or settings.data_dir.exists()
         to_file = made and not settings.bot_token
         logs.configure(settings.data_dir / "logs" if to_file else None, settings.secrets)
     except OSError:
-        if command not in READING:
+        if command not in READING or not settings.data_dir.is_dir():
             raise
         logs.configure(None, settings.secrets)
 
@@ -182,8 +182,9 @@ async def _doctor(settings: Settings) -> int:
 
 
 async def _download(settings: Settings, words: Sequence[str]) -> int:
-    from trader.service.downloading import fetch
+    from trader.service.downloading import fetch, meant
 
+    meant(settings, words)  # before the ledger is made for what cannot be
     store, _ = _records(settings)
     await store.open()
     try:

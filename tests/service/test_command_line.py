@@ -63,6 +63,19 @@ def test_who_only_looks_makes_no_folder_where_one_was_misspelt(tmp_path: Path) -
     assert not (tmp_path / "misspelt").exists()
 
 
+def test_a_file_in_the_data_folder_s_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = ran(tmp_path / "file", "backtests")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Is DATA_DIR right?" in done.stderr
+
+
+def test_a_download_that_cannot_be_meant_makes_no_records(tmp_path: Path) -> None:
+    for words in (("RELIANCE",), ("RELIANCE", "5m", "2026-01-01", "2026-11-20")):
+        assert ran(tmp_path, "download", *words).returncode == 2
+    assert not list(tmp_path.glob("*.db*"))
+
+
 def test_whoever_has_read_enough_of_an_answer_gets_no_trace(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -22,9 +22,7 @@ USAGE = "bot.py download RELIANCE,INFY 5m 2026-01-01 2026-11-20"
 
 async def fetch(settings: Settings, store: Store, words: Sequence[str]) -> str:
     """Fetch what is missing; the summary. ``words``: symbols, interval, first and last day."""
-    names, interval, start, end = _meant(words)
-    if settings.market is not Market.ZERODHA:
-        raise InvalidInput("download needs MARKET=zerodha and its keys; see docs/zerodha.md")
+    names, interval, start, end = meant(settings, words)
     ledger = await store.load()
     calendar = Calendar.load()
     apply_closures(calendar, ledger.settings)
@@ -48,7 +46,8 @@ async def fetch(settings: Settings, store: Store, words: Sequence[str]) -> str:
     return str(summary)
 
 
-def _meant(words: Sequence[str]) -> tuple[list[str], Interval, date, date]:
+def meant(settings: Settings, words: Sequence[str]) -> tuple[list[str], Interval, date, date]:
+    """Symbols, interval, first and last day; InvalidInput, UnknownName."""
     if len(words) != 4:
         raise InvalidInput(f"Usage: {USAGE}")
     names = [name.strip() for name in words[0].split(",") if name.strip()]
@@ -60,4 +59,7 @@ def _meant(words: Sequence[str]) -> tuple[list[str], Interval, date, date]:
         ) from None
     if not names or start > end:
         raise InvalidInput(f"Expected symbols, and a first day not after the last. Usage: {USAGE}")
-    return names, Interval.parse(words[1]), start, end
+    interval = Interval.parse(words[1])
+    if settings.market is not Market.ZERODHA:
+        raise InvalidInput("download needs MARKET=zerodha and its keys; see docs/zerodha.md")
+    return names, interval, start, end

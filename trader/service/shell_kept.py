@@ -47,7 +47,7 @@ def name_of(shelf: Shelf, word: str) -> str:
         return shelf.find(word.rstrip("/").rpartition("/")[2])
     entries = shelf.list().entries
     if not entries:
-        raise InvalidInput("No result was kept yet. bot.py backtest makes one.")
+        raise InvalidInput(_none(shelf))
     return entries[0].id
 
 
@@ -58,7 +58,7 @@ def _listed(shelf: Shelf, *, all: bool) -> int:
     screen = console()
     listing = shelf.list()
     if not listing.entries:
-        screen.print("No result was kept yet. bot.py backtest makes one.")
+        screen.print(_none(shelf), soft_wrap=True)
     else:
         screen.print("Newest first: net, return, Sharpe, deepest drawdown, trades", style="bold")
     shown = listing.entries if all else listing.entries[:_LISTED]
@@ -71,6 +71,11 @@ def _listed(shelf: Shelf, *, all: bool) -> int:
     for text in listing.damaged:
         bullet(screen, text)
     return FINE
+
+
+def _none(shelf: Shelf) -> str:
+    """With the folder, which may be another than was meant."""
+    return f"No result was kept yet in {shelf.folder}. bot.py backtest makes one."
 
 
 def _figures(entry: Entry) -> tuple[str, ...]:

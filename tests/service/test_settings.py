@@ -86,6 +86,23 @@ def test_the_token_does_not_show_itself() -> None:
     assert settings.secrets == (TOKEN,)
 
 
+def test_every_secret_that_is_set_is_known_to_the_log_and_shown_by_nothing() -> None:
+    given = {
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "OWNER_TOTP_SECRET": "OWNEROWNEROWNER2",
+        "KITE_API_SECRET": "the-api-secret",
+        "KITE_PASSWORD": "the-kite-password",
+        "KITE_TOTP_SECRET": "KITEKITEKITEKITE",
+        "KITE_PROXY": "http://me:the-proxy-password@proxy.example:3128",
+    }
+    more = {"TELEGRAM_OWNER_IDS": "42", "KITE_USER_ID": "AB1234", "KITE_API_KEY": "key"}
+    ledger = "postgres://munim:the%2Fledger-password@host/name"
+    settings = read_settings({**given, **more, "DATABASE_URL": ledger})
+    assert set(settings.secrets) == {*given.values(), "the%2Fledger-password", "the/ledger-password"}
+    assert not [secret for secret in settings.secrets if secret in repr(settings)]
+    assert read_settings({"DATABASE_URL": "http://[half"}).secrets == ()
+
+
 def test_the_tighter_daily_loss_wins() -> None:
     by_percent = read_settings({"RISK_MAX_DAILY_LOSS": "5000", "RISK_MAX_DAILY_LOSS_PCT": "1"})
     assert by_percent.limits.daily_loss == Decimal(1000)

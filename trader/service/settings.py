@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from trader.desk.limits import (
     BROKER_ORDERS_PER_DAY,
@@ -102,7 +102,7 @@ class Settings:
     replay_path: str = ""
     speed: float | None = 60.0  # market seconds a second; None: flat out
     seed: int = 20_261_121
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)  # it may carry a password
     data_dir: Path = Path("data")
     clock_start: datetime | None = None
     limits: RiskLimits = field(default_factory=RiskLimits)
@@ -111,8 +111,17 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        found = (self.bot_token, self.owner_totp)
+        found = (self.bot_token, self.owner_totp, *_passwords(self.database_url))
         return (*(str(text) for text in found if text), *self.kite.secrets)
+
+
+def _passwords(address: str) -> tuple[str, ...]:
+    """That of ``postgres://user:password@host/name``: as it is written, and as a server is told it."""
+    try:
+        password = urlsplit(address).password or ""
+    except ValueError:  # not an address; whoever opens the ledger says so
+        return ()
+    return (password, unquote(password))
 
 
 def read_settings(values: Mapping[str, str]) -> Settings:

@@ -14,7 +14,9 @@ from world import BUY, CALL, REL, SECOND, TCS, DeskWorld, at_once
 from trader.desk.commands import Judge, Reconcile, Resume, StartStrategy, Verdict
 from trader.desk.effects import Answer, Effect, ReadBook, Watch, Write
 from trader.desk.events import BookPurpose, BookRead, CommandGiven, OrderUpdated
+from trader.desk.exposure import day_pnl
 from trader.desk.locks import MANUAL, Difference
+from trader.desk.portfolio import Slot
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Interval
 from trader.domain.order import (
@@ -227,6 +229,17 @@ def test_a_position_that_appears_without_an_order_is_a_drift() -> None:
     assert world.state.locks[TCS].kind is Difference.DRIFT
     assert world.state.latch.mode is DeskMode.ACTIVE
     assert world.account() == world.broker.net()
+
+
+def test_a_position_that_appears_is_booked_at_the_price_the_broker_has_for_it() -> None:
+    """At ₹0 it would be a gain of its whole worth, and every loss limit would be blind beside it."""
+    world = running()
+    drift(world, TCS, 40)
+    world.tick(990.0, TCS)
+    assert world.state.portfolio.position(Slot(EXTERNAL, TCS, Product.MIS)).average_price == 1000
+    assert day_pnl(world.state) == -400
+    drift(world, TCS, 10)
+    assert world.held(TCS, EXTERNAL) == 50
 
 
 def test_our_position_gone_without_an_order_locks_until_the_owner_says_go_on() -> None:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
-from world import BUY, SECOND, DeskWorld
+from world import BUY, REL, SECOND, DeskWorld
 
 from trader.desk.commands import Judge, Reconcile, Verdict
 from trader.desk.events import BookPurpose, BookRead
 from trader.desk.locks import Difference
-from trader.domain.order import OrderId, Purpose
+from trader.domain.order import OrderId, Purpose, Side
 from trader.domain.position import Traded
 from trader.domain.records import Alert, Priority
 
@@ -79,6 +79,20 @@ def test_nothing_is_entered_while_quantities_drift_and_agreeing_unlocks() -> Non
     reads(world, [Traded(order_id, 2, 100, D(1000))])
     assert not world.state.locks
     assert world.told("Unlocked: RELIANCE")
+
+
+def test_one_order_that_agrees_again_does_not_unlock_what_another_one_locked() -> None:
+    world, first, quantity = bought()
+    second = world.broker.elsewhere(REL, Side.BUY, 5, "1000")
+    world._drain()
+    assert world.command(Judge("RELIANCE", Verdict.IGNORE)).ok
+    for _ in range(2):
+        reads(world, [Traded(first, 1, 60, D(1000)), Traded(second, 1, 3, D(1000))])
+    assert len(drifts(world)) == 2
+    reads(world, [Traded(first, 1, quantity, D(1000)), Traded(second, 1, 3, D(1000))])
+    assert world.state.locks, "the other still drifts"
+    reads(world, [Traded(first, 1, quantity, D(1000)), Traded(second, 1, 5, D(1000))])
+    assert not world.state.locks
 
 
 def test_the_owner_may_ignore_it_and_is_asked_again_only_when_it_changes() -> None:

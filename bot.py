@@ -22,7 +22,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         given, strange = parser.parse_known_args(words)
         _meant(given.command, given.words, strange)
-        settings = read_settings(_environment())
+        settings = read_settings(*_environment())
         work: Callable[[Settings], Coroutine[Any, Any, int]] = run
         if given.command == "rehearse":
             work = _rehearse
@@ -143,12 +143,12 @@ def _meant(command: str, words: Sequence[str], strange: Sequence[str]) -> None:
         raise InvalidInput(f"Expected settings as in fast=9, was {strange[0]!r}. See bot.py {command} --help")
 
 
-def _environment() -> Mapping[str, str]:
-    """The environment, and .env for what it does not say."""
+def _environment() -> tuple[Mapping[str, str], Collection[str]]:
+    """The environment, and .env for what it does not say; and what stands in .env."""
     from dotenv import dotenv_values
 
     filed = {name: value or "" for name, value in dotenv_values(HERE / ".env").items()}
-    return {**filed, **os.environ}
+    return {**filed, **os.environ}, filed.keys()
 
 
 def _study(settings: Settings, command: str, words: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -18,12 +19,12 @@ from trader.domain.records import Alert, Priority
 D = Decimal
 
 
-def reads(world: DeskWorld, trades: Sequence[Traded] | None) -> None:
+def reads(world: DeskWorld, trades: Sequence[Traded] | None, *, asked_at: datetime | None = None) -> None:
     world.now += SECOND
-    broker = world.broker
+    broker, asked_at = world.broker, asked_at or world.now
     world.handle(
         BookRead(
-            world.now, world.now, BookPurpose.RECONCILE, broker.orders(), broker.positions(), trades=trades
+            world.now, asked_at, BookPurpose.RECONCILE, broker.orders(), broker.positions(), trades=trades
         )
     )
 
@@ -124,6 +125,16 @@ def test_a_lag_of_one_reading_is_no_drift() -> None:
     for units in (0, quantity, 40, quantity):
         reads(world, [Traded(order_id, 1, units, D(1000))])
     assert not drifts(world)
+
+
+def test_a_reading_begun_before_the_first_one_came_confirms_nothing() -> None:
+    world, order_id, _ = bought()
+    reads(world, [Traded(order_id, 1, 60, D(1000))])
+    first = world.now
+    reads(world, [Traded(order_id, 1, 60, D(1000))], asked_at=first - SECOND)
+    assert not drifts(world)
+    reads(world, [Traded(order_id, 1, 60, D(1000))], asked_at=first)
+    assert drifts(world)
 
 
 def test_a_broker_without_a_trade_book_is_not_asked_for_one() -> None:

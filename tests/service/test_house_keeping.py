@@ -94,6 +94,12 @@ def test_a_secret_in_a_traceback_is_taken_out_too() -> None:
     assert "ValueError" in written, "what went wrong stays"
 
 
+def test_of_a_secret_that_holds_another_one_nothing_stays() -> None:
+    formatter = logs.Redaction(["hunter", "hunter2:and-more"])
+    record = logging.LogRecord("x", logging.INFO, __file__, 1, "with hunter2:and-more", None, None)
+    assert "and-more" not in formatter.format(record)
+
+
 async def test_sleepers_wake_when_the_market_reaches_their_time() -> None:
     clock = SteppedClock(OPEN, None)
     late = asyncio.ensure_future(clock.sleep_until(OPEN + timedelta(minutes=2)))

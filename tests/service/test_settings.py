@@ -35,6 +35,12 @@ def test_nothing_set_is_a_paper_desk_in_the_terminal() -> None:
         ("OWNER_TOTP_SECRET", "123", "base32"),
         ("KITE_STREAM_URL", "https://x", "ws(s)"),
         ("KITE_LOGIN_AT", "early", "time like"),
+        ("KITE_LOGIN_AT", "08:10Z", "time like"),
+        ("KITE_LOGIN_AT", "05:59", "06:00 or later"),
+        ("KITE_PROXY", "host:3128", "http://user:password@host:3128"),
+        ("KITE_PROXY", "http://host:port", "http://user:password@host:3128"),
+        ("KITE_STATIC_IP", "2001:db8::7", "IPv4"),
+        ("OWNER_TOTP", "x", "did you mean OWNER_TOTP_SECRET?"),
         ("KITE_RECORD", "maybe", "yes or no"),
         ("REPLAY_SPEED", "fast", "or max"),
         ("REPLAY_SPEED", "-1", "above 0"),
@@ -56,6 +62,28 @@ def test_a_fault_names_its_setting_and_what_was_expected(name: str, text: str, s
         read_settings({name: text})
     fault = next(f for f in refused.value.faults if f.startswith(name))
     assert says in fault
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("DATABSE_URL", "DATABASE_URL"), ("MARKETS", "MARKET"), ("DATADIR", "DATA_DIR")]
+)
+def test_a_name_misspelt_in_our_own_file_is_told_and_in_the_environment_it_may_be_anybodys(
+    name: str, meant: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: no such setting; did you mean {meant}?"):
+        read_settings({name: "x"}, [name])
+    assert read_settings({name: "x"}) == read_settings({})
+
+
+def test_another_programs_name_may_stand_in_our_file() -> None:
+    others = {"POSTGRES_PASSWORD": "x", "DATABASE_PASSWORD": "x", "TZ": "Asia/Kolkata", "PYTHONPATH": "."}
+    assert read_settings(others, others) == read_settings({})
+
+
+def test_a_proxy_that_cannot_be_meant_is_not_repeated_for_it_may_hold_a_password() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({"KITE_PROXY": "me:hunter2222@host:3128"})
+    assert "hunter2222" not in str(refused.value)
 
 
 def test_all_faults_are_reported_at_once() -> None:

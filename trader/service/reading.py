@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from ipaddress import IPv4Address
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from trader.domain.times import IST
+
+SESSIONS_END = time(6, 0)  # Zerodha's, all of them (kite.md 1.3)
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -119,6 +123,25 @@ def secret(text: str) -> Secret:
     return Secret(text)
 
 
+def proxy(text: str) -> Secret:
+    """It may carry a password, so it is not repeated."""
+    try:
+        parts = urlsplit(text)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # a port that is none
+        fine = False
+    if not fine:
+        raise ValueError("expected an address like http://user:password@host:3128")
+    return Secret(text)
+
+
+def ipv4(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise ValueError(f"expected an IPv4 address like 203.0.113.7, was {text!r}") from None
+
+
 def base32(text: str) -> Secret:
     """The secret of an authenticator, as its page shows it."""
     plain = text.replace(" ", "").upper()
@@ -133,11 +156,19 @@ def socket_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def clock_time(text: str) -> time:
+def login_time(text: str) -> time:
+    """On the exchange's clock, and not at an hour whose session would be over at once."""
     try:
-        return time.fromisoformat(text)
+        at = time.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"expected a time like 08:10, was {text!r}") from None
+        at = None
+    if at is None or at.tzinfo is not None:
+        raise ValueError(f"expected a time like 08:10, was {text!r}")
+    if at < SESSIONS_END:
+        raise ValueError(
+            f"expected 06:00 or later, when Zerodha has ended the day before's session, was {text}"
+        )
+    return at
 
 
 def yes_or_no(text: str) -> bool:

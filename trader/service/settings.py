@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,10 +23,12 @@ from trader.service.reading import (
     Reader,
     Secret,
     base32,
-    clock_time,
     ids,
+    ipv4,
+    login_time,
     moment,
     one_of,
+    proxy,
     secret,
     socket_url,
     speed,
@@ -34,6 +37,7 @@ from trader.service.reading import (
     yes_or_no,
 )
 
+_MISSPELT = 0.8  # how alike a name is that nobody meant: DATADIR, DATABSE_URL, not DATABASE_PASSWORD
 _USUAL_SPEED: float | None = 60.0  # market seconds a second; None is flat out
 
 
@@ -124,8 +128,9 @@ def _passwords(address: str) -> tuple[str, ...]:
     return (password, unquote(password))
 
 
-def read_settings(values: Mapping[str, str]) -> Settings:
-    """Settings from environment variables. Raises SettingsError naming every fault."""
+def read_settings(values: Mapping[str, str], filed: Collection[str] = ()) -> Settings:
+    """Settings from environment variables; ``filed`` are the names that stand in a file of ours. Raises
+    SettingsError naming every fault."""
     read = Reader(values)
     settings = Settings(
         bot_token=read.take("TELEGRAM_BOT_TOKEN", token, Secret("")),
@@ -151,7 +156,7 @@ def read_settings(values: Mapping[str, str]) -> Settings:
         kite=_kite(read),
     )
     _cross_check(read, settings)
-    _unknown(read, values)
+    _unknown(read, values, filed)
     if read.faults:
         raise SettingsError(read.faults)
     return settings
@@ -189,9 +194,9 @@ def _kite(read: Reader) -> KiteSettings:
         api_url=read.take("KITE_API_URL", url, usual.api_url),
         login_url=read.take("KITE_LOGIN_URL", url, usual.login_url),
         stream_url=read.take("KITE_STREAM_URL", socket_url, usual.stream_url),
-        proxy=read.take("KITE_PROXY", secret, Secret("")),
-        static_ip=read.take("KITE_STATIC_IP", str, ""),
-        login_at=read.take("KITE_LOGIN_AT", clock_time, usual.login_at),
+        proxy=read.take("KITE_PROXY", proxy, Secret("")),
+        static_ip=read.take("KITE_STATIC_IP", ipv4, ""),
+        login_at=read.take("KITE_LOGIN_AT", login_time, usual.login_at),
         record=read.take("KITE_RECORD", yes_or_no, usual.record),
     )
 
@@ -228,10 +233,11 @@ def _cross_check_kite(read: Reader, settings: Settings) -> None:
         read.faults.append("CLOCK_START: not with Zerodha's own servers; their clock is the world's")
 
 
-def _unknown(read: Reader, values: Mapping[str, str]) -> None:
-    """A misspelt limit is a limit that does not hold."""
-    prefixes = ("TELEGRAM_", "RISK_", "PAPER_", "REPLAY_", "KITE_")
-    for name in sorted(values):
-        if name.startswith(prefixes) and name not in read.known:
+def _unknown(read: Reader, values: Mapping[str, str], filed: Collection[str]) -> None:
+    """A misspelt limit is a limit that does not hold. Names without a prefix of ours may be anybody's in an
+    environment; in our own file one that nearly is a setting is meant to be it."""
+    prefixes = ("TELEGRAM_", "RISK_", "PAPER_", "REPLAY_", "KITE_", "OWNER_TOTP")
+    for name in sorted(set(values) - read.known):
+        if name.startswith(prefixes) or (name in filed and get_close_matches(name, read.known, 1, _MISSPELT)):
             near = nearest(name, read.known)
             read.faults.append(f"{name}: no such setting{f'; did you mean {near}?' if near else ''}")

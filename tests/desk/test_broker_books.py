@@ -10,7 +10,7 @@ from broker_book import Reply
 from samples import update
 from world import BUY, LEAVE, OURS, REL, TCS, DeskWorld
 
-from trader.desk.commands import Resume
+from trader.desk.commands import Reconcile, Resume
 from trader.desk.effects import ReadBook, Submit
 from trader.desk.events import BookPurpose, BookRead, OrderAcked, OrderUpdated
 from trader.domain.order import EXTERNAL, BrokerStatus, Order, OrderId, OrderState, Product, Purpose, Side
@@ -332,6 +332,26 @@ def test_until_the_first_reading_nothing_is_entered_or_closed() -> None:
     world.clock(35)
     assert world.held() == 0
     assert world.account() == world.broker.net() == {}
+    world.bar(BUY, TCS)
+    assert world.held(TCS, owner=type(OURS)("keeper")) > 0
+
+
+def test_while_the_book_cannot_be_read_for_a_minute_nothing_is_entered_and_what_is_held_is_left() -> None:
+    world = DeskWorld()
+    world.enter(1000.0)
+    world.broker.readable = False
+    world.command(Reconcile())
+    world.clock(100)
+    assert world.told("The broker cannot be read since")
+    world.start("keeper", "TCS")
+    world.tick(500.0, TCS)
+    world.bar(BUY, TCS)
+    assert world.denied("book_unread")
+    world.bar(LEAVE)
+    world.clock(2)
+    assert world.held() == 0
+    world.broker.readable = True
+    world.clock(40)
     world.bar(BUY, TCS)
     assert world.held(TCS, owner=type(OURS)("keeper")) > 0
 

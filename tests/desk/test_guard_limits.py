@@ -219,6 +219,18 @@ def test_a_streak_of_losses_makes_entries_wait() -> None:
     assert world.held() == 100
 
 
+def test_losses_in_a_row_are_counted_by_the_day_and_the_wait_ends_with_it() -> None:
+    world = DeskWorld(replace(BIG, loss_streak=2, max_daily_loss=Decimal(90_000)))
+    lose_once(world)
+    world.jump(NEXT)
+    lose_once(world)
+    assert not world.told("losing trades in a row"), "yesterday's loss is yesterday's"
+    lose_once(world)
+    assert world.told("2 losing trades in a row")
+    world.jump(NEXT + timedelta(days=1))
+    assert world.state.counters.cooldown_until is None
+
+
 def test_trades_are_counted_by_the_day_across_restarts() -> None:
     world = DeskWorld(RiskLimits(max_trades_per_day=1))
     lose_once(world)

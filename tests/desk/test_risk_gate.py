@@ -187,6 +187,8 @@ DENIALS: list[tuple[str, Callable[[Case], Case]]] = [
     ("trades_per_day", knowing(counters=RiskCounters(DAY, entries=50))),
     ("cooldown", knowing(counters=RiskCounters(DAY, cooldown_until=later(0.1)))),
     ("rate_second", knowing(pace=sent(second=8))),
+    # It would be the eighth, and its own stop the ninth.
+    ("rate_second", knowing(pace=sent(second=7))),
     # Four entries went out and need four stops in the same second: there is no room for a fifth.
     ("rate_second", knowing(pace=sent(second=4), stops_owed=4)),
     ("rate_minute", knowing(pace=sent(minute=200))),

@@ -219,6 +219,16 @@ def test_a_streak_of_losses_makes_entries_wait() -> None:
     assert world.held() == 100
 
 
+def test_a_trade_that_only_its_charges_made_a_loss_is_a_losing_one() -> None:
+    world = DeskWorld(replace(BIG, loss_streak=1))
+    world.enter(1000.0)
+    world.bar(LEAVE)
+    world.clock(2)
+    (trade,) = world.trades()
+    assert trade.pnl == 0
+    assert world.told("1 losing trade in a row")
+
+
 def test_losses_in_a_row_are_counted_by_the_day_and_the_wait_ends_with_it() -> None:
     world = DeskWorld(replace(BIG, loss_streak=2, max_daily_loss=Decimal(90_000)))
     lose_once(world)

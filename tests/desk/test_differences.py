@@ -178,6 +178,17 @@ def test_a_manual_order_against_our_position_closes_it_and_says_what_became_of_i
     assert "-100 to scripted, net -₹" in alert.body
 
 
+def test_of_an_order_that_is_shared_out_each_share_bears_its_part_of_the_charges() -> None:
+    world = running()
+    world.enter(1000.0)
+    world.broker.elsewhere(REL, Side.SELL, 130, "1000")
+    world._drain()
+    shares = {fill.quantity: fill for fill in world.fills() if fill.side is Side.SELL}
+    assert set(shares) == {100, 30}
+    assert shares[30].charges > 0
+    assert abs(shares[100].charges / shares[30].charges - Decimal(100) / 30) < Decimal("0.01")
+
+
 def test_one_that_closes_ours_exactly_is_told_and_locks_nothing() -> None:
     world = running()
     world.enter(1000.0)

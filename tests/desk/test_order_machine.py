@@ -43,6 +43,12 @@ def in_state(state: OrderState, filled: int = 0) -> Order:
     )
 
 
+def test_a_late_fact_does_not_put_an_orders_clock_back() -> None:
+    """What moved last is told from what has stood still by it: rests, patience, the age of readings."""
+    order = machine.merge(acked(), update(B.OPEN, 4, "100", seconds=9)).order
+    assert machine.merge(order, update(B.OPEN, 6, "100", seconds=3)).order.updated_at == later(9)
+
+
 # -- histories ----------------------------------------------------------------------------------------
 
 

@@ -209,6 +209,7 @@ ALLOWED: list[tuple[str, Callable[[Case], Case]]] = [
     ("a quote just fresh", knowing(quote=Tick(REL, later(-30), 1000.0))),
     ("at the collar", asking(order_type=OrderType.LIMIT, price=Decimal(1050))),
     ("just the order value", knowing(limits=replace(LIMITS, max_order_value=Decimal(10000)))),
+    ("just the position", knowing(position=Position(OURS, REL, Product.MIS, 90, Decimal(1000)))),
     ("just the risk", asking(stop_distance=Decimal(100))),
     ("more of an open position", knowing(positions_open=5, position=Position(OURS, REL, Product.MIS, 1))),
     ("just the exposure", knowing(exposure=Decimal(490000))),

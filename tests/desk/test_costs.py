@@ -13,7 +13,7 @@ from world import BUY, LEAVE, OURS, REL, DeskWorld
 from trader.desk.commands import CloseDay, ReopenDay
 from trader.desk.costs import executed_on, underlying_price
 from trader.desk.limits import RiskLimits
-from trader.domain.order import Product
+from trader.domain.order import Product, Side
 from trader.domain.times import IST
 
 RICH = RiskLimits(
@@ -80,6 +80,17 @@ def test_delivery_sold_on_another_day_pays_the_depository_too() -> None:
     world.clock(3)
     assert world.held(product=Product.CNC) == 0
     assert booked(world) == Decimal("237.82")
+
+
+def test_a_share_sold_as_delivery_and_on_margin_pays_the_depository_once() -> None:
+    world = DeskWorld(RICH)
+    for product in (Product.CNC, Product.MTF):
+        world.broker.elsewhere(REL, Side.SELL, 10, "1000", product=product)
+        world._drain()
+    orders = executed_on(world.state, world.now.date())
+    note = world.state.charges.day(orders)
+    assert note.ledger.dp == Decimal("15.34")
+    assert abs(note.rounding(booked(world))) <= note.rounding_bound
 
 
 @settings(max_examples=25, deadline=None)

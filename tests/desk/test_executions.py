@@ -96,6 +96,17 @@ def test_one_order_that_agrees_again_does_not_unlock_what_another_one_locked() -
     assert not world.state.locks
 
 
+def test_trades_that_agree_again_do_not_judge_what_was_bought_elsewhere() -> None:
+    world, order_id, quantity = bought()
+    for _ in range(2):
+        reads(world, [Traded(order_id, 1, 60, D(1000))])
+    manual = world.broker.elsewhere(REL, Side.BUY, 5, "1000")
+    world._drain()
+    assert world.state.locks[REL].kind is Difference.MANUAL
+    reads(world, [Traded(order_id, 1, quantity, D(1000)), Traded(manual, 1, 5, D(1000))])
+    assert world.state.locks[REL].kind is Difference.MANUAL, "only the owner's verdict unlocks it"
+
+
 def test_the_owner_may_ignore_it_and_is_asked_again_only_when_it_changes() -> None:
     world, order_id, _ = bought()
     for _ in range(2):

@@ -79,11 +79,8 @@ def added_charges(state: DeskState, before: Order, after: Order, day: date) -> D
         return ZERO
     others: Sequence[Executed] = ()
     if after.product in _NETTED:
-        others = [
-            row
-            for row in executed_on(state, day)
-            if row.key == after.key and row.product == after.product and row.tag != after.tag
-        ]
+        # Of every product: the depository takes its charge once a share and day.
+        others = [row for row in executed_on(state, day) if row.key == after.key and row.tag != after.tag]
     return state.charges.added(executed(state, before, day), now, others)
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import later, request, update
 from world import BUY, LEAVE, OURS, REL, DeskWorld
 
+from trader.desk import orders as machine
 from trader.desk.commands import CloseDay, ReopenDay
-from trader.desk.costs import executed_on, underlying_price
+from trader.desk.costs import executed_of, executed_on, underlying_price
 from trader.desk.limits import RiskLimits
-from trader.domain.order import Product, Side
+from trader.domain.order import BrokerStatus, Product, Purpose, Side
 from trader.domain.times import IST
 
+FILLED = update(BrokerStatus.COMPLETE, 10, "1000")
 RICH = RiskLimits(
     capital=Decimal(1_000_000),
     max_daily_loss=Decimal(900_000),
@@ -80,6 +84,20 @@ def test_delivery_sold_on_another_day_pays_the_depository_too() -> None:
     world.clock(3)
     assert world.held(product=Product.CNC) == 0
     assert booked(world) == Decimal("237.82")
+
+
+def test_what_the_broker_squared_off_before_its_hour_costs_its_fee_too() -> None:
+    """It says so in words; the fee is ₹50 and GST an order."""
+    instrument = DeskWorld().state.instrument(REL)
+    wanted = request(10, Side.SELL, purpose=Purpose.EXTERNAL)
+    order = machine.merge(machine.adopted(update(BrokerStatus.OPEN), wanted), FILLED).order
+    told = replace(order, message="RMS:Blocked for nse RELIANCE EQ MIS")
+    early = executed_of(order, instrument, later(3600))
+    assert early is not None
+    assert not early.by_broker
+    squared = executed_of(told, instrument, later(3600))
+    assert squared is not None
+    assert squared.by_broker
 
 
 def test_a_share_sold_as_delivery_and_on_margin_pays_the_depository_once() -> None:

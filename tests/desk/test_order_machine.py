@@ -49,6 +49,12 @@ def test_a_late_fact_does_not_put_an_orders_clock_back() -> None:
     assert machine.merge(order, update(B.OPEN, 6, "100", seconds=3)).order.updated_at == later(9)
 
 
+def test_a_part_told_without_its_average_is_taken_at_that_of_the_parts_before_it() -> None:
+    order = machine.merge(acked(), update(B.OPEN, 4, "1012.5")).order
+    merged = machine.merge(order, update(B.OPEN, 6, "0"))
+    assert merged.execution == machine.Execution(2, Decimal("1012.5"))
+
+
 # -- histories ----------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -221,6 +221,22 @@ ALLOWED: list[tuple[str, Callable[[Case], Case]]] = [
     ("another quantity", knowing(recent=[replace(same_entry(1), request=request(11, at=later(-1)))])),
     ("the other side", knowing(recent=[replace(same_entry(1), request=request(10, Side.SELL))])),
 ]
+
+
+def test_the_day_of_orders_turns_at_the_exchanges_midnight_whatever_zone_a_time_is_in() -> None:
+    pace = OrderPace()
+    evening = datetime(2026, 11, 23, 18, 29, 59, tzinfo=UTC)  # 23:59:59 IST
+    pace.count(evening)
+    assert pace.day == date(2026, 11, 23)
+    pace.count(evening + timedelta(seconds=1))
+    assert (pace.day, pace.in_day) == (date(2026, 11, 24), 1)
+
+
+def test_changes_and_cancels_count_in_the_second_and_the_minute_and_not_in_the_day() -> None:
+    pace = OrderPace()
+    pace.count(MORNING)
+    pace.count(MORNING, placed=False)
+    assert (pace.in_second, pace.in_minute, pace.in_day) == (2, 2, 1)
 
 
 def test_a_good_entry_is_approved() -> None:

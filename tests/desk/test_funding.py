@@ -14,7 +14,7 @@ from world import BUY, LEAVE, SECOND, TCS, DeskWorld
 from trader.desk.checks.limits import capital
 from trader.desk.commands import Reconcile
 from trader.desk.events import FundsRead
-from trader.desk.exposure import case_of, margin_used
+from trader.desk.exposure import case_of, exposure, margin_used
 from trader.desk.funding import Funding
 from trader.domain.funds import Funds
 from trader.domain.order import Product, Purpose, Side
@@ -170,6 +170,19 @@ def test_an_order_in_the_brokers_app_blocks_margin_too() -> None:
     reads(world, "40000", "20000")
     assert world.state.funding is not None
     assert world.state.funding.expected > tied(world)
+
+
+def test_an_order_in_the_brokers_app_counts_in_the_exposure_unless_it_closes_what_is_held() -> None:
+    world = DeskWorld()
+    world.restart(clean=True)
+    world.tick(1000.0, TCS)
+    world.broker.elsewhere(TCS, Side.BUY, 100, "1000", filled=False)
+    world._drain()
+    assert exposure(world.state) == 100_000
+    world.broker.elsewhere(TCS, Side.BUY, 40, "1000")
+    world.broker.elsewhere(TCS, Side.SELL, 40, "1000", filled=False)
+    world._drain()
+    assert exposure(world.state) == 140_000
 
 
 def test_reconcile_tells_the_funds() -> None:

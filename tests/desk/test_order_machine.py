@@ -232,6 +232,11 @@ def test_a_failed_change_restores_the_terms_and_an_accepted_one_keeps_the_new() 
     assert (done.order_type, done.trigger_price, done.purpose) == (OrderType.MARKET, None, Purpose.EXIT)
 
 
+def test_nothing_is_cancelled_while_the_answer_to_a_change_is_due() -> None:
+    changing = machine.modifying(stop(), change(10, OrderType.MARKET, None, Purpose.EXIT))
+    assert machine.cancelling(changing, later(3)) is changing
+
+
 def test_an_answer_to_a_change_after_the_order_filled_changes_nothing() -> None:
     before = stop()
     changing = machine.modifying(before, change(10, OrderType.MARKET, None, Purpose.EXIT))

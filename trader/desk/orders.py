@@ -126,11 +126,11 @@ def expired(order: Order, at: datetime) -> Order:
 
 
 def cancelling(order: Order, at: datetime) -> Order:
-    """A cancel is on its way; the state before it is remembered in case it fails."""
-    if order.state.terminal or order.state is OrderState.PENDING_CANCEL:
+    """A cancel is on its way; the state before it is remembered in case it fails. One at a time: the answer
+    names the order, not the request."""
+    if order.state.terminal or order.state in ANSWER_DUE:
         return order
-    prior = order.prior_state if order.state is OrderState.PENDING_MODIFY else order.state
-    return replaced(order, state=OrderState.PENDING_CANCEL, prior_state=prior, updated_at=at)
+    return replaced(order, state=OrderState.PENDING_CANCEL, prior_state=order.state, updated_at=at)
 
 
 def modifying(order: Order, change: OrderChange) -> Order:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -304,6 +305,29 @@ def test_an_accepted_order_that_the_book_does_not_show_makes_it_stale() -> None:
     assert world.told("looks stale")
     assert world.state.latch.mode is DeskMode.REDUCING
     assert world.working(Purpose.STOP), "an accepted order is never taken for absent"
+
+
+def test_a_change_whose_answer_was_lost_is_decided_by_the_next_reading() -> None:
+    """Half a minute of waiting for an answer that cannot come would hold the exit up."""
+    world = DeskWorld()
+    world.enter(1000.0)
+    world.broker.change_replies.append(Reply.LOST)
+    world.bar(LEAVE)
+    assert world.held() > 0
+    world.clock(12)
+    assert world.held() == 0
+
+
+def test_more_filled_than_ordered_halts_the_desk_and_all_filled_does_not() -> None:
+    world = DeskWorld()
+    fill = world.enter(1000.0)
+    assert not world.told("Overfilled")
+    (row,) = [row for row in world.broker.orders() if row.order_id == fill.order_id]
+    more = replace(row, quantity=100, filled_quantity=120, at=world.now)
+    world.handle(OrderUpdated(world.now, more))
+    assert world.told("Overfilled: BUY 100 RELIANCE MARKET")
+    assert (world.state.latch.mode, world.state.latch.code) == (DeskMode.HALTED, "overfill")
+    assert world.held() == 120, "what the broker filled is held, whatever was wanted"
 
 
 # -- at the start -------------------------------------------------------------------------------------

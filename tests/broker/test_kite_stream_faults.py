@@ -213,6 +213,20 @@ async def test_a_closed_port_and_an_unknown_host_are_waited_for() -> None:
             assert "secret" not in stale.reason
 
 
+async def test_an_address_the_library_repeats_in_its_complaint_is_told_without_the_token() -> None:
+    time, told = SteppedTime(), list[Report]()
+    url = "ws://127.0.0.1:9/#kite"  # a fragment: websockets quotes the whole address
+    stream = KiteStream(url, "thekey", "secret", time=time, dice=lambda: 0.9, on_report=told.append)
+    await stream.open()
+    await time.run_wait(0.95)
+    await stream.close()
+    (stale,) = told
+    assert isinstance(stale, Stale)
+    assert "127.0.0.1" in stale.reason
+    assert "secret" not in stale.reason
+    assert "thekey" not in stale.reason
+
+
 async def test_a_handshake_without_an_answer_is_given_up() -> None:
     silent: list[asyncio.StreamWriter] = []
 

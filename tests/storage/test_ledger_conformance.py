@@ -249,6 +249,14 @@ async def test_a_commit_with_a_bad_record_writes_nothing_and_the_next_one_works(
     assert await ledger.orders() == [sample.order()]
 
 
+async def test_what_reached_somebody_who_is_asked_for_no_more_still_waits_for_who_is(ledger: Store) -> None:
+    """The owner moved from the terminal to Telegram, say."""
+    kill = sample.alert("kill", Priority.CRITICAL, sample.AT)
+    await ledger.commit([kill, sample.reached("kill", "terminal")])
+    (pending,) = await ledger.pending_alerts(["4711"])
+    assert pending.alert == kill
+
+
 async def test_alerts_wait_by_priority_then_age_until_everybody_has_them(ledger: Store) -> None:
     later = sample.AT + timedelta(seconds=1)
     kill, fill, older = (

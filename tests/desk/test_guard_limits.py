@@ -161,6 +161,15 @@ def test_a_kill_after_the_loss_limit_is_not_undone_by_the_next_morning() -> None
     assert world.state.latch.code == "killed"
 
 
+def test_a_fault_behind_the_loss_limit_is_not_forgotten_by_the_next_morning() -> None:
+    world = losing(replace(BIG, max_daily_loss=Decimal(500)), to=970.0)
+    world.clock(3)
+    assert world.state.latch.code == "daily_loss"
+    world.handle(HouseFault(world.now, "task_died", "The feed task died."))
+    world.jump(NEXT)
+    assert (world.state.latch.mode, world.state.latch.code) == (DeskMode.HALTED, "task_died")
+
+
 def test_a_pause_is_not_undone_by_a_loss_and_the_next_morning() -> None:
     world = DeskWorld(replace(BIG, max_daily_loss=Decimal(500)))
     world.enter(1000.0, **WIDE)

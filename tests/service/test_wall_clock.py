@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import pytest
+
 from trader.domain.times import IST
 from trader.service.clock import WallClock
 
@@ -45,10 +47,20 @@ def test_a_suspended_machine_wakes_up_to_the_right_time() -> None:
 def test_a_clock_set_back_is_waited_for_and_what_is_due_comes_due() -> None:
     machine = Machine()
     machine.passes(60)
-    machine.wall -= timedelta(minutes=30)
-    moments = [machine.passes(1) for _ in range(3600)]
+    machine.wall -= timedelta(minutes=4)
+    moments = [machine.passes(1) for _ in range(480)]
     assert moments[0] == NOON + timedelta(seconds=60.5)
     assert all(later > earlier for earlier, later in pairwise(moments))
     assert moments[19] == NOON + timedelta(seconds=70)
     assert moments[-1] == machine.wall
     assert machine.passes(5) == machine.wall
+
+
+def test_a_clock_that_was_hours_ahead_is_believed_once_it_is_right(caplog: pytest.LogCaptureFixture) -> None:
+    machine = Machine()
+    machine.passes(60)
+    machine.wall -= timedelta(hours=5, minutes=30)
+    assert machine.clock.now() == machine.wall
+    assert machine.passes(1) == machine.wall
+    assert "set back" in caplog.text
+    assert len(caplog.records) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,6 +13,8 @@ from typing import Protocol
 
 from trader.domain.times import IST
 from trader.ports.clock import Clock
+
+log = logging.getLogger(__name__)
 
 
 class MarketClock(Clock, Protocol):
@@ -53,6 +56,9 @@ class SteppedClock:
         await sleeper
 
 
+WAITED_FOR = timedelta(minutes=5)  # by so much the machine's clock may be behind ours
+
+
 def _wall() -> datetime:
     return datetime.now(IST)
 
@@ -61,8 +67,10 @@ class WallClock:
     """The world's time; or, to rehearse another hour, ``start`` and the event loop's seconds since: nobody
     steps those, and a test whose loop passes the hours at once has its whole day in a minute.
 
-    When the machine's clock is set back, ours goes on at half its pace until the two agree: whatever waits
-    for a moment, an exit to be tried again or a kill to be proven, would else wait for it a second time.
+    When the machine's clock is set back by minutes, ours goes on at half its pace until the two agree:
+    whatever waits for a moment, an exit to be tried again or a kill to be proven, would else wait for it a
+    second time. One set back further was wrong altogether (a machine that took UTC for its own zone): waiting
+    for it would cost the trading day, so it is believed at once, and the log says so.
     """
 
     speed = 1.0
@@ -84,7 +92,11 @@ class WallClock:
         if self._start is not None:
             return self._start + timedelta(seconds=self._seconds() - self._began)
         wall, seconds = self._wall(), self._seconds()
-        least = self._last + timedelta(seconds=(seconds - self._began) / 2)
+        if self._last - wall > WAITED_FOR:
+            log.warning("the machine's clock was set back from %s to %s", self._last, wall)
+            least = wall
+        else:
+            least = self._last + timedelta(seconds=(seconds - self._began) / 2)
         self._last, self._began = max(wall, least), seconds
         return self._last
 

@@ -179,6 +179,14 @@ MADE_UP: dict[str, dict[str, Any]] = {
         "legs": {"breakout": {"product": "MTF", "side": "long", "stop": "2", "trail": "1", "target": "0"}},
         "limits": replace(ROOMY, capital=Decimal(10_000_000), max_order_value=Decimal(60_000)),
     },
+    "a share sold as delivery and on margin on one day": {
+        "symbols": ("AAA", "BBB"),
+        "legs": {
+            "ema_crossover": {"product": "CNC", "side": "long", "stop": "2", "target": "1", "fast": "3"},
+            "breakout": {"product": "MTF", "side": "long", "stop": "2", "trail": "1", "target": "0"},
+        },
+        "limits": replace(ROOMY, capital=Decimal(10_000_000), max_order_value=Decimal(60_000)),
+    },
     "a pair against the alphabet, with room for the first of the two": {
         "symbols": ("BBB", "AAA"),
         "legs": {

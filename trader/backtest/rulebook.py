@@ -264,6 +264,7 @@ def lines_of(
         chapter = chapters.setdefault(f"{instrument.exchange} {instrument.segment}", len(chapters))
         if instrument.segment is Segment.INDEX:
             continue
+        other = next((m for m, line in enumerate(lines) if _delivered_too(line, key, product)), n)
         kind = kind_of(instrument.segment, product)
         within = Kind.INTRADAY if instrument.segment is Segment.EQUITY else kind
         for d, day in enumerate(dates):
@@ -277,10 +278,14 @@ def lines_of(
                     margins[0], margins[1], place(instrument, kind, day), place(instrument, within, day)
                 )  # fmt: skip
             long, short, own, intraday = known[same]
-            table[n, d] = long, short, own, chapter, intraday
+            table[n, d] = long, short, own, chapter, intraday, other
     if not rows:
         rows[_FREE] = 0
     return table, np.array(list(rows), dtype=np.int64), max(len(chapters), 1)
+
+
+def _delivered_too(line: tuple[InstrumentKey, Product], key: InstrumentKey, product: Product) -> bool:
+    return line[0] == key and line[1] is not product and line[1] in DELIVERED
 
 
 def _rates_of(world: World, instrument: Instrument, kind: Kind, day: date) -> tuple[int, ...]:

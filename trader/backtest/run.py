@@ -225,7 +225,7 @@ def _state(market: Any, chapters: int, trades: int, variant: int) -> Any:
         net=np.zeros((len(market.lines), 2), dtype=np.int64),
         seen=np.zeros(max(len(market.lines), symbols), dtype=np.int64),
         dealt=np.full((symbols, 2), -1, dtype=np.int64),
-        scrips=np.zeros((len(market.lines), 2), dtype=np.int64),
+        scrips=np.zeros((len(market.lines), 3), dtype=np.int64),
         scrip_orders=np.zeros((len(market.lines), int(market.limits[f.M_SCRIP]), 4), dtype=np.int64),
         legs=np.zeros(int(market.limits[f.M_LEGS]), dtype=np.int64),
         ranged=np.zeros(slots + 1, dtype=np.int64),

@@ -199,7 +199,7 @@ def begin_day(m: Market, w: State, day: int) -> None:
     d[BOOKED_TODAY] = d[ENTRIES_TODAY] = d[STREAK] = d[COOLDOWN] = d[IN_DAY] = 0
     d[TOLD] = 0
     for line in range(m.limits[M_LINES]):
-        w.scrips[line * 2] = w.scrips[line * 2 + 1] = 0
+        w.scrips[line * 3] = w.scrips[line * 3 + 1] = w.scrips[line * 3 + 2] = 0
     if d[LATCH] == LATCH_DAILY:
         d[LATCH] = LATCH_NONE
     d[CARRIED] = d[UNREALISED]

@@ -43,8 +43,9 @@ SF_STOP, SF_TARGET, SF_TRAIL, SF_RISK, SF_WIDTH = range(5)
  Y_WIDTH) = range(10)  # fmt: skip
 
 # -- rows of ``lines`` by line and day: margin in millionths for long and short, which rates, chapter
-# and, for delivery, the rates of what is bought and sold within a day
-L_LONG, L_SHORT, L_RATES, L_CHAPTER, L_INTRADAY, L_WIDTH = range(6)
+# and, for delivery, the rates of what is bought and sold within a day; the line of the same share's other
+# kind of delivery, its own where there is none
+L_LONG, L_SHORT, L_RATES, L_CHAPTER, L_INTRADAY, L_OTHER, L_WIDTH = range(7)
 
 # -- rows of ``rates``: thousand-millionths of turnover; caps in 1e-13 rupees
 (R_FLAT, R_BROKERAGE, R_CAP, R_STT_BUY, R_STT_SELL, R_TRANSACTION, R_IPFT, R_SEBI, R_STAMP_BUY, R_STAMP_SELL,
@@ -172,7 +173,7 @@ class State(NamedTuple):
     net: Ints  # (lines, 2): the broker's units and cost
     seen: Ints  # by line
     dealt: Ints  # (symbols, 2): the last quotes (``quotes_of``) on which it traded here, and at what price
-    scrips: Ints  # (lines, 2): the day's delivery orders, and what they were charged so far
+    scrips: Ints  # (lines, 3): the day's delivery orders, their own charges so far, whether shares left
     scrip_orders: Ints  # (lines, limits[M_SCRIP], 4): side, units, price, place
     legs: Ints  # by leg: positions, and entries under way
     sorted: Ints  # (slots * 2, 3): scratch

@@ -11,6 +11,7 @@ import math
 from trader.backtest.compiled.fields import (
     L_INTRADAY,
     L_LONG,
+    L_OTHER,
     L_RATES,
     L_SHORT,
     L_WIDTH,
@@ -215,10 +216,11 @@ def noted_at_most(note: Ints) -> int:
 def charge_delivery(
     m: Market, w: State, line: int, day: int, sign: int, units: int, price: int, serial: int, mtf: bool
 ) -> int:
-    """What an order adds to the day's charges of its scrip: shares bought and sold within the day become
-    intraday, and the depository charges a scrip once. It may be negative. As ``Charges.added``."""
+    """What an order adds to the day's charges of its share: what is bought and sold within the day becomes
+    intraday, and the depository charges once, however it is held. It may be negative. As
+    ``Charges.added``."""
     apart()
-    scrip = row(w.scrips, line * 2)
+    scrip = row(w.scrips, line * 3)
     orders = row(w.scrip_orders, line * m.limits[M_SCRIP] * 4)
     count = scrip[0]
     at = count
@@ -233,7 +235,10 @@ def charge_delivery(
     orders[at * 4 + 2] = price
     orders[at * 4 + 3] = serial
     scrip[0] = count + 1
-    before = scrip[1]
+    of = row(m.lines, (line * m.limits[M_DAYS] + day) * L_WIDTH)
+    fee = row(m.rates, of[L_RATES] * R_WIDTH)[R_DP]
+    elsewhere = of[L_OTHER] != line and w.scrips[of[L_OTHER] * 3 + 2] != 0
+    before = scrip[1] + (fee if elsewhere or scrip[2] else 0)
     bought, sold = 0, 0
     for n in range(count + 1):
         if orders[n * 4] > 0:
@@ -242,8 +247,7 @@ def charge_delivery(
             sold += orders[n * 4 + 1]
     buys = min(bought, sold)
     sells = buys
-    of = row(m.rates, m.lines[(line * m.limits[M_DAYS] + day) * L_WIDTH + L_RATES] * R_WIDTH)
-    total = of[R_DP] if sold > bought else 0
+    total = 0
     for n in range(count + 1):
         taken = min(orders[n * 4 + 1], buys if orders[n * 4] > 0 else sells)
         if orders[n * 4] > 0:
@@ -252,7 +256,8 @@ def charge_delivery(
             sells -= taken
         total += _part_intraday(m, line, day, row(orders, n * 4), taken, mtf)
     scrip[1] = total
-    return total - before
+    scrip[2] = sold > bought
+    return total + (fee if elsewhere or scrip[2] else 0) - before
 
 
 @part

@@ -308,6 +308,31 @@ def test_a_leg_cancelled_elsewhere_before_it_filled_takes_the_other_out_again(wo
     assert world.working() == []
 
 
+def test_a_leg_taken_back_because_its_symbol_was_locked_takes_the_other_out_again(world):
+    first, _ = waiting(world)
+    world.broker.fill(first.order_id, first.quantity, Decimal(1000))
+    world.broker.elsewhere(TCS, Side.BUY, 40, "2000")
+    world._drain()
+    assert world.told("Order from elsewhere: BUY 40 TCS")
+    assert world.told("RELIANCE is taken out again")
+    world.broker.fills = True
+    world.moves_on()
+    assert held(world) == (0, 0)
+
+
+def test_so_does_one_that_was_never_placed(world):
+    world.start("couple", "RELIANCE", "TCS")
+    world.broker.replies.extend([Reply.OK, Reply.LOST])
+    world.decides()
+    world.moves_on()
+    world.broker.elsewhere(TCS, Side.BUY, 40, "2000")
+    world._drain()
+    world.clock(130)
+    assert world.told("Not placed: SELL")
+    world.moves_on()
+    assert held(world) == (0, 0)
+
+
 def test_a_leg_still_on_its_way_is_cancelled_with_the_other(world):
     first, second = waiting(world)
     world.broker.reject(first.order_id, "RMS: margin")

@@ -304,7 +304,7 @@ class Differences:
         self._asked_of.update(note.tag for note in notes if note.tag is not None)
         for order in list(self._state.working.values()):
             if order.purpose is Purpose.ENTRY and order.key == key:
-                self._sending.withdraw(turn, order, f"{symbol} is locked", None)
+                self._sending.withdraw(turn, order, f"{symbol} is locked", None, alone=True)
         self._watch(turn, key)
         verdicts = f"/adopt, /ignore or /flatten {symbol}." if quantity else f"/ignore {symbol} unlocks it."
         self._tell(

@@ -85,7 +85,7 @@ class Executions:
             self._state.locks[key] = Lock(Difference.QUANTITY, text, turn.at, order.product)
         for entry in list(self._state.working.values()):
             if entry.purpose is Purpose.ENTRY and entry.key == key:
-                self._sending.withdraw(turn, entry, f"{symbol} is locked", None)
+                self._sending.withdraw(turn, entry, f"{symbol} is locked", None, alone=True)
         return f"no entries in {symbol} until they agree, or /ignore {symbol}."
 
     def _agreed(self, turn: Turn, order_id: OrderId, order: Order) -> None:

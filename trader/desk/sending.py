@@ -37,8 +37,6 @@ REST_PATIENCE = timedelta(seconds=5)  # how long the rest of a market entry may 
 # last for ever. The broker refuses what comes too early, and it is asked again.
 _CHANGEABLE = (OrderState.ACKED, OrderState.OPEN, OrderState.TRIGGER_PENDING, OrderState.PARTIAL)
 
-_NOBODY = "what is left of it finds nobody at its price"
-
 _ENTRY = Purpose.ENTRY
 _submit = quick(Submit)
 
@@ -51,6 +49,7 @@ class Sending:
         self._denials = Denials(state, register)
         # Entries nobody wants any more, and what is to become of what they fill all the same.
         self._withdrawn: dict[Tag, tuple[str, Purpose | None]] = {}
+        self._alone: set[Tag] = set()  # of these, those whose fellows of one decision were not meant
 
     def submit(self, turn: Turn, request: OrderRequest) -> Order | Denied:
         """Gate, record, send. The intent is in the ledger before the broker hears of it."""
@@ -166,10 +165,17 @@ class Sending:
         """Whether the broker refused it for the pace of requests, which says nothing about the order."""
         return self._register.refusals.too_many(order.tag)
 
-    def withdraw(self, turn: Turn, order: Order, why: str, fate: Purpose | None) -> None:
+    def withdraw(
+        self, turn: Turn, order: Order, why: str, fate: Purpose | None, *, alone: bool = False
+    ) -> None:
         """Cancel an entry for good: as soon as it can be, and what it fills before that is left again with
-        the purpose ``fate``, or kept when that is None."""
+        the purpose ``fate``, or kept when that is None. ``alone``: the reason is its instrument's, and what
+        was entered with it in one decision goes too."""
         known = self._withdrawn.get(order.tag)
+        if not alone:
+            self._alone.discard(order.tag)
+        elif known is None:
+            self._alone.add(order.tag)
         if known is None or fate is not None:
             self._withdrawn[order.tag] = (why, fate)
         self.cancel(turn, order, why)
@@ -180,8 +186,8 @@ class Sending:
         return not self._withdrawn and not self._register.lost_answers
 
     def wanted(self, tag: Tag) -> bool:
-        """Whether nobody here took the entry back for a reason of the desk's own."""
-        return self._withdrawn.get(tag, (_NOBODY, None))[0] is _NOBODY
+        """Whether nobody here took the entry's whole decision back."""
+        return tag not in self._withdrawn or tag in self._alone
 
     def fate(self, tag: Tag) -> Purpose | None:
         """What is to become of a fill of a withdrawn entry."""
@@ -196,6 +202,7 @@ class Sending:
                 self.withdraw_again(turn, tag)
             else:
                 del self._withdrawn[tag]  # of an earlier day
+                self._alone.discard(tag)
 
     def _drop_rests(self, turn: Turn) -> None:
         """Kite turns a market order into a limit at its protection price (kite.md 4): what finds nobody there
@@ -208,7 +215,7 @@ class Sending:
                 and turn.at - order.updated_at >= REST_PATIENCE
                 and order.tag not in self._withdrawn
             ):
-                self.withdraw(turn, order, _NOBODY, None)
+                self.withdraw(turn, order, "what is left of it finds nobody at its price", None, alone=True)
 
     def withdraw_again(self, turn: Turn, tag: Tag) -> None:
         order = self._state.working.get(tag)

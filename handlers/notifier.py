@@ -189,7 +189,16 @@ class Courier:
             await self._doze(min(GLANCE, self._mute.remaining or GLANCE))
 
     async def _waiting(self) -> list[Alert]:
-        recorded = [p.alert for p in await self._store.pending_alerts((self.recipient,))]
+        """While the ledger cannot even be read, what it has not taken is told all the same."""
+        try:
+            pending = await self._store.pending_alerts((self.recipient,))
+        except Exception:
+            if found := self._sendable(()):
+                return found
+            raise
+        return self._sendable([p.alert for p in pending])
+
+    def _sendable(self, recorded: Sequence[Alert]) -> list[Alert]:
         muted = self._mute.on
         return [
             alert

@@ -476,10 +476,15 @@ def test_a_failing_ledger_neither_ends_the_loop_nor_makes_anything_arrive_twice(
 
 
 @pytest.mark.parametrize("desk_first", [True, False])
-def test_what_the_ledger_does_not_take_is_told_at_once_and_once(virtual, desk_first: bool) -> None:
+@pytest.mark.parametrize("calls", [{"commit"}, {"commit", "pending_alerts"}])
+def test_what_the_ledger_does_not_take_is_told_at_once_and_once(
+    virtual, calls: set[str], desk_first: bool
+) -> None:
+    """A full disk can be read; a database server that is gone cannot."""
+
     async def scenario(world: World) -> None:
         def full(call: str) -> None:
-            if call == "commit":
+            if call in calls:
                 raise CommitFailed("disk full")
 
         world.outbox.fault = full

@@ -152,6 +152,7 @@ class Books:
         self._unread.read(turn)
         state = self._state
         shown = {update.order_id for update in book.orders}
+        self._differences.settled(turn, book)
         behind = self._behind(turn, book, shown)
         known, self._ended = self._ended, {}
         for update in book.orders:

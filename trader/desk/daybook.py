@@ -110,7 +110,7 @@ class Daybook:
         limits, counters = self._state.limits, self._state.counters
         loss = limits.daily_loss + min(day_pnl(self._state), ZERO)
         trades = limits.max_trades_per_day - counters.entries
-        places = limits.max_open_positions - len(self._state.portfolio.open_slots())
+        places = limits.max_open_positions - len(self._state.portfolio.at_stake())
         left = (
             f"{rupees(max(loss, ZERO), paise=False)} of loss, {counted(max(trades, 0), 'trade')},"
             f" {counted(max(places, 0), 'position')}"

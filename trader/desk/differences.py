@@ -17,7 +17,7 @@ from trader.desk.exits import Exits
 from trader.desk.locks import LOCKS, MANUAL, NOTHING_LOCKED, STANDING, Difference, Held, Lock, dumped, loaded
 from trader.desk.notes import UNEXPLAINED, Note, held_words, order_words, story, title_of
 from trader.desk.orders import describe
-from trader.desk.portfolio import Booked, Slot, delivered, slot_of
+from trader.desk.portfolio import Booked, Slot, own_sale, slot_of
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.desk.updates import Updates
@@ -164,14 +164,31 @@ class Differences:
 
     # -- positions -------------------------------------------------------------------------------
 
+    def settled(self, turn: Turn, book: BookRead) -> None:
+        """The owner's sale of shares of his own is no position any more once the broker shows a later day's
+        trades alone. Before those of this reading are booked, which would blur what is of which day."""
+        state = self._state
+        today = state.trading_day(turn.at)
+        for slot, held in list(state.portfolio.open_slots().items()):
+            if not own_sale(held) or held.updated_at is None or state.trading_day(held.updated_at) == today:
+                continue
+            at = (slot.key, slot.product)
+            traded = sum(
+                update.filled_quantity * update.side.sign
+                for update in book.orders
+                if (update.key, update.product) == at and state.trading_day(update.at) == today
+            )
+            if sum(p.quantity for p in book.positions if (p.key, p.product) == at) == traded:
+                gone = replaced(held, quantity=0, average_price=ZERO, opened_at=None, updated_at=turn.at)
+                state.portfolio.adopt(gone)
+                turn.write(gone)
+
     def drifted(self, turn: Turn, book: BookRead, differences: Mapping[Held, int]) -> list[str]:
         """The broker is right about what is held: what no order explains closes positions of ours or becomes
         an external one. What nobody can explain, in words."""
         averages = {(p.key, p.product): p.average_price for p in book.positions}
         lines = []
         for at, quantity in differences.items():
-            if self._settled(turn, at, quantity):
-                continue
             key, product = at
             self._drift = self._drifted_why(turn, at, quantity)
             if self._drift in UNEXPLAINED:
@@ -184,20 +201,6 @@ class Differences:
                 self._take_in(turn, at, left, average)
             self._drift = None
         return lines
-
-    def _settled(self, turn: Turn, at: Held, quantity: int) -> bool:
-        """The owner's sale of shares of his own is no position any more on the day after."""
-        state, slot = self._state, Slot(EXTERNAL, *at)
-        held = state.portfolio.position(slot)
-        seen = held.updated_at
-        if not delivered(held) or held.quantity + quantity or seen is None:
-            return False
-        if state.trading_day(seen) == state.trading_day(turn.at):
-            return False
-        gone = replaced(held, quantity=0, updated_at=turn.at)
-        state.portfolio.adopt(gone)
-        turn.write(gone)
-        return True
 
     def _drifted_why(self, turn: Turn, at: Held, quantity: int) -> Difference:
         """The broker squares off intraday positions, and its order may not be shown any more."""

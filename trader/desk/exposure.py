@@ -38,7 +38,7 @@ def case_of(state: DeskState, at: datetime, request: OrderRequest) -> Case:
     running = state.instances.get(owner)
     portfolio, working = state.portfolio, state.working
     entries = _entries(state) if working else ()
-    occupied = set(portfolio.open_slots())
+    occupied = set(portfolio.at_stake())
     occupied.update([slot_of(o) for o in entries])
     unrealised = portfolio.unrealised(state.quotes)
     worth = equity(state, unrealised)
@@ -106,7 +106,7 @@ def exposure(state: DeskState, entries: Sequence[Order] | None = None) -> Decima
 def margin_used(state: DeskState, on: date, entries: Sequence[Order] | None = None) -> Decimal:
     """Rupees of capital that positions and entries under way tie up."""
     used = ZERO
-    for slot, position in state.portfolio.open_slots().items():
+    for slot, position in state.portfolio.at_stake().items():
         side = Side.BUY if position.quantity > 0 else Side.SELL
         instrument = state.instrument(slot.key)
         quantity = abs(position.quantity)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl, drawdown_pct, equity
-from trader.desk.portfolio import Slot, delivered
+from trader.desk.portfolio import Slot, own_sale
 from trader.desk.register import Register
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
@@ -116,8 +116,7 @@ class Guard:
             slots = [
                 slot
                 for slot, held in state.portfolio.open_slots().items()
-                if not self._exits.leaving(slot)
-                and (slot.owner != EXTERNAL or (told and not delivered(held)))
+                if not self._exits.leaving(slot) and (slot.owner != EXTERNAL or (told and not own_sale(held)))
             ]
             self._exits.leave_all(turn, slots, Purpose.KILL)
 
@@ -210,7 +209,7 @@ class Guard:
         after a restart, the first one seen. Recorded, so that a restart does not move it."""
         state = self._state
         found = False
-        for slot, position in state.portfolio.open_slots().items():
+        for slot, position in state.portfolio.at_stake().items():
             opened = position.opened_at
             carried = opened is not None and state.trading_day(opened) < state.counters.day
             if not carried or slot in state.opening_mark:

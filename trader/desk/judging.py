@@ -106,9 +106,9 @@ class Judging:
             raise InvalidInput(f"{symbol} is ignored already; /adopt or /flatten {symbol} is still possible.")
         sold = all(delivered(self._state.portfolio.position(slot)) for slot in slots)
         return (
-            f"Ignored {symbol}: {self._words(slots)} stays yours to watch. It counts in the exposure,"
-            f" {'/kill leaves it alone' if sold else '/kill closes it'}, and strategies may enter again."
-            " You are asked again when it changes."
+            f"Ignored {symbol}: {self._words(slots)} stays yours to watch."
+            f" {'/kill leaves it alone' if sold else 'It counts in the exposure, /kill closes it'}, and"
+            " strategies may enter again. You are asked again when it changes."
         )
 
     def _adopt(self, turn: Turn, key: InstrumentKey, slots: list[Slot]) -> str:

@@ -23,7 +23,7 @@ from trader.desk.state import DeskState, Turn
 from trader.domain.counting import counted
 from trader.domain.instrument import symbol_of
 from trader.domain.money import rupees
-from trader.domain.order import EXTERNAL, BrokerPosition, OrderUpdate, Purpose
+from trader.domain.order import BrokerPosition, OrderUpdate, Purpose
 from trader.domain.records import DeskMode, Priority, Setting
 from trader.domain.times import clock_text
 from trader.market.phases import Phase
@@ -106,8 +106,7 @@ class Kill:
 
     def _open(self) -> list[Slot]:
         """What is to be closed. Shares of his own that the owner has sold are not bought back."""
-        open_slots = self._state.portfolio.open_slots().items()
-        return [slot for slot, held in open_slots if slot.owner != EXTERNAL or not delivered(held)]
+        return list(self._state.portfolio.at_stake())
 
     def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
         """The process died while it was flattening: go on once the book has been read. The owner waits for

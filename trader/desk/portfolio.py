@@ -17,7 +17,7 @@ from typing import NamedTuple
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Tick
 from trader.domain.money import ZERO, decimal_of
-from trader.domain.order import BrokerPosition, Order, Owner, Product, Side
+from trader.domain.order import EXTERNAL, BrokerPosition, Order, Owner, Product, Side
 from trader.domain.position import DayResult, Fill, Position, Trade
 from trader.domain.values import replaced
 
@@ -36,7 +36,12 @@ def slot_of(item: Order | Fill | Position) -> Slot:
 
 def delivered(item: Position | BrokerPosition) -> bool:
     """Whether it is no position but a sale of shares of earlier days: nobody is short in CNC."""
-    return item.product is Product.CNC and item.quantity < 0
+    return item.quantity < 0 and item.product is Product.CNC
+
+
+def own_sale(held: Position) -> bool:
+    """Whether it is what the owner sold of shares of his own: nothing is at stake in it."""
+    return delivered(held) and held.owner == EXTERNAL
 
 
 @dataclass(slots=True)
@@ -93,6 +98,12 @@ class Portfolio:
     def open_slots(self) -> Mapping[Slot, Position]:
         return self._open
 
+    def at_stake(self) -> Mapping[Slot, Position]:
+        """The open ones without what was sold of the owner's own shares."""
+        if not any(own_sale(held) for held in self._open.values()):
+            return self._open
+        return {slot: held for slot, held in self._open.items() if not own_sale(held)}
+
     def all_positions(self) -> Iterator[Position]:
         return (self._positions[s] for s in sorted(self._positions))
 
@@ -112,7 +123,10 @@ class Portfolio:
         return decimal_of(quote.last) if quote is not None else None
 
     def mark(self, slot: Slot, position: Position, quotes: Mapping[InstrumentKey, Tick]) -> Decimal:
-        """What a unit is valued at: the price known last, or its own average before the first."""
+        """What a unit is valued at: the price known last, or its own average before the first. What was sold
+        of the owner's own shares gains and loses nothing any more."""
+        if own_sale(position):
+            return position.average_price
         last = self.last_price(slot, quotes)
         return position.average_price if last is None else last
 
@@ -130,7 +144,7 @@ class Portfolio:
     def gross_exposure(self, quotes: Mapping[InstrumentKey, Tick]) -> Decimal:
         """Rupees: the sum of the absolute market values."""
         total = ZERO
-        for slot, position in self._open.items():
+        for slot, position in self.at_stake().items():
             total += self.mark(slot, position, quotes) * abs(position.quantity)
         return total
 

@@ -59,7 +59,7 @@ class Purse:
 def blocked(state: DeskState, on: date) -> Decimal:
     """Rupees the broker should have blocked for what is held and under way, orders from elsewhere too."""
     used = margin_used(state, on)
-    for slot, position in state.portfolio.open_slots().items():
+    for slot, position in state.portfolio.at_stake().items():
         carried = position.opened_at is not None and state.trading_day(position.opened_at) < on
         if slot.product in _PAID and carried:
             quantity, instrument = position.quantity, state.instrument(slot.key)

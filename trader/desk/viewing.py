@@ -119,7 +119,7 @@ def _limits(state: DeskState, at: datetime) -> list[LimitView]:
         whole = Decimal(int(limits.cooldown.total_seconds() // 60))
         waiting = [LimitView("cooldown", f"Cooldown to {until:%H:%M}", left, max(whole, left), " min")]
     fallen = drawdown_pct(counters.peak_equity, equity(state))
-    count = Decimal(len(state.portfolio.open_slots()))
+    count = Decimal(len(state.portfolio.at_stake()))
     return [
         *waiting,
         LimitView("daily_loss", "Loss today", max(-day_pnl(state), ZERO), limits.daily_loss, "₹"),

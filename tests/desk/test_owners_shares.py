@@ -1,0 +1,110 @@
+"""Shares for delivery that the owner has beside the desk's, and sells himself: no short position is made."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from world import BUY, OURS, TCS, DeskWorld
+
+from trader.desk.commands import Judge, Verdict
+from trader.desk.effects import Effect, ReadBook
+from trader.desk.events import BookRead
+from trader.desk.exposure import day_pnl, exposure, margin_used
+from trader.domain.funds import Holding
+from trader.domain.order import EXTERNAL, Product, Side
+from trader.domain.records import DeskMode
+from trader.domain.times import IST
+
+CNC = Product.CNC
+OPENING = datetime(2026, 11, 25, 9, 20, tzinfo=IST)  # the 24th is a holiday
+
+
+class SharesWorld(DeskWorld):
+    """The owner has ``own`` shares of TCS since long ago."""
+
+    def __init__(self, own: int = 300) -> None:
+        self.own = own
+        super().__init__()
+
+    def _send(self, effect: Effect) -> None:
+        if not isinstance(effect, ReadBook):
+            super()._send(effect)
+            return
+        book, now = self.broker, self.now
+        rows = [r for r in book.rows.values() if (r.key, r.product) == (TCS, CNC) and r.side is Side.SELL]
+        sold = min(sum(row.filled_quantity for row in rows), self.own)
+        holdings = [Holding(TCS, self.own - sold, 0, Decimal(1000), sold)]
+        self.inbox.append(BookRead(now, now, effect.purpose, book.orders(), book.positions(), holdings))
+
+    def sells(self, quantity: int) -> None:
+        self.broker.elsewhere(TCS, Side.SELL, quantity, "1000", product=CNC)
+        self._drain()
+
+    def morning(self) -> None:
+        """Positions in delivery have become holdings."""
+        self.own += self.broker.net().get((TCS, CNC), 0)
+        self.broker.rows.clear()
+        self.prices.clear()
+        self.now = OPENING
+
+    def moves(self, price: float, seconds: int = 5) -> None:
+        self.tick(price, TCS)
+        self.clock(seconds)
+
+
+def world_with_a_sale(own: int = 300, sold: int = 200) -> SharesWorld:
+    world = SharesWorld(own)
+    world.restart(clean=True)
+    world.moves(1000.0)
+    world.sells(sold)
+    world.clock(5)
+    assert world.held(TCS, EXTERNAL, CNC) == -sold
+    return world
+
+
+def test_shares_that_were_sold_lose_nothing_when_their_price_rises() -> None:
+    """₹10,000 by the price of 200 shares, past the limit of a day: nobody has lost it."""
+    world = world_with_a_sale()
+    before = day_pnl(world.state)
+    world.moves(1050.0)
+    assert world.state.latch.mode is DeskMode.ACTIVE
+    assert day_pnl(world.state) == before
+    assert exposure(world.state) == 0
+    assert margin_used(world.state, world.now.date()) == 0
+
+
+def test_what_a_strategy_buys_after_a_sale_of_the_owners_is_there_on_the_next_day() -> None:
+    world = world_with_a_sale(sold=20)
+    world.command(Judge("TCS", Verdict.IGNORE))
+    world.start("scripted", "TCS", product="CNC", side="long", quantity="10")
+    world.tick(1000.0, TCS)
+    world.bar(BUY, TCS)
+    world.moves(1000.0)
+    assert world.held(TCS, OURS, CNC) == 10
+    world.morning()
+    world.moves(1000.0, 120)
+    assert world.held(TCS, OURS, CNC) == 10
+    assert world.held(TCS, EXTERNAL, CNC) == 0
+    assert not world.told("Unexplained")
+    assert world.state.latch.mode is DeskMode.ACTIVE
+    assert not world.state.locks
+
+
+@pytest.mark.parametrize(("side", "quantity", "left"), [(Side.SELL, 30, -30), (Side.BUY, 5, 5)])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_sale_of_yesterday_is_over_though_the_owner_trades_the_share_again(
+    restarts: bool, side: Side, quantity: int, left: int
+) -> None:
+    world = world_with_a_sale(sold=20)
+    world.command(Judge("TCS", Verdict.IGNORE))
+    world.morning()
+    world.broker.elsewhere(TCS, side, quantity, "1000", product=CNC, told=False)
+    world.now += timedelta(seconds=5)
+    if restarts:
+        world.restart(clean=True)
+    world.moves(1000.0, 120)
+    assert world.held(TCS, EXTERNAL, CNC) == left
+    assert not world.told("Unexplained")
+    assert world.state.latch.mode is DeskMode.ACTIVE

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from world import BUY, OURS, TCS, DeskWorld
 
-from trader.desk.commands import Judge, Verdict
+from trader.desk.commands import Judge, Kill, Verdict
 from trader.desk.effects import Effect, ReadBook
 from trader.desk.events import BookRead
 from trader.desk.exposure import day_pnl, exposure, margin_used
@@ -108,3 +108,41 @@ def test_a_sale_of_yesterday_is_over_though_the_owner_trades_the_share_again(
     assert world.held(TCS, EXTERNAL, CNC) == left
     assert not world.told("Unexplained")
     assert world.state.latch.mode is DeskMode.ACTIVE
+
+
+def test_a_kill_that_cannot_sell_shares_of_an_earlier_day_names_them() -> None:
+    """They are holdings there, and no positions."""
+    world = SharesWorld(own=0)
+    world.restart(clean=True)
+    world.start("scripted", "TCS", product="CNC", side="long", quantity="10")
+    world.tick(1000.0, TCS)
+    world.bar(BUY, TCS)
+    world.moves(1000.0)
+    world.morning()
+    world.moves(1000.0)
+    world.broker.fills = False
+    for order in list(world.broker.rows.values()):
+        world.broker.reject(order.order_id, "TPIN")
+    world.command(Kill())
+    world.clock(1)
+    world.prices.clear()
+    for row in [r for r in world.broker.rows.values() if not r.status.final]:
+        world.broker.reject(row.order_id, "Holdings are not authorised")
+    world.clock(100)
+    (told,) = [a for a in world.alerts("kill") if "NOT FLAT" in a.title]
+    assert "TCS CNC +10" in told.body
+
+
+def test_of_a_sale_the_owner_is_asked_for_no_more_than_that_he_knows_of_it() -> None:
+    """To adopt it would rest a stop that buys the shares back."""
+    world = world_with_a_sale()
+    (asked,) = [a for a in world.alerts("difference") if a.alert_id.startswith("difference:")]
+    assert "/ignore TCS" in asked.body
+    assert "/adopt" not in asked.body
+    assert "/flatten" not in asked.body
+    answer = world.command(Judge("TCS", Verdict.ADOPT))
+    assert not answer.ok
+    assert "/ignore TCS" in answer.text
+    assert world.held(TCS, EXTERNAL, CNC) == -200
+    assert world.command(Judge("TCS", Verdict.IGNORE)).ok
+    assert not world.state.locks

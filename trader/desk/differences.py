@@ -309,7 +309,8 @@ class Differences:
             if order.purpose is Purpose.ENTRY and order.key == key:
                 self._sending.withdraw(turn, order, f"{symbol} is locked", None, alone=True)
         self._watch(turn, key)
-        verdicts = f"/adopt, /ignore or /flatten {symbol}." if quantity else f"/ignore {symbol} unlocks it."
+        held = quantity and not own_sale(self._state.portfolio.position(Slot(EXTERNAL, *at)))
+        verdicts = f"/adopt, /ignore or /flatten {symbol}." if held else f"/ignore {symbol} unlocks it."
         self._tell(
             turn,
             at,

@@ -11,7 +11,7 @@ from trader.desk.guard import Guard
 from trader.desk.leaving import PATIENCE
 from trader.desk.locks import MANUAL, Difference, Lock
 from trader.desk.plans import closing_side, keep_plan, planned
-from trader.desk.portfolio import Slot, delivered
+from trader.desk.portfolio import Slot, own_sale
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.errors import InvalidInput
@@ -42,6 +42,7 @@ class Judging:
             raise InvalidInput(f"{symbol_of(key)} is being flattened already.")
         if command.verdict is Verdict.IGNORE:
             return self._ignore(key, slots)
+        slots = [slot for slot in slots if not self._sold(slot)]
         if not slots:
             raise InvalidInput(f"Nothing is left to {command.verdict}; /ignore {symbol_of(key)} unlocks.")
         if self._state.instrument(key) is None:
@@ -84,6 +85,10 @@ class Judging:
             slot for slot in self._state.portfolio.open_slots() if (slot.owner, slot.key) == (EXTERNAL, key)
         )
 
+    def _sold(self, slot: Slot) -> bool:
+        """Whether it is shares of his own that the owner sold: there is nothing to protect or to close."""
+        return own_sale(self._state.portfolio.position(slot))
+
     def _closing_elsewhere(self, slot: Slot) -> list[Order]:
         """Working orders that somebody else made and that would close this position."""
         side = closing_side(self._state.portfolio.position(slot))
@@ -104,7 +109,7 @@ class Judging:
             return f"Unlocked {symbol}. The desk takes its own positions there for what its books say."
         if known is None:
             raise InvalidInput(f"{symbol} is ignored already; /adopt or /flatten {symbol} is still possible.")
-        sold = all(delivered(self._state.portfolio.position(slot)) for slot in slots)
+        sold = all(self._sold(slot) for slot in slots)
         return (
             f"Ignored {symbol}: {self._words(slots)} stays yours to watch."
             f" {'/kill leaves it alone' if sold else 'It counts in the exposure, /kill closes it'}, and"
@@ -193,7 +198,7 @@ class Judging:
         """First the orders from elsewhere that would close it too are cancelled: both could fill."""
         since = self._since.setdefault(key, turn.at)
         for slot in self._slots(key):
-            if self._exits.leaving(slot):
+            if self._exits.leaving(slot) or self._sold(slot):
                 continue
             rivals = self._closing_elsewhere(slot)
             for order in rivals:

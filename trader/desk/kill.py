@@ -239,6 +239,13 @@ class Kill:
             f"{symbol_of(o.key)} {o.side} {o.quantity - o.filled_quantity} {o.order_type} {o.status.lower()}"
             for o in orders
         ]
+        # Shares of earlier days are no positions there.
+        known = {(p.key, p.product) for p in positions}
+        lines += [
+            f"{symbol_of(slot.key)} {slot.product} {held.quantity:+d}"
+            for slot, held in sorted(self._state.portfolio.at_stake().items())
+            if (slot.key, slot.product) not in known
+        ]
         shown = {o.order_id for o in orders}
         lines += [
             f"{symbol_of(o.key)} {o.side} {o.pending_quantity} outcome unknown"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -64,3 +66,13 @@ def test_a_clock_that_was_hours_ahead_is_believed_once_it_is_right(caplog: pytes
     assert machine.passes(1) == machine.wall
     assert "set back" in caplog.text
     assert len(caplog.records) == 1
+
+
+def test_who_sleeps_until_a_moment_wakes_when_it_has_come() -> None:
+    """Not at half the way, when the machine's clock is being waited for."""
+    back = timedelta()
+    clock = WallClock(wall=lambda: NOON + timedelta(seconds=time.monotonic()) - back)
+    back = timedelta(minutes=4)
+    at = clock.now() + timedelta(milliseconds=20)
+    asyncio.run(clock.sleep_until(at))
+    assert clock.now() >= at

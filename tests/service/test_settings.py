@@ -65,7 +65,14 @@ def test_a_fault_names_its_setting_and_what_was_expected(name: str, text: str, s
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("DATABSE_URL", "DATABASE_URL"), ("MARKETS", "MARKET"), ("DATADIR", "DATA_DIR")]
+    ("name", "meant"),
+    [
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("MARKETS", "MARKET"),
+        ("MAKRET", "MARKET"),
+        ("DATADIR", "DATA_DIR"),
+        ("DATA_DUR", "DATA_DIR"),
+    ],
 )
 def test_a_name_misspelt_in_our_own_file_is_told_and_in_the_environment_it_may_be_anybodys(
     name: str, meant: str
@@ -76,8 +83,21 @@ def test_a_name_misspelt_in_our_own_file_is_told_and_in_the_environment_it_may_b
 
 
 def test_another_programs_name_may_stand_in_our_file() -> None:
-    others = {"POSTGRES_PASSWORD": "x", "DATABASE_PASSWORD": "x", "TZ": "Asia/Kolkata", "PYTHONPATH": "."}
+    of_the_server = dict.fromkeys(("DATABASE_USER", "DATABASE_PORT", "DATABASE_PASSWORD"), "x")
+    others = {"POSTGRES_PASSWORD": "x", "TEST_DATABASE_URL": "x", "TZ": "Asia/Kolkata", **of_the_server}
     assert read_settings(others, others) == read_settings({})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgres://munim:lEd/ger+7@host/name",
+        "postgresql+psycopg://host/name?user=munim&password=lEd/ger%2B7",
+        "postgres://munim:lEd/ger%2B7@host:5432/name?sslmode=require",
+    ],
+)
+def test_the_ledgers_password_is_found_wherever_an_address_may_have_it(address: str) -> None:
+    assert "lEd/ger+7" in read_settings({"DATABASE_URL": address}).secrets
 
 
 def test_a_proxy_that_cannot_be_meant_is_not_repeated_for_it_may_hold_a_password() -> None:

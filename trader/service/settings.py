@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from decimal import Decimal
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from trader.desk.limits import (
     BROKER_ORDERS_PER_DAY,
@@ -37,7 +38,9 @@ from trader.service.reading import (
     yes_or_no,
 )
 
-_MISSPELT = 0.8  # how alike a name is that nobody meant: DATADIR, DATABSE_URL, not DATABASE_PASSWORD
+_MISSPELT = 0.9  # how alike a name is that nobody meant: DATADIR, DATABSE_URL, not DATABASE_USER
+_WRONG_LETTERS = 2  # of as many letters: DATA_DUR, MAKRET
+_PASSWORD = re.compile(r"://[^:/]*:([^@]*)@")  # as whoever opens the ledger takes an address apart
 _USUAL_SPEED: float | None = 60.0  # market seconds a second; None is flat out
 
 
@@ -120,12 +123,15 @@ class Settings:
 
 
 def _passwords(address: str) -> tuple[str, ...]:
-    """That of ``postgres://user:password@host/name``: as it is written, and as a server is told it."""
+    """That of ``postgres://user:password@host/name`` or of ``?password=``: as it is written, and as a server
+    is told it."""
+    found = [match[1]] if (match := _PASSWORD.search(address)) else []
     try:
-        password = urlsplit(address).password or ""
+        parts = urlsplit(address)
+        found += [parts.password or "", *parse_qs(parts.query).get("password", ())]
     except ValueError:  # not an address; whoever opens the ledger says so
-        return ()
-    return (password, unquote(password))
+        pass
+    return tuple(dict.fromkeys(text for password in found for text in (password, unquote(password))))
 
 
 def read_settings(values: Mapping[str, str], filed: Collection[str] = ()) -> Settings:
@@ -238,6 +244,14 @@ def _unknown(read: Reader, values: Mapping[str, str], filed: Collection[str]) ->
     environment; in our own file one that nearly is a setting is meant to be it."""
     prefixes = ("TELEGRAM_", "RISK_", "PAPER_", "REPLAY_", "KITE_", "OWNER_TOTP")
     for name in sorted(set(values) - read.known):
-        if name.startswith(prefixes) or (name in filed and get_close_matches(name, read.known, 1, _MISSPELT)):
+        if name.startswith(prefixes) or (
+            name in filed and any(_misspelt(name, known) for known in read.known)
+        ):
             near = nearest(name, read.known)
             read.faults.append(f"{name}: no such setting{f'; did you mean {near}?' if near else ''}")
+
+
+def _misspelt(name: str, known: str) -> bool:
+    if len(name) == len(known):
+        return sum(a != b for a, b in zip(name, known, strict=True)) <= _WRONG_LETTERS
+    return SequenceMatcher(None, name, known).ratio() >= _MISSPELT

@@ -230,6 +230,24 @@ def test_a_strategy_whose_file_is_gone_fails_alone_at_the_restart_and_keeps_its_
     assert world.account() == world.broker.net() == {}
 
 
+def test_what_it_was_about_to_enter_is_taken_back() -> None:
+    """It would be held for a strategy that is told to hold nothing."""
+    world = DeskWorld()
+    world.start()
+    world.tick(1000.0)
+    world.broker.fills = False
+    world.bar(BUY)
+    (entry,) = world.working(Purpose.ENTRY)
+    without_the_file(world)
+    world.restart(clean=True)
+    world.clock(3)
+    assert world.told("It holds no position.")
+    assert world.broker.rows[entry.order_id].status.final
+    world.broker.fills = True
+    world.clock(5)
+    assert world.account() == world.broker.net() == {}
+
+
 @pytest.mark.parametrize("restarts", [1, 2])
 def test_what_a_strategy_whose_file_is_gone_holds_is_seen_and_closed_by_the_owner(restarts: int) -> None:
     world = DeskWorld()

@@ -69,6 +69,7 @@ def restart_instances(
             held = len(state.portfolio.open_positions(instance.name))
             if instance.status.alive:
                 instance = _failed(turn, instance, held, str(e))
+                instances.withdraw(turn, instance.name, close=False)
             elif instance.status is not InstanceStatus.STOPPING and not held:
                 continue
             running = without_its_code(instance)

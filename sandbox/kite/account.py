@@ -57,6 +57,9 @@ class Account:
         if order.product == "CNC" and not order.is_buy and order.listing.key in self.holdings:
             holding = self.holdings[order.listing.key]
             holding.used += min(trade.quantity, holding.sellable)
+        if order.product == "MTF" and not order.is_buy and order.listing.key in self.holdings:
+            holding = self.holdings[order.listing.key]
+            holding.margin_used += min(trade.quantity, holding.on_margin - holding.margin_used)
 
     def convert(self, listing: Listing, side: str, quantity: int, old: str, new: str) -> bool:
         """False when there is not as much to convert."""
@@ -75,6 +78,8 @@ class Account:
             quote = self.market.quote(position.listing)
             if position.product == "CNC":
                 self._deliver(position)
+            if position.product == "MTF":
+                self._deliver_on_margin(position)
             self.cash += position.profit(quote.last) if position.product != "CNC" else 0
             del self.positions[key]
             if position.product == "NRML" and position.quantity:
@@ -91,8 +96,17 @@ class Account:
             owned = holding.quantity + holding.t1
             holding.average = (owned * holding.average + position.quantity * position.average) / total
         holding.quantity, holding.t1, holding.used = total, 0, 0
-        if total <= 0:
+        if total <= 0 and not holding.on_margin:
             del self.holdings[position.listing.key]
+
+    def _deliver_on_margin(self, position: Position) -> None:
+        key = position.listing.key
+        holding = self.holdings.setdefault(key, Holding(position.listing, 0, 0.0))
+        if position.quantity > 0:
+            holding.margin_average = position.average
+        holding.on_margin, holding.margin_used = max(holding.on_margin + position.quantity, 0), 0
+        if not holding.on_margin and not holding.quantity + holding.t1:
+            del self.holdings[key]
 
     # -- margins
 

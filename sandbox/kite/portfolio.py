@@ -101,6 +101,9 @@ class Holding:
     used: int = 0  # sold today
     authorised: int = 0
     authorised_on: str = ""
+    on_margin: int = 0  # MTF, which is counted apart
+    margin_average: float = 0.0
+    margin_used: int = 0
 
     @property
     def sellable(self) -> int:
@@ -133,7 +136,13 @@ class Holding:
             "pnl": round((last - self.average) * owned, 2),
             "day_change": round(last - close, 4),
             "day_change_percentage": round((last - close) / close * 100, 6) if close else 0,
-            "mtf": {"quantity": 0, "used_quantity": 0, "average_price": 0, "value": 0, "initial_margin": 0},
+            "mtf": {
+                "quantity": self.on_margin,
+                "used_quantity": self.margin_used,
+                "average_price": self.margin_average,
+                "value": self.on_margin * self.margin_average,
+                "initial_margin": 0,
+            },
         }
 
 

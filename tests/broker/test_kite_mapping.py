@@ -109,11 +109,12 @@ def test_the_sample_margins_and_holdings_are_read_whole() -> None:
     assert (money.cash, money.available) == (Decimal("245431.60"), Decimal("99725.05"))
     assert money.used == Decimal("145706.55")
     held = holdings(sample("holdings.json"))
-    assert [(one.key, one.quantity, one.t1_quantity) for one in held][:2] == [
-        ("NSE:AARON", 1, 0),
-        ("BSE:SBIN", 16, 0),
+    assert [(one.key, one.product, one.quantity, one.t1_quantity) for one in held][:3] == [
+        ("NSE:AARON", Product.CNC, 1, 0),
+        ("NSE:AARON", Product.MTF, 1000, 0),
+        ("BSE:SBIN", Product.CNC, 16, 0),
     ]
-    assert held[1].average_price == Decimal("801.78125")
+    assert held[2].average_price == Decimal("801.78125")
 
 
 # -- statuses, numbers, times ----------------------------------------------------------------------------
@@ -279,4 +280,22 @@ def test_holdings_are_less_what_was_sold_today() -> None:
         (6, 2, 4),
         (0, 1, 11),
         (0, 0, 10),
+    ]
+
+
+def test_shares_bought_on_margin_are_holdings_of_their_own() -> None:
+    share = {"exchange": "NSE", "tradingsymbol": "INFY", "average_price": 1400.5, "t1_quantity": 0}
+    rows = [
+        share
+        | {
+            "quantity": 3,
+            "used_quantity": 0,
+            "mtf": {"quantity": 10, "used_quantity": 4, "average_price": 1500},
+        },
+        share
+        | {"quantity": 0, "used_quantity": 0, "mtf": {"quantity": 0, "used_quantity": 0, "average_price": 0}},
+    ]
+    assert [(h.product, h.quantity, h.average_price, h.sold_today) for h in holdings(rows)] == [
+        (Product.CNC, 3, Decimal("1400.5"), 0),
+        (Product.MTF, 6, Decimal(1500), 4),
     ]

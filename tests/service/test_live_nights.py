@@ -24,12 +24,13 @@ AWAKE = 60.0  # seconds, enough to log in and to connect
 
 
 @asynccontextmanager
-async def holding(folder: Path) -> AsyncIterator[LiveHouse]:
+async def holding(folder: Path, product: str = "CNC") -> AsyncIterator[LiveHouse]:
     """Ten shares for delivery, bought in the afternoon, with their stop at the exchange."""
     async with live_house(folder, start=AFTERNOON, armed=True) as live:
         assert "Stopped" in await live.types("/stop_strategy touch keep")
         told = await live.types(
-            f"/start_strategy touch RELIANCE 1m above={LEVEL + 1} quantity=10 product=CNC side=long check=off"
+            f"/start_strategy touch RELIANCE 1m above={LEVEL + 1} quantity=10 product={product} side=long"
+            " check=off"
         )
         assert "Started" in told, told
         await live.passes(3)
@@ -174,3 +175,21 @@ async def test_shares_bought_on_the_day_older_ones_were_sold_are_all_there(tmp_p
         assert not live.told("Vanished")
         assert not live.told("Unexplained")
         assert live.kite.account.positions[KEY, "CNC"].quantity == 0
+
+
+@brisk
+async def test_shares_bought_on_margin_are_there_on_the_next_day_and_keep_their_stop(tmp_path: Path) -> None:
+    """Kite lists them among the holdings then, apart from those that are paid."""
+    async with holding(tmp_path, "MTF") as live:
+        await sleeps_until(live, AFTERNOON.replace(hour=15, minute=36))
+        await sleeps_until(live, OPENING + timedelta(seconds=AWAKE))
+        await live.until(live.protected, "protected for the day")
+        await live.passes(120)
+        assert live.held() == 10
+        assert live.mode == "ACTIVE"
+        assert not live.told("Vanished")
+        await live.types("/kill")
+        await live.hears("FLAT verified")
+        await live.passes(120)
+        assert [(o.side, o.filled) for o in live.at_broker() if o.filled] == [("BUY", 10), ("SELL", 10)]
+        assert live.held() == 0

@@ -14,6 +14,7 @@ from trader.desk.events import BookPurpose, BookRead
 from trader.desk.executions import Executions
 from trader.desk.guard import Guard
 from trader.desk.locks import Held
+from trader.desk.portfolio import DELIVERED
 from trader.desk.state import DeskState, Turn
 from trader.desk.unread import Unread
 from trader.desk.unseen import PROOF_AFTER, PROOF_READS, Unseen
@@ -279,20 +280,20 @@ class Books:
         for position in book.positions:
             at = (position.key, position.product)
             theirs[at] = theirs.get(at, 0) + position.quantity
-        owned: dict[InstrumentKey, int] = {}
-        sold: dict[InstrumentKey, int] = {}
+        owned: dict[Held, int] = {}
+        sold: dict[Held, int] = {}
         for holding in book.holdings:
-            key = holding.key
-            owned[key] = owned.get(key, 0) + holding.quantity + holding.t1_quantity
-            sold[key] = sold.get(key, 0) + holding.sold_today
+            at = (holding.key, holding.product)
+            owned[at] = owned.get(at, 0) + holding.quantity + holding.t1_quantity
+            sold[at] = sold.get(at, 0) + holding.sold_today
         for at in {*ours, *theirs}:
             # Shares of earlier days are no positions there any more, and a sale of them is a negative one,
             # though nothing is short, or is taken from what was bought today. What the account holds beside
             # ours is its owner's, so only as much is looked for as is missing.
-            key, shown = at[0], theirs.get(at, 0)
+            shown = theirs.get(at, 0)
             missing = ours.get(at, 0) - shown
-            if at[1] is Product.CNC and missing > 0:
-                theirs[at] = shown + min(missing, owned.get(key, 0) + max(sold.get(key, 0), -shown))
+            if at[1] in DELIVERED and missing > 0:
+                theirs[at] = shown + min(missing, owned.get(at, 0) + max(sold.get(at, 0), -shown))
         found = {
             at: theirs.get(at, 0) - ours.get(at, 0)
             for at in sorted({*ours, *theirs})

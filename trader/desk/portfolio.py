@@ -21,6 +21,8 @@ from trader.domain.order import EXTERNAL, BrokerPosition, Order, Owner, Product,
 from trader.domain.position import DayResult, Fill, Position, Trade
 from trader.domain.values import replaced
 
+DELIVERED = (Product.CNC, Product.MTF)
+
 
 class Slot(NamedTuple):
     """Where a position lives."""
@@ -35,8 +37,8 @@ def slot_of(item: Order | Fill | Position) -> Slot:
 
 
 def delivered(item: Position | BrokerPosition) -> bool:
-    """Whether it is no position but a sale of shares of earlier days: nobody is short in CNC."""
-    return item.quantity < 0 and item.product is Product.CNC
+    """Whether it is no position but a sale of shares of earlier days: nobody is short in CNC or MTF."""
+    return item.quantity < 0 and item.product in DELIVERED
 
 
 def own_sale(held: Position) -> bool:

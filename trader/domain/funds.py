@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from trader.domain.instrument import InstrumentKey
 from trader.domain.money import ZERO
+from trader.domain.order import Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,12 @@ class Funds:
 @dataclass(frozen=True, slots=True)
 class Holding:
     """Shares held for delivery at the start of a day less what was sold since: ``quantity`` settled units,
-    ``t1_quantity`` still to be delivered, ``average_price`` paid for them, ``sold_today`` of them."""
+    ``t1_quantity`` still to be delivered, ``average_price`` paid for them, ``sold_today`` of them.
+    ``product``: CNC, or MTF where the broker paid a part."""
 
     key: InstrumentKey
     quantity: int
     t1_quantity: int
     average_price: Decimal
     sold_today: int = 0
+    product: Product = Product.CNC

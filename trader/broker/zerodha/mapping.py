@@ -129,7 +129,8 @@ def funds(answer: Row) -> Funds:
 
 
 def holdings(rows: Iterable[Row]) -> list[Holding]:
-    """Less what was sold today, from the settled ones first; those of which nothing is left included."""
+    """Less what was sold today, from the settled ones first; those of which nothing is left included. What was
+    bought on margin is a part of the row."""
     held = []
     for row in rows:
         sold = _whole(row, "used_quantity")
@@ -138,6 +139,10 @@ def holdings(rows: Iterable[Row]) -> list[Holding]:
         if settled > 0 or coming > 0 or sold > 0:
             average = number(row, "average_price")
             held.append(Holding(_key(row), max(settled, 0), max(coming, 0), average, sold))
+        margin = row.get("mtf")
+        if isinstance(margin, Mapping) and (units := _whole(margin, "quantity")):
+            used, average = _whole(margin, "used_quantity"), number(margin, "average_price")
+            held.append(Holding(_key(row), max(units - used, 0), 0, average, used, Product.MTF))
     return held
 
 

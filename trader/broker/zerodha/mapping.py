@@ -129,8 +129,8 @@ def funds(answer: Row) -> Funds:
 
 
 def holdings(rows: Iterable[Row]) -> list[Holding]:
-    """Less what was sold today, from the settled ones first; those of which nothing is left included. What was
-    bought on margin is a part of the row."""
+    """Less what was sold today, from the settled ones first; those of which nothing is left included. A row
+    has what was bought on margin in a part of its own."""
     held = []
     for row in rows:
         sold = _whole(row, "used_quantity")

@@ -56,7 +56,7 @@ class SteppedClock:
         await sleeper
 
 
-WAITED_FOR = timedelta(minutes=5)  # by so much the machine's clock may be behind ours
+WAITED_FOR = timedelta(minutes=2)  # by so much the machine's clock may be behind ours
 
 
 def _wall() -> datetime:
@@ -67,10 +67,10 @@ class WallClock:
     """The world's time; or, to rehearse another hour, ``start`` and the event loop's seconds since: nobody
     steps those, and a test whose loop passes the hours at once has its whole day in a minute.
 
-    When the machine's clock is set back by minutes, ours goes on at half its pace until the two agree:
-    whatever waits for a moment, an exit to be tried again or a kill to be proven, would else wait for it a
-    second time. One set back further was wrong altogether (a machine that took UTC for its own zone): waiting
-    for it would cost the trading day, so it is believed at once, and the log says so.
+    When the machine's clock is set back by up to two minutes, ours goes on at half its pace until the two
+    agree: whatever waits for a moment, an exit to be tried again or a kill to be proven, would else wait
+    for it a second time. One set back further was wrong altogether (a machine that took UTC for its own
+    zone): waiting for it would cost the trading day, so it is believed at once, and the log says so.
     """
 
     speed = 1.0

@@ -454,3 +454,93 @@ def test_a_leg_that_is_not_out_within_a_bar_leaves_the_decision_undone(world):
         world.moves_on()
     assert held(world) == (0, 0)
     assert [r.key for r in world.submits(Purpose.ENTRY)] == [REL, TCS]
+
+
+def test_a_leg_whose_withdrawn_entry_may_be_at_the_broker_keeps_the_other_out_too(world):
+    world.start("couple", "RELIANCE", "TCS")
+    world.broker.replies.extend([Reply.OK, Reply.LOST])
+    world.decides()
+    world.moves_on()
+    world.closes(REL, 50, LEAVE)
+    world.closes(TCS, 50)
+    world.moves_on()
+    assert held(world) == (0, 0)
+    assert [o.key for o in world.working(Purpose.ENTRY)] == [TCS]  # its answer was lost: it may fill yet
+    world.closes(REL, 51, BUY)
+    world.closes(TCS, 51)
+    world.now = world.calendar.session(world.now.date()).opens_at + 53 * Interval.M1.length
+    world.clock(150)
+    assert world.told("Not placed: SELL")
+    assert held(world) == (0, 0)
+    assert [r.key for r in world.submits(Purpose.ENTRY)] == [REL, TCS]
+
+
+def withdrawn(world: PairWorld) -> Order:
+    """Both entries are taken back, and the cancel of the second is refused for now."""
+    _, second = waiting(world)
+    world.broker.change_replies.extend([Reply.OK, Reply.REFUSED, Reply.REFUSED])
+    world.closes(REL, 50, LEAVE)
+    world.closes(TCS, 50)
+    assert [o.tag for o in world.working(Purpose.ENTRY)] == [second.tag]
+    return second
+
+
+def test_a_withdrawn_entry_that_ends_within_a_bar_lets_both_enter_anew(world):
+    second = withdrawn(world)
+    world.closes(REL, 51, BUY)
+    world.closes(TCS, 51)
+    assert [o.tag for o in world.working(Purpose.ENTRY)] == [second.tag]
+    world.broker.fills = True
+    world.broker.cancel(second.order_id)
+    world._drain()
+    world.moves_on()
+    assert [r.key for r in world.submits(Purpose.ENTRY)] == [REL, TCS, REL, TCS]
+    assert held(world)[0] > 0 > held(world)[1]
+
+
+def test_a_withdrawn_entry_that_fills_all_the_same_is_left_before_both_enter_anew(world):
+    withdrawn(world)
+    world.closes(REL, 51, BUY)
+    world.closes(TCS, 51)
+    world.broker.fills = True
+    for _ in range(10):
+        world.moves_on()
+    assert [r.key for r in world.submits(Purpose.ENTRY)] == [REL, TCS, REL, TCS]
+    assert [t.key for t in world.trades()] == [TCS]
+    assert held(world)[0] > 0 > held(world)[1]
+
+
+def stopped_beside_the_unknown(world: PairWorld, reply: Reply) -> None:
+    """The first is stopped while nobody can say whether the second was ever entered."""
+    world.start("couple", "RELIANCE", "TCS")
+    world.broker.replies.extend([Reply.OK, reply])
+    world.broker.readable = world.deliver = False
+    world.decides()
+    world.moves_on()
+    world.post(*[i for i, update in enumerate(world.mail) if update.key == REL])
+    world.deliver = True
+    world.tick(985.0, REL)
+    world.clock(15)
+    assert held(world) == (0, 0)
+    world.closes(REL, 50, BUY)
+    world.closes(TCS, 50)
+    world.broker.readable = True
+
+
+def test_a_stopped_leg_is_not_entered_alone_while_the_others_entry_has_no_answer(world):
+    stopped_beside_the_unknown(world, Reply.LOST)
+    world.now = world.calendar.session(world.now.date()).opens_at + 52 * Interval.M1.length
+    world.clock(150)
+    assert world.told("Not placed: SELL")
+    assert held(world) == (0, 0)
+
+
+def test_once_the_unknown_is_found_filled_the_next_decision_enters_the_stopped_leg_beside_it(world):
+    stopped_beside_the_unknown(world, Reply.TAKEN)
+    world.clock(30)
+    assert held(world)[1] < 0 == held(world)[0]
+    world.closes(REL, 51, BUY)
+    world.closes(TCS, 51)
+    world.moves_on()
+    assert held(world)[0] > 0 > held(world)[1]
+    assert [r.key for r in world.submits(Purpose.ENTRY)] == [REL, TCS, REL]

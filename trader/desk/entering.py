@@ -12,7 +12,7 @@ from trader.desk.sizing import size
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import InstrumentKey
 from trader.domain.money import decimal_of
-from trader.domain.order import Denied, OrderRequest, OrderType, Purpose, Side
+from trader.domain.order import Denied, OrderRequest, OrderState, OrderType, Purpose, Side
 from trader.domain.records import InstanceStatus
 from trader.domain.values import quick
 from trader.strategy import Signal, rules
@@ -24,6 +24,7 @@ DEFERRED_FOR = timedelta(seconds=10)
 _DISTANCE = Decimal("0.0001")
 # Until Python 3.12 a member looked up in its class takes ten times as long as a global.
 _BUY, _SELL, _ENTRY, _MARKET = Side.BUY, Side.SELL, Purpose.ENTRY, OrderType.MARKET
+_UNKNOWN = OrderState.UNKNOWN
 _request = quick(OrderRequest)
 
 
@@ -67,13 +68,19 @@ class Entering:
         return _side(wanted) if wanted and not entering else None
 
     def returns(self, running: Running, key: InstrumentKey, signal: Signal) -> Side | None:
-        """The side of a position that is on its way out and that the signal asks for all the same."""
+        """The side that the signal asks for in an instrument of which nobody can say that it is in: its
+        position is on its way out, or its entry was withdrawn, or has no answer, and may fill or not."""
         slot = running.slot(key)
         held = self._state.portfolio.position(slot).quantity
-        asked = signal.enter_long if held > 0 else signal.enter_short
-        if held and asked and self._exits.leaving(slot) and self._wanted(running, signal, held) * held > 0:
-            return _side(held)
-        return None
+        wanted = self._wanted(running, signal, held)
+        if held:
+            asked = signal.enter_long if held > 0 else signal.enter_short
+            return _side(held) if asked and wanted * held > 0 and self._exits.leaving(slot) else None
+        doubtful = any(
+            order.purpose is _ENTRY and (order.state is _UNKNOWN or self._sending.withdrawn(order))
+            for order in self._state.working_in(slot)
+        )
+        return _side(wanted) if wanted and doubtful else None
 
     def _wanted(self, running: Running, signal: Signal, held: int) -> int:
         return rules.wanted_side(

@@ -32,7 +32,7 @@ class Legs:
     def forget(self, running: Running) -> None:
         """What waited for an earlier decision to be carried out; legs that are being left still are."""
         running.deferred.clear()
-        for key in [key for key in running.reversals if not self._held(running, key)]:
+        for key in [key for key in running.reversals if not self._exits.leaving(running.slot(key))]:
             del running.reversals[key]
 
     def wait(
@@ -43,7 +43,8 @@ class Legs:
         until: datetime,
     ) -> bool:
         """Whether a leg is to be flat before it enters: then these enter with it. ``leaving``: legs on their
-        way out that the decision asks for; counted as held, they would leave the others alone."""
+        way out, or that may or may not be in, that the decision asks for; counted as held, they would leave
+        the others alone."""
         if entries or running.reversals:
             running.reversals.update({key: WaitingEntry(side, until) for key, side in leaving.items()})
         if not running.reversals:
@@ -52,9 +53,10 @@ class Legs:
         return True
 
     def turned(self, turn: Turn, running: Running, busy_until: datetime) -> None:
-        """A position is closed. Whatever waited for it enters once no other leg that turns is held."""
+        """A position is closed, or an entry may have ended. Whatever waited for it enters once no other leg
+        that turns is held or on its way in."""
         waiting = running.reversals
-        if not waiting or any(self._held(running, key) for key in waiting):
+        if not waiting or any(self._held(running, key) or self._entering(running, key) for key in waiting):
             return
         entries = {
             key: waiting[key].side
@@ -159,6 +161,9 @@ class Legs:
             slot = Slot(fellow.owner, fellow.key, fellow.product)
             if self._state.portfolio.position(slot).quantity:
                 self._exits.leave(turn, slot, Purpose.EXIT)
+
+    def _entering(self, running: Running, key: InstrumentKey) -> bool:
+        return any(order.purpose is Purpose.ENTRY for order in self._state.working_in(running.slot(key)))
 
     def _held(self, running: Running, key: InstrumentKey) -> int:
         return self._state.portfolio.position(running.slot(key)).quantity

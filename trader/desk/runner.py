@@ -143,6 +143,7 @@ class Runner:
             running = self._state.instances[name]
             self.warming.on_clock(turn, running)
             if running.joint is not None:
+                self.legs.turned(turn, running, turn.at + DEFERRED_FOR)
                 self.legs.again(turn, running)
             else:
                 self._entering.on_clock(turn, running)

@@ -189,6 +189,10 @@ class Sending:
         """Whether nobody here took the entry's whole decision back."""
         return tag not in self._withdrawn or tag in self._alone
 
+    def withdrawn(self, order: Order) -> bool:
+        """Whether it is an entry that is to be cancelled, or was."""
+        return order.tag in self._withdrawn
+
     def fate(self, tag: Tag) -> Purpose | None:
         """What is to become of a fill of a withdrawn entry."""
         return self._withdrawn.get(tag, ("", None))[1]

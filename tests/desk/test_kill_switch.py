@@ -244,6 +244,35 @@ def test_a_process_that_dies_in_the_middle_of_it_goes_on_and_reports() -> None:
     assert len(world.alerts("kill")) == 1
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_an_entry_that_fills_before_its_cancel_is_reported_as_a_position_closed(dies: bool) -> None:
+    world = DeskWorld()
+    world.broker.fills = False
+    world.start()
+    world.tick(1000.0)
+    world.bar(BUY)
+    world.broker.change_replies.extend([Reply.REFUSED] * (2 if dies else 1))  # it is being processed
+    assert "Cancelling 1 order, closing 0 positions." in world.kill().text
+    world.broker.fills = True
+    if dies:
+        world.restart()
+    world.clock(10)
+    assert world.broker.net() == {}
+    assert [t.reason for t in world.trades()] == [Purpose.KILL]
+    assert "1/1 positions closed, 0 orders cancelled, 0 left at the broker" in report(world)
+
+
+def test_an_entry_that_was_cancelled_is_reported_as_such() -> None:
+    world = DeskWorld()
+    world.broker.fills = False
+    world.start()
+    world.tick(1000.0)
+    world.bar(BUY)
+    world.kill()
+    world.clock(10)
+    assert "0/0 positions closed, 1 order cancelled, 0 left at the broker" in report(world)
+
+
 def test_resume_waits_for_the_report() -> None:
     world = DeskWorld()
     world.enter(1000.0)

@@ -17,18 +17,18 @@ from trader.desk.events import BookPurpose, BookRead
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl
 from trader.desk.guard import Guard
-from trader.desk.portfolio import Slot, delivered
+from trader.desk.portfolio import Slot, delivered, slot_of
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.counting import counted
 from trader.domain.instrument import symbol_of
 from trader.domain.money import rupees
-from trader.domain.order import BrokerPosition, OrderUpdate, Purpose
+from trader.domain.order import BrokerPosition, Order, OrderState, OrderUpdate, Purpose, Tag
 from trader.domain.records import DeskMode, Priority, Setting
 from trader.domain.times import clock_text
 from trader.market.phases import Phase
 
-_RUN = "kill_run"  # the setting under which a flatten under way survives a restart
+_RUN = "killing"  # the setting under which a flatten under way survives a restart
 ATTEMPTS = 3
 ATTEMPT_LASTS = timedelta(seconds=20)  # of market time, until the broker is asked although not all is quiet
 READ_AGAIN = timedelta(seconds=5)
@@ -36,10 +36,13 @@ READ_AGAIN = timedelta(seconds=5)
 
 @dataclass(slots=True)
 class _Run:
+    """``positions`` and ``orders`` are those of its beginning; what such an order fills all the same is one
+    of the positions."""
+
     source_id: str
     began: datetime
-    positions: int
-    orders: int
+    positions: frozenset[Slot]
+    orders: frozenset[Tag]
     attempt: int = 1
     attempt_began: datetime | None = None
     reading_since: datetime | None = None
@@ -77,12 +80,12 @@ class Kill:
         self.halt(turn, actor)
         state = self._state
         orders = [o for o in state.working.values() if o.purpose in (Purpose.ENTRY, Purpose.EXTERNAL)]
-        positions = len(self._open())
-        self._start(turn, source_id, positions, len(orders))
+        positions = self._open()
+        self._start(turn, source_id, positions, orders)
         self._flatten(turn)
         return (
             f"HALTED at {clock_text(turn.at)}.\n"
-            f"Cancelling {counted(len(orders), 'order')}, closing {counted(positions, 'position')}."
+            f"Cancelling {counted(len(orders), 'order')}, closing {counted(len(positions), 'position')}."
             " The broker is read again and a report follows."
         )
 
@@ -90,13 +93,17 @@ class Kill:
         """A breached limit is closing everything: prove it as /kill does."""
         state = self._state
         orders = [o for o in state.working.values() if o.purpose is Purpose.ENTRY]
-        self._start(turn, f"breach:{turn.at:%Y%m%d%H%M%S}", len(self._open()), len(orders))
+        self._start(turn, f"breach:{turn.at:%Y%m%d%H%M%S}", self._open(), orders)
 
-    def _start(self, turn: Turn, source_id: str, positions: int, orders: int) -> None:
+    def _start(self, turn: Turn, source_id: str, positions: list[Slot], orders: list[Order]) -> None:
         if self._run is None:
-            self._run = _Run(source_id, turn.at, positions, orders, attempt_began=turn.at)
-            kept = (source_id, turn.at.isoformat(), positions, orders)
-            turn.write(Setting(_RUN, json.dumps(kept)))
+            tags = frozenset(order.tag for order in orders)
+            self._run = _Run(source_id, turn.at, frozenset(positions), tags, attempt_began=turn.at)
+            self._keep(turn, self._run)
+
+    def _keep(self, turn: Turn, run: _Run, *, reported: bool = False) -> None:
+        kept = (run.source_id, run.began.isoformat(), sorted(run.positions), sorted(run.orders), reported)
+        turn.write(Setting(_RUN, json.dumps(kept)))
 
     def _flatten(self, turn: Turn) -> None:
         for order in list(self._state.working.values()):
@@ -114,8 +121,9 @@ class Kill:
         kept = json.loads(settings.get(_RUN) or "null")
         if kept is None:
             return
-        source_id, began, positions, orders, *reported = kept
-        run = _Run(source_id, datetime.fromisoformat(began), positions, orders)
+        source_id, began, positions, orders, reported = kept
+        slots = frozenset(Slot(*slot) for slot in positions)
+        run = _Run(source_id, datetime.fromisoformat(began), slots, frozenset(orders))
         if reported:
             self._unfinished = run
             return
@@ -219,12 +227,17 @@ class Kill:
 
     def _report_flat(self, turn: Turn, run: _Run) -> None:
         took = int((turn.at - run.began).total_seconds())
+        known = self._state.orders
+        asked = [known[tag] for tag in run.orders if tag in known]
+        entered = {slot_of(o) for o in asked if o.purpose is Purpose.ENTRY and o.filled_quantity}
+        closed = len(run.positions | entered)
+        cancelled = sum(order.state is OrderState.CANCELLED for order in asked)
         turn.alert(
             f"kill:{run.source_id}:flat",
             Priority.CRITICAL,
             "kill",
             f"FLAT verified {clock_text(turn.at)}",
-            f"{run.positions}/{run.positions} positions closed, {counted(run.orders, 'order')} cancelled,"
+            f"{closed}/{closed} positions closed, {counted(cancelled, 'order')} cancelled,"
             f" 0 left at the broker, {took} s.\n"
             f"Net today {rupees(day_pnl(self._state), signed=True)}.\n"
             "The desk stays HALTED; /resume trades again.",
@@ -269,5 +282,4 @@ class Kill:
             "\n".join([*lines, why, "The desk is HALTED."]),
         )
         self._run, self._unfinished = None, run
-        kept = (run.source_id, run.began.isoformat(), run.positions, run.orders, "reported")
-        turn.write(Setting(_RUN, json.dumps(kept)))
+        self._keep(turn, run, reported=True)

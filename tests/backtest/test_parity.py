@@ -14,6 +14,7 @@ import pytest
 from tests.backtest.markets import (
     ABC,
     BUY,
+    DAY,
     LEAVE,
     NEXT,
     OPENING,
@@ -253,6 +254,29 @@ def test_what_two_strategies_hold_of_a_stock_the_broker_closes_at_once_in_orders
     found = parity(Spec(legs, limits=limits), {ABC: candles(rows)}, there)
     assert found.same, str(found.difference)
     assert [trade.reason for trade in found.desk] == ["squareoff", "squareoff"]
+
+
+def test_what_two_strategies_hold_of_a_contract_at_its_end_is_settled_at_once_however_much_it_is() -> None:
+    """The recording ends at noon: no order closes it, so the exchange's limit for one does not count."""
+    future = Instrument(
+        Exchange.NFO,
+        "ABC24JUNFUT",
+        5,
+        Decimal("0.05"),
+        10,
+        Segment.FUTURES,
+        freeze_quantity=100,
+        underlying="ABC",
+        expiry=DAY,
+    )
+    kinds = {name: type(name, (Scripted,), {"name": name}) for name in ("one", "two")}
+    legs = tuple(leg(kind, [future.key], {"quantity": "100", "product": "MIS"}) for kind in kinds.values())
+    limits = replace(ROOMY, capital=Decimal(10_000_000), max_order_value=Decimal(1_000_000))
+    there = replace(world([future]), catalogue=Catalogue(kinds, {}))
+    data = {future.key: candles([*flat(100, 20), *flat(100, 1, BUY), *flat(100, 12)], future.key)}
+    found = parity(Spec(legs, limits=limits), data, there)
+    assert found.same, str(found.difference)
+    assert [(t.reason, moment(t.exit_at).hour) for t in found.desk] == [("squareoff", 15)] * 2
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from trader.backtest.compiled.fields import (
     D_WIDTH,
     DAY,
     E_Q,
+    EVENING,
     FILL,
     GAIN,
     L_CHAPTER,
@@ -35,6 +36,7 @@ from trader.backtest.compiled.fields import (
     S_LINE,
     S_WIDTH,
     SLM,
+    STAGE,
     SYM,
     TIED,
     WIDTH,
@@ -51,6 +53,7 @@ from trader.backtest.compiled.fields import (
     X_TYPE,
     XS,
     Y_CHUNK,
+    Y_LAST_DAY,
     Y_WIDTH,
     E,
     Market,
@@ -106,7 +109,8 @@ def note(m: Market, w: State, line: int, signed: int, price: int, by_broker: boo
 @part
 def broker_cost(m: Market, w: State, i: int, price: int) -> int:
     """A position's part of the charges of the broker's own orders. It closes what all strategies hold of a
-    line at once, in orders as large as they may be, with a fee for each; strategies bear them by name."""
+    line at once, in orders as large as they may be, with a fee for each; strategies bear them by name. What
+    no order closed of a contract on its last day the exchange settles at once, and that is on no note."""
     apart()
     x = row(w.slot, i * WIDTH)
     line, leg = m.slots[i * S_WIDTH + S_LINE], m.slots[i * S_WIDTH + S_LEG]
@@ -119,7 +123,9 @@ def broker_cost(m: Market, w: State, i: int, price: int) -> int:
             total += abs(y[Q])
             if m.slots[k * S_WIDTH + S_LEG] < leg:
                 before += abs(y[Q])
-    most = m.symbols[x[SYM] * Y_WIDTH + Y_CHUNK]
+    of = row(m.symbols, x[SYM] * Y_WIDTH)
+    settled = w.desk[STAGE] == EVENING and of[Y_LAST_DAY] == w.desk[DAY]
+    most = total if settled else of[Y_CHUNK]
     sign = -1 if x[Q] > 0 else 1
     cost, begin = 0, 0
     while begin < total:
@@ -128,7 +134,7 @@ def broker_cost(m: Market, w: State, i: int, price: int) -> int:
         if share > 0:
             whole = charge(m, line, w.desk[DAY], sign, price * units, True)
             cost += (2 * whole * share + units * PAISA) // (2 * units * PAISA) * PAISA
-        if before == 0:
+        if before == 0 and not settled:
             note(m, w, line, sign * units, price, True)
         begin += units
     return cost

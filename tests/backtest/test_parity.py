@@ -279,6 +279,22 @@ def test_what_two_strategies_hold_of_a_contract_at_its_end_is_settled_at_once_ho
     assert [(t.reason, moment(t.exit_at).hour) for t in found.desk] == [("squareoff", 15)] * 2
 
 
+def test_a_trailing_stop_that_the_exchange_would_not_move_is_left_past_the_price_where_it_belongs() -> None:
+    """What the first strategy sold at that open, slipped, was the last price: the other's stop, trailed to
+    above it, is refused. No price comes back to where it could be moved, or down to where it rests."""
+    leapt: list[Candle] = [(103, 103, 102.5, 102.5), *flat(102.5, 6)]
+    kinds = {name: type(name, (Scripted,), {"name": name}) for name in ("one", "two")}
+    legs = (
+        leg(kinds["one"], [ABC], {"quantity": "10", "stop": "5", "target": "2"}),
+        leg(kinds["two"], [ABC], {"quantity": "10", "stop": "5", "target": "0", "trail": "0.2"}),
+    )
+    data = {ABC: candles([*flat(100, 1, BUY), *flat(100, 2), *leapt])}
+    there = replace(world(), catalogue=Catalogue(kinds, {}))
+    found = parity(Spec(legs, limits=ROOMY, slippage_bps=30.0), data, there)
+    assert found.same, str(found.difference)
+    assert [(t.leg, t.reason) for t in found.desk] == [(0, "target"), (1, "signal")]
+
+
 @pytest.mark.parametrize(
     ("code", "to", "stop", "left"),
     [(BUY, 110.0, "1", "108.90"), (SHORT, 90.0, "1", "90.90"), (BUY, 90.0, "1", "89.10")],

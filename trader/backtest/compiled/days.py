@@ -73,6 +73,7 @@ from trader.backtest.compiled.fields import (
     WAKE_HIGH,
     WAKE_LOW,
     WIDTH,
+    X_LAGS,
     X_NONE,
     X_PURPOSE,
     X_RESTS,
@@ -142,7 +143,9 @@ def rest(w: State, i: int) -> None:
     protected = x[XS] == X_RESTS and x[X_TYPE] == SLM and x[X_STOP] != 0 and x[X_TRIGGER] == x[STOP]
     if x[LEAVING] or not protected or x[Q] == 0:
         x[WAKE_LOW] = NEVER_STILL
-    elif x[Q] > 0:
+        return
+    x[X_LAGS] = 0
+    if x[Q] > 0:
         x[WAKE_LOW] = x[X_TRIGGER]
         x[WAKE_HIGH] = x[TARGET] if x[TARGET] else NEVER_STILL
         if x[TRAIL]:

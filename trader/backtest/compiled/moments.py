@@ -75,6 +75,7 @@ from trader.backtest.compiled.orders import (
     allowed,
     cancel_entry,
     leave,
+    look_out,
     protect,
     pursue,
     reached,
@@ -143,6 +144,7 @@ def clock(m: Market, w: State) -> None:
     for n in range(d[N_ENTERING]):
         if w.slot[w.entering[n] * WIDTH + E_WITHDRAWN]:
             cancel_entry(w, w.entering[n])
+    look_out(m, w)
     for n in range(d[N_LEAVING]):
         pursue(m, w, w.leaving[n])
     for n in range(d[N_AWAKE]):

@@ -28,6 +28,7 @@ from trader.backtest.compiled.fields import (
     L_ATTEMPTS,
     L_LIMIT,
     L_SINCE,
+    LAGS_WATCHED,
     LEAVING,
     LIMIT,
     MARKET,
@@ -58,6 +59,7 @@ from trader.backtest.compiled.fields import (
     WAKE_LOW,
     WIDTH,
     X_KNOWN,
+    X_LAGS,
     X_LIMIT,
     X_MODS,
     X_NONE,
@@ -240,6 +242,7 @@ def send_exit(w: State, i: int, kind: int, purpose: int, trigger: int) -> None:
     x[X_LIMIT] = 0
     x[X_MODS] = 0
     x[X_PENDING] = 0
+    x[X_LAGS] = 0
     x[X_UPDATED] = w.desk[NOW]
     ask(w, ASK_EXIT, i)
 
@@ -345,6 +348,25 @@ def protect(m: Market, w: State, i: int) -> None:
         x[X_PENDING] = C_ASKED
         x[X_UPDATED] = w.desk[NOW]
         ask(w, ASK_CHANGE, i)
+
+
+@part
+def look_out(m: Market, w: State) -> None:
+    """What is past the price where its stop belongs is left, if the broker would not move the stop there. As
+    ``trader.desk.lookout``."""
+    for n in range(w.desk[N_AWAKE]):
+        i = w.awake[n]
+        x = row(w.slot, i * WIDTH)
+        rests = x[XS] != X_NONE and x[XS] != X_RMS and x[X_PURPOSE] == P_STOP
+        if x[Q] == 0 or not rests or x[X_TRIGGER] == x[STOP] or x[LEAVING] or not allowed(m, w, i) & OPEN:
+            x[X_LAGS] = 0
+            continue
+        if x[X_LAGS] == 0:
+            x[X_LAGS] = w.desk[NOW]
+        if x[X_PENDING] or w.desk[NOW] - x[X_LAGS] < LAGS_WATCHED:
+            continue
+        if (known_last(m, w, i) - x[STOP]) * x[Q] <= 0:
+            leave(m, w, i, P_STOP, 0)
 
 
 @part

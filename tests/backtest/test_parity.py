@@ -293,6 +293,12 @@ def test_a_trailing_stop_that_the_exchange_would_not_move_is_left_past_the_price
     found = parity(Spec(legs, limits=ROOMY, slippage_bps=30.0), data, there)
     assert found.same, str(found.difference)
     assert [(t.leg, t.reason) for t in found.desk] == [(0, "target"), (1, "signal")]
+    # Refused at a close it is not asked for at the open of the same second, but behind the next candle.
+    back: list[Candle] = [(103, 103, 102.5, 102.5), (103, 103, 102.6, 103), *flat(103, 6)]
+    data = {ABC: candles([*flat(100, 1, BUY), *flat(100, 2), *back])}
+    found = parity(Spec(legs, limits=ROOMY, slippage_bps=30.0), data, there)
+    assert found.same, str(found.difference)
+    assert [(t.leg, t.reason) for t in found.desk] == [(0, "target"), (1, "squareoff")]
 
 
 @pytest.mark.parametrize(

@@ -71,17 +71,20 @@ D_FIRST, D_END, D_SETTLES, D_CLOSES, D_LATE, D_WIDTH = range(6)
 # -- rows of ``state``: a slot as it now is. AWAKE: the last row in which something happened to it. ENTRY_ROW:
 # that of its entry, ENTRY_SHOWN what was SHOWN of it then; BEST and WORST are looked up from there on when it
 # is left. X_COST: what an exit cost that the broker itself made. X_LAGS: since when the stop has not rested
-# where it belongs, 0 while it does. JOIN: the side to be entered with the others of one decision.
+# where it belongs, 0 while it does. X_REFUSED: the trigger to which it was not moved, X_REFUSALS how often
+# before that one, X_AGAIN when it is asked for again. JOIN: the side to be entered with the others of one
+# decision.
 (Q, AVG, MARK, MARK_AT, WAKE_LOW, WAKE_HIGH, AWAKE, SYM,
  ENTRY_ROW, ENTRY_SHOWN, BEST, WORST, XS, X_TYPE, X_STOP, X_TRIGGER, X_KNOWN, X_PENDING,
  X_PURPOSE, X_LIMIT, X_ACTIVE, X_MET, X_MODS, X_SERIAL, X_UPDATED, X_LAGS, FILL,
+ X_REFUSED, X_REFUSALS, X_AGAIN,
  STOP, TARGET, TRAIL, TRAIL_BEST, FAILS, LEAVING, REVERSAL, REVERSAL_UNTIL,
  ENTRY_AT, ENTRY_CHARGES, X_COST, TIED, OPENING,
  X_OLD_TYPE, X_OLD_TRIGGER, X_OLD_LIMIT, X_OLD_PURPOSE,
  L_SINCE, L_LIMIT, L_ATTEMPTS, L_AGAIN,
  E, E_Q, E_PRICE, E_SERIAL, E_TIED, E_WITHDRAWN, E_FATE, E_CANCEL, E_KNOWN,
  DEFERRED, DEFERRED_UNTIL, LAST_AT, LAST_Q, JOIN,
- WIDTH) = range(63)  # fmt: skip
+ WIDTH) = range(66)  # fmt: skip
 NO_CALL = 1 << 60
 NEVER_STILL = 1 << 60  # as WAKE_LOW: whatever the price, the slot wakes
 

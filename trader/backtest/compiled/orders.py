@@ -58,6 +58,7 @@ from trader.backtest.compiled.fields import (
     TRAIL_BEST,
     WAKE_LOW,
     WIDTH,
+    X_AGAIN,
     X_KNOWN,
     X_LAGS,
     X_LIMIT,
@@ -69,6 +70,8 @@ from trader.backtest.compiled.fields import (
     X_OLD_TYPE,
     X_PENDING,
     X_PURPOSE,
+    X_REFUSALS,
+    X_REFUSED,
     X_RMS,
     X_SENT,
     X_STOP,
@@ -101,6 +104,7 @@ from trader.backtest.compiled.prices import (
 )
 from trader.strategy import rules
 
+AGAIN = (1, 2, 4, 8, 15, 30)  # seconds, trader.desk.refusals
 PAUSES = (0, 1, 2, 4, 8, 15, 30, 60, 120, 300)  # seconds, trader.desk.leaving
 
 
@@ -243,6 +247,7 @@ def send_exit(w: State, i: int, kind: int, purpose: int, trigger: int) -> None:
     x[X_MODS] = 0
     x[X_PENDING] = 0
     x[X_LAGS] = 0
+    x[X_REFUSED] = 0
     x[X_UPDATED] = w.desk[NOW]
     ask(w, ASK_EXIT, i)
 
@@ -288,8 +293,12 @@ def keep_terms(w: State, i: int) -> None:
 
 @part
 def old_terms(w: State, i: int) -> None:
-    """The change was refused."""
+    """The change was refused: the same of a stop is asked for ever less often."""
     x = row(w.slot, i * WIDTH)
+    asked = x[X_TRIGGER] if x[X_PURPOSE] == P_STOP else 0
+    x[X_REFUSALS] = x[X_REFUSALS] + 1 if asked == x[X_REFUSED] else 0
+    x[X_REFUSED] = asked
+    x[X_AGAIN] = w.desk[NOW] + AGAIN[min(x[X_REFUSALS], 5)] * SECOND
     x[X_TYPE] = x[X_OLD_TYPE]
     x[X_TRIGGER] = x[X_OLD_TRIGGER]
     x[X_LIMIT] = x[X_OLD_LIMIT]
@@ -339,7 +348,7 @@ def protect(m: Market, w: State, i: int) -> None:
                 x[X_PENDING] = C_ASKED
                 ask(w, ASK_CANCEL_EXIT, i)
             return
-        if not room(w, 1):
+        if not room(w, 1) or (x[X_REFUSED] == x[STOP] and w.desk[NOW] < x[X_AGAIN]):
             return
         count_pace(w, 0)
         keep_terms(w, i)

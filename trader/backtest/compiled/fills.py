@@ -145,13 +145,15 @@ from trader.backtest.compiled.orders import (
     cancel_entry,
     leave,
     old_terms,
-    protect,
     remove,
     waken,
 )
 from trader.backtest.compiled.prices import (
     foresee,
     known_last,
+)
+from trader.backtest.compiled.stops import (
+    protect,
 )
 from trader.strategy import rules
 

@@ -75,12 +75,14 @@ from trader.backtest.compiled.orders import (
     allowed,
     cancel_entry,
     leave,
+    pursue,
+    withdraw,
+)
+from trader.backtest.compiled.stops import (
     look_out,
     protect,
-    pursue,
     reached,
     trail,
-    withdraw,
 )
 from trader.strategy import rules
 

@@ -1,5 +1,5 @@
-"""The desk's orders on their way out: the pace, the stop that protects, leaving. As ``trader.desk.leaving``,
-``stops``, ``exits`` and ``sending`` do it."""
+"""The desk's orders on their way out: the pace, leaving, taking back. As ``trader.desk.leaving`` and
+``sending`` do it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from trader.backtest.compiled.fields import (
     E_KNOWN,
     E_WITHDRAWN,
     EVENING,
-    FAILS,
     IN_DAY,
     IN_MINUTE,
     IN_MINUTE_OF,
@@ -28,7 +27,6 @@ from trader.backtest.compiled.fields import (
     L_ATTEMPTS,
     L_LIMIT,
     L_SINCE,
-    LAGS_WATCHED,
     LEAVING,
     LIMIT,
     MARKET,
@@ -45,17 +43,11 @@ from trader.backtest.compiled.fields import (
     P_KILL,
     P_STOP,
     PATIENCE,
-    RESERVED,
     ROW,
     S_SYM,
     S_WIDTH,
     SECOND,
-    SLM,
     STAGE,
-    STOP,
-    TARGET,
-    TRAIL,
-    TRAIL_BEST,
     WAKE_LOW,
     WIDTH,
     X_AGAIN,
@@ -79,8 +71,6 @@ from trader.backtest.compiled.fields import (
     X_TYPE,
     X_UPDATED,
     XS,
-    Y_TICK,
-    Y_WIDTH,
     E,
     Ints,
     Market,
@@ -94,15 +84,9 @@ from trader.backtest.compiled.memory import (
     apart,
     row,
 )
-from trader.backtest.compiled.money import (
-    rupees_of,
-    stop_on_tick,
-)
 from trader.backtest.compiled.prices import (
     flags_of,
-    known_last,
 )
-from trader.strategy import rules
 
 AGAIN = (1, 2, 4, 8, 15, 30)  # seconds, trader.desk.refusals
 PAUSES = (0, 1, 2, 4, 8, 15, 30, 60, 120, 300)  # seconds, trader.desk.leaving
@@ -325,100 +309,3 @@ def cancel_entry(w: State, i: int) -> None:
     count_pace(w, 0)
     x[E_CANCEL] = 1
     ask(w, ASK_CANCEL_ENTRY, i)
-
-
-@part
-def protect(m: Market, w: State, i: int) -> None:
-    """Make the resting stop equal the plan."""
-    apart()
-    x = row(w.slot, (i) * WIDTH)
-    if x[STOP] == 0 or x[Q] == 0 or x[LEAVING]:
-        return
-    if not allowed(m, w, i) & OPEN:
-        return
-    if x[XS] == X_NONE or not x[X_STOP]:
-        if x[XS] != X_RMS:
-            place_stop(m, w, i)
-    elif x[X_PURPOSE] == P_STOP and x[X_TRIGGER] != x[STOP]:
-        if x[X_PENDING] or not x[X_KNOWN]:
-            return
-        if x[X_MODS] >= MODIFICATIONS - RESERVED:
-            if room(w, 0):
-                count_pace(w, 0)
-                x[X_PENDING] = C_ASKED
-                ask(w, ASK_CANCEL_EXIT, i)
-            return
-        if not room(w, 1) or (x[X_REFUSED] == x[STOP] and w.desk[NOW] < x[X_AGAIN]):
-            return
-        count_pace(w, 0)
-        keep_terms(w, i)
-        x[X_TRIGGER] = x[STOP]
-        x[X_MODS] += 1
-        x[X_PENDING] = C_ASKED
-        x[X_UPDATED] = w.desk[NOW]
-        ask(w, ASK_CHANGE, i)
-
-
-@part
-def look_out(m: Market, w: State) -> None:
-    """What is past the price where its stop belongs is left, if the broker would not move the stop there. As
-    ``trader.desk.lookout``."""
-    for n in range(w.desk[N_AWAKE]):
-        i = w.awake[n]
-        x = row(w.slot, i * WIDTH)
-        rests = x[XS] != X_NONE and x[XS] != X_RMS and x[X_PURPOSE] == P_STOP
-        if x[Q] == 0 or not rests or x[X_TRIGGER] == x[STOP] or x[LEAVING] or not allowed(m, w, i) & OPEN:
-            x[X_LAGS] = 0
-            continue
-        if x[X_LAGS] == 0:
-            x[X_LAGS] = w.desk[NOW]
-        if x[X_PENDING] or w.desk[NOW] - x[X_LAGS] < LAGS_WATCHED:
-            continue
-        if (known_last(m, w, i) - x[STOP]) * x[Q] <= 0:
-            leave(m, w, i, P_STOP, 0)
-
-
-@part
-def place_stop(m: Market, w: State, i: int) -> None:
-    apart()
-    x = row(w.slot, (i) * WIDTH)
-    if x[FAILS] >= 3:
-        leave(m, w, i, P_EXIT, 0)
-        return
-    last = known_last(m, w, i)
-    beyond = last <= x[STOP] if x[Q] > 0 else last >= x[STOP]
-    if beyond:
-        leave(m, w, i, P_STOP, 0)
-        return
-    if not room(w, 1) or w.desk[IN_DAY] >= BROKER_DAY:
-        return
-    send_exit(w, i, SLM, P_STOP, x[STOP])
-    x[X_STOP] = 1
-
-
-@part
-def trail(m: Market, w: State, i: int, high: int, low: int) -> None:
-    apart()
-    x = row(w.slot, (i) * WIDTH)
-    side = 1 if x[Q] > 0 else -1
-    before = rupees_of(x[TRAIL_BEST])
-    best = rules.best_price(side, before, rupees_of(high), rupees_of(low))
-    if best == before:
-        return
-    x[TRAIL_BEST] = high if side > 0 else low
-    if x[XS] == X_NONE or not x[X_STOP]:
-        return
-    tick = m.symbols[(m.slots[i * S_WIDTH + S_SYM]) * Y_WIDTH + Y_TICK]
-    wanted = rules.trailed_stop(side, best, rupees_of(x[TRAIL]), rupees_of(x[STOP]))
-    stop = stop_on_tick(wanted, side, tick)
-    if (stop - x[STOP]) * side * 10 >= max(tick * 10, x[TRAIL]):
-        x[STOP] = stop
-        protect(m, w, i)
-
-
-@part
-def reached(w: State, i: int, price: int) -> bool:
-    x = row(w.slot, (i) * WIDTH)
-    if x[TARGET] == 0:
-        return False
-    return rules.target_hit(1 if x[Q] > 0 else -1, x[TARGET], price, price)

@@ -301,14 +301,16 @@ def plan(m: Market, w: State, i: int, side: int) -> None:
 @part
 def reach(m: Market, x: Ints, end: int) -> None:
     """The best and the worst price while the position was held, to before the row ``end``."""
-    high = low = x[AVG]
     mult, symbols = m.limits[M_MULTIPLE], m.limits[M_SYMBOLS]
+    top, bottom = 0, 1 << 40  # cells are 32 bits wide
     cells = row(m.cells, x[SYM] * 4)
     for t in range(x[ENTRY_ROW], end):
         c = row(cells, t * symbols * 4)
         if c[3] != 0:
-            high = max(high, c[1] * mult)
-            low = min(low, c[2] * mult)
+            top = max(top, c[1])
+            bottom = min(bottom, c[2])
+    high = max(x[AVG], top * mult)
+    low = min(x[AVG], bottom * mult)
     x[BEST], x[WORST] = (high, low) if x[Q] > 0 else (low, high)
 
 

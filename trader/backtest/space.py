@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -26,6 +27,7 @@ MOST_POINTS = 100_000  # of a space that is gone through whole
 _LOOKED_AT = 20_000  # points, for one that is taken, before a search begins: two seconds
 _DEFAULT_VALUES = 25  # of an axis whose step nobody gave
 _ROUND_STEPS = (1, 2, 5)
+_RANGE = re.compile(r"([0-9.]*[0-9]%?)\s*(?:-|–|—|\.\.\.?|…|to)\s*([0-9.]*[0-9]%?)")  # as people write one
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,10 @@ def axis_texts(param: Param[Any], name: str, text: str) -> tuple[str, ...]:
         return _all_of(param, name)
     if ":" in text:
         return _stepped(param, name, text)
+    if param.kind in (int, float) and (meant := _RANGE.fullmatch(text)):
+        raise InvalidInput(
+            f"{name} is {text}: a range is low:high or low:high:step, as in {name}={meant[1]}:{meant[2]}"
+        )
     values = {param.parse(part, name=name): None for part in text.split(",")}
     ordered = sorted(values) if param.kind in (int, float) else list(values)
     return tuple(param.text(value) for value in ordered)

@@ -347,6 +347,23 @@ def test_a_stop_with_our_mark_that_the_ledger_does_not_know_is_cancelled() -> No
     assert [a.title for a in seen(world)] == ["Orphan stop: BUY 10 RELIANCE MIS"]
 
 
+def test_such_a_stop_is_left_while_it_protects_and_cancelled_once_its_position_is_gone() -> None:
+    world = running()
+    world.broker.elsewhere(REL, Side.SELL, 10, "1000")
+    world.clock(5)
+    row = update(
+        BrokerStatus.TRIGGER_PENDING, order_type=OrderType.SL_M, trigger="1100",
+        order_id=OrderId("77"), tag=Tag("MTST261123000999"),
+    )  # fmt: skip
+    world.broker.rows[OrderId("77")] = row
+    world.handle(OrderUpdated(world.now, row))
+    world.clock(70)
+    assert world.broker.rows[OrderId("77")].status is BrokerStatus.TRIGGER_PENDING
+    world.broker.elsewhere(REL, Side.BUY, 10, "1000")
+    world.clock(70)
+    assert world.broker.rows[OrderId("77")].status is BrokerStatus.CANCELLED
+
+
 # -- adopt --------------------------------------------------------------------------------------------
 
 

@@ -73,9 +73,7 @@ class Differences:
         """An order from elsewhere was first seen. What it fills is told with the position it makes."""
         if update.filled_quantity or update.status.final:
             return
-        if self._ours(update) and order.order_type in _STOPS and not self._closes(order):
-            self._sending.withdraw(turn, order, "it has nothing to close", None)
-            self._tell_orphan(turn, order, f"The ledger does not know its tag {update.tag}.")
+        if self._strange_stop(turn, order, update):
             return
         closes = self._closes(order)
         self._tell(
@@ -88,6 +86,14 @@ class Differences:
             + ("\nIt would close what the desk protects with its own stop: keep one of them." * closes),
             order.tag,
         )
+
+    def _strange_stop(self, turn: Turn, order: Order, update: OrderUpdate) -> bool:
+        """Whether it is a stop of this desk that the ledger has lost, and has nothing to close (any more)."""
+        lost = self._ours(update) and order.order_type in _STOPS and not self._closes(order)
+        if lost:
+            self._sending.withdraw(turn, order, "it has nothing to close", None)
+            self._tell_orphan(turn, order, f"The ledger does not know its tag {update.tag}.")
+        return lost
 
     def filled(self, turn: Turn, order: Order, fill: Fill, booked: Booked) -> None:
         """A share of what an order from elsewhere traded, just booked to its owner."""
@@ -128,7 +134,10 @@ class Differences:
                 continue
             tag = state.tags_by_id.get(update.order_id)
             order = state.working.get(tag) if tag is not None else None
-            if order is None or order.purpose in (Purpose.ENTRY, Purpose.EXTERNAL):
+            if order is not None and order.purpose is Purpose.EXTERNAL:
+                self._strange_stop(turn, order, update)
+                continue
+            if order is None or order.purpose is Purpose.ENTRY:
                 continue
             slot = slot_of(order)
             asked = order.state is OrderState.PENDING_CANCEL and order.updated_at < turn.at

@@ -54,7 +54,8 @@ class Exits:
         self._stops.protect(turn, slot)
 
     def closed(self, turn: Turn, slot: Slot) -> None:
-        """The position is flat: nothing of it may stay at the broker."""
+        """The position is flat: nothing of ours may stay at the broker. What its owner ordered elsewhere is
+        his own: a sale of more than was held goes on."""
         self._leaving.done(slot)
         self._stops.forget(slot)
         plan = self._state.plans.pop(slot, None)
@@ -63,7 +64,7 @@ class Exits:
         for order in self._state.working_in(slot):
             if order.purpose is Purpose.ENTRY:
                 self._sending.withdraw(turn, order, "the position is flat", Purpose.EXIT)
-            else:
+            elif order.purpose is not Purpose.EXTERNAL:
                 self._sending.cancel(turn, order, "the position is flat")
         self.on_flat(turn, slot)
 
@@ -73,7 +74,8 @@ class Exits:
         if plan is not None:
             turn.write(replaced(plan, closed=True))
         for order in self._state.working_in(slot):
-            self._sending.cancel(turn, order, "the position is closed")
+            if order.purpose is not Purpose.EXTERNAL:
+                self._sending.cancel(turn, order, "the position is closed")
 
     def reduced(self, turn: Turn, slot: Slot) -> None:
         """Part of the position was closed; the resting stop must not be larger than what is left."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from broker_book import Reply
 from world import BUY, OURS, TCS, DeskWorld
 
 from trader.desk.commands import Judge, Kill, Verdict
@@ -13,7 +14,7 @@ from trader.desk.effects import Effect, ReadBook
 from trader.desk.events import BookRead
 from trader.desk.exposure import day_pnl, exposure, margin_used
 from trader.domain.funds import Holding
-from trader.domain.order import EXTERNAL, Product, Side
+from trader.domain.order import EXTERNAL, BrokerStatus, Product, Side
 from trader.domain.records import DeskMode
 from trader.domain.times import IST
 
@@ -146,3 +147,79 @@ def test_of_a_sale_the_owner_is_asked_for_no_more_than_that_he_knows_of_it() -> 
     assert world.held(TCS, EXTERNAL, CNC) == -200
     assert world.command(Judge("TCS", Verdict.IGNORE)).ok
     assert not world.state.locks
+
+
+@pytest.mark.parametrize("filled_before", [0, 50])
+def test_a_kill_does_not_buy_back_what_a_sale_of_the_owners_filled_before_its_cancel(
+    filled_before: int,
+) -> None:
+    world = SharesWorld()
+    world.restart(clean=True)
+    world.moves(1000.0)
+    world.broker.fills = False
+    sale = world.broker.elsewhere(TCS, Side.SELL, 200, product=CNC, filled=False)
+    if filled_before:
+        world.broker.fill(sale, filled_before, Decimal(1000))
+    world._drain()
+    world.broker.change_replies.append(Reply.REFUSED)
+    world.command(Kill())
+    world.broker.fill(sale, 200 - filled_before, Decimal(1000))
+    world.broker.fills = True
+    world.clock(60)
+    assert not world.submits()
+    assert world.held(TCS, EXTERNAL, CNC) == world.broker.net()[TCS, CNC] == -200
+    assert world.told("FLAT verified")
+
+
+def flattened() -> SharesWorld:
+    """Ten shares that the owner bought today are being sold for him, and find nobody yet."""
+    world = SharesWorld()
+    world.restart(clean=True)
+    world.moves(1000.0)
+    world.broker.elsewhere(TCS, Side.BUY, 10, "1000", product=CNC)
+    world.clock(5)
+    world.broker.fills = False
+    assert world.command(Judge("TCS", Verdict.FLATTEN)).ok
+    return world
+
+
+def test_who_sells_more_himself_than_is_being_flattened_keeps_his_sale() -> None:
+    world = flattened()
+    world.sells(30)
+    world.broker.fills = True
+    world.clock(60)
+    (exit_,) = world.submits()
+    assert exit_.side is Side.SELL
+    assert world.held(TCS, EXTERNAL, CNC) == world.broker.net()[TCS, CNC] == -20
+    assert not world.working()
+
+
+def test_shares_of_the_owners_that_two_crossing_exits_sold_are_told_and_not_bought_back() -> None:
+    world = flattened()
+    (sent,) = world.working()
+    world.broker.change_replies.append(Reply.REFUSED)
+    world.sells(30)
+    world.broker.fill(sent.order_id, 10, Decimal(1000))
+    world.clock(60)
+    assert len(world.submits()) == 1
+    assert world.held(TCS, EXTERNAL, CNC) == world.broker.net()[TCS, CNC] == -30
+    assert world.told("Closed twice")
+    assert world.told("none is bought back")
+
+
+def test_an_order_of_the_owners_goes_on_when_what_he_held_is_flat() -> None:
+    """He sells what he bought today, and twenty of his older shares, in one order."""
+    world = SharesWorld()
+    world.restart(clean=True)
+    world.moves(1000.0)
+    world.broker.elsewhere(TCS, Side.BUY, 10, "1000", product=CNC)
+    world.clock(5)
+    world.broker.fills = False
+    sale = world.broker.elsewhere(TCS, Side.SELL, 30, product=CNC, filled=False)
+    world.broker.fill(sale, 10, Decimal(1000))
+    world.clock(60)
+    assert world.held(TCS, EXTERNAL, CNC) == 0
+    assert world.broker.rows[sale].status is BrokerStatus.OPEN
+    world.broker.fill(sale, 20, Decimal(1000))
+    world.clock(60)
+    assert world.held(TCS, EXTERNAL, CNC) == -20

@@ -7,7 +7,7 @@ from trader.desk.exits import Exits
 from trader.desk.guard import Guard
 from trader.desk.orders import describe
 from trader.desk.plans import plan_text
-from trader.desk.portfolio import Booked, Slot, slot_of
+from trader.desk.portfolio import Booked, Slot, own_sale, slot_of
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import symbol_of
@@ -43,6 +43,8 @@ class Fills:
             self._exits.entered(turn, slot, running.options if running is not None else Options())
         elif order.purpose is not Purpose.EXTERNAL and held * fill.side.sign > 0:
             self._oversold(turn, slot, order, fill)
+        elif own_sale(booked.position):  # what was to be left is sold, and more
+            self._exits.closed(turn, slot)
         else:
             self._exits.reduced(turn, slot)
         if held and fate is not None:
@@ -64,14 +66,17 @@ class Fills:
 
     def _oversold(self, turn: Turn, slot: Slot, order: Order, fill: Fill) -> None:
         """An exit closed more than was held, because two of them crossed at the broker. Nobody decided on
-        the position it made, so it is left at once."""
+        the position it made, so it is left at once. Shares that the owner had besides make none."""
         self._exits.flipped(turn, slot)
+        fate = "The position they made is being closed."
+        if own_sale(self._state.portfolio.position(slot)):
+            fate = "Other shares of yours were sold with it; none is bought back."
         turn.alert(
             f"oversold:{fill.fill_id}",
             Priority.CRITICAL,
             "order",
             f"Closed twice: {describe(order)}",
-            "Two exits crossed at the broker. The position they made is being closed.",
+            f"Two exits crossed at the broker. {fate}",
         )
         self._exits.leave(turn, slot, Purpose.KILL)
 

@@ -16,7 +16,7 @@ from trader.desk.exposure import CLOSING, closing_quantity
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
 from trader.desk.overnight import Overnight
 from trader.desk.plans import closing_side, resting_exit
-from trader.desk.portfolio import Slot
+from trader.desk.portfolio import Slot, own_sale
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.money import decimal_of
@@ -74,19 +74,24 @@ class Leaving:
 
     def on_clock(self, turn: Turn) -> None:
         for slot in list(self._slots):
-            if self._state.portfolio.position(slot).quantity:
+            if self._to_close(slot):
                 self.pursue(turn, slot)
             else:
                 del self._slots[slot]
 
     def leave(self, turn: Turn, slot: Slot, purpose: Purpose, limit: Decimal | None = None) -> None:
         """Close the slot's position. Kill overrides a reason given before; others keep the first."""
-        if not self._state.portfolio.position(slot).quantity:
+        if not self._to_close(slot):
             return
         known = self._slots.get(slot)
         if known is None or purpose is Purpose.KILL:
             self._slots[slot] = _Exit(purpose, turn.at, limit)
         self.pursue(turn, slot)
+
+    def _to_close(self, slot: Slot) -> bool:
+        """Whoever asks for it, shares of his own that the owner sold are not bought back."""
+        position = self._state.portfolio.position(slot)
+        return position.quantity != 0 and not own_sale(position)
 
     def pursue(self, turn: Turn, slot: Slot) -> None:
         """One step towards flat; called again every second until it is."""

@@ -111,8 +111,9 @@ def test_a_sale_of_yesterday_is_over_though_the_owner_trades_the_share_again(
     assert world.state.latch.mode is DeskMode.ACTIVE
 
 
-def test_a_kill_that_cannot_sell_shares_of_an_earlier_day_names_them() -> None:
-    """They are holdings there, and no positions."""
+@pytest.mark.parametrize(("bought_today", "named"), [(0, "TCS CNC +10"), (5, "TCS CNC +15")])
+def test_a_kill_that_cannot_sell_shares_of_an_earlier_day_names_them(bought_today: int, named: str) -> None:
+    """They are holdings there, and no positions; only what was bought today is one."""
     world = SharesWorld(own=0)
     world.restart(clean=True)
     world.start("scripted", "TCS", product="CNC", side="long", quantity="10")
@@ -121,6 +122,9 @@ def test_a_kill_that_cannot_sell_shares_of_an_earlier_day_names_them() -> None:
     world.moves(1000.0)
     world.morning()
     world.moves(1000.0)
+    if bought_today:
+        world.broker.elsewhere(TCS, Side.BUY, bought_today, "1000", product=CNC)
+        world.clock(5)
     world.broker.fills = False
     for order in list(world.broker.rows.values()):
         world.broker.reject(order.order_id, "TPIN")
@@ -131,7 +135,7 @@ def test_a_kill_that_cannot_sell_shares_of_an_earlier_day_names_them() -> None:
         world.broker.reject(row.order_id, "Holdings are not authorised")
     world.clock(100)
     (told,) = [a for a in world.alerts("kill") if "NOT FLAT" in a.title]
-    assert "TCS CNC +10" in told.body
+    assert named in told.body.splitlines()
 
 
 def test_of_a_sale_the_owner_is_asked_for_no_more_than_that_he_knows_of_it() -> None:

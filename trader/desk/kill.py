@@ -17,7 +17,8 @@ from trader.desk.events import BookPurpose, BookRead
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl
 from trader.desk.guard import Guard
-from trader.desk.portfolio import Slot, delivered, slot_of
+from trader.desk.locks import Held
+from trader.desk.portfolio import DELIVERED, Slot, delivered, slot_of
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.counting import counted
@@ -114,6 +115,14 @@ class Kill:
     def _open(self) -> list[Slot]:
         """What is to be closed. Shares of his own that the owner has sold are not bought back."""
         return list(self._state.portfolio.at_stake())
+
+    def _stake(self) -> dict[Held, int]:
+        """Units of it by instrument and product, as this desk knows them."""
+        stake: dict[Held, int] = {}
+        for slot, held in sorted(self._state.portfolio.at_stake().items()):
+            at = (slot.key, slot.product)
+            stake[at] = stake.get(at, 0) + held.quantity
+        return stake
 
     def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
         """The process died while it was flattening: go on once the book has been read. The owner waits for
@@ -247,17 +256,15 @@ class Kill:
     def _report_not_flat(
         self, turn: Turn, run: _Run, positions: list[BrokerPosition], orders: list[OrderUpdate]
     ) -> None:
-        lines = [f"{symbol_of(p.key)} {p.product} {p.quantity:+d}" for p in positions]
+        # Of shares of earlier days the broker shows no position, or only what was bought of them today.
+        left = {(p.key, p.product): p.quantity for p in positions}
+        for at, quantity in self._stake().items():
+            theirs = left.get(at, quantity)
+            left[at] = max(theirs, quantity) if at[1] in DELIVERED else theirs
+        lines = [f"{symbol_of(key)} {product} {n:+d}" for (key, product), n in left.items()]
         lines += [
             f"{symbol_of(o.key)} {o.side} {o.quantity - o.filled_quantity} {o.order_type} {o.status.lower()}"
             for o in orders
-        ]
-        # Shares of earlier days are no positions there.
-        known = {(p.key, p.product) for p in positions}
-        lines += [
-            f"{symbol_of(slot.key)} {slot.product} {held.quantity:+d}"
-            for slot, held in sorted(self._state.portfolio.at_stake().items())
-            if (slot.key, slot.product) not in known
         ]
         shown = {o.order_id for o in orders}
         lines += [

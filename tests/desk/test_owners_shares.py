@@ -76,6 +76,39 @@ def test_shares_that_were_sold_lose_nothing_when_their_price_rises() -> None:
     assert margin_used(world.state, world.now.date()) == 0
 
 
+def test_neither_the_charges_of_a_large_sale_nor_a_dear_repurchase_are_a_loss_of_the_desks() -> None:
+    """₹4,000 of tax on ₹40 lakh, and ₹50 a share on 1,000 that the owner buys back: each past the limit."""
+    world = SharesWorld(own=4000)
+    world.restart(clean=True)
+    world.start("scripted", "RELIANCE")
+    world.moves(1000.0)
+    world.enter(1000.0)
+    before = day_pnl(world.state)
+    world.sells(4000)
+    world.moves(1050.0)
+    world.broker.elsewhere(TCS, Side.BUY, 1000, "1050", product=CNC)
+    world.clock(5)
+    assert world.held(TCS, EXTERNAL, CNC) == -3000
+    assert day_pnl(world.state) == before
+    assert world.held()
+    assert world.state.latch.mode is DeskMode.ACTIVE
+    (external,) = [r for r in world.state.portfolio.day_results() if r.owner == EXTERNAL]
+    assert external.charges > 3000
+    assert external.realised == -50_000
+
+
+def test_of_a_sale_that_closes_a_purchase_of_the_day_too_only_that_part_counts() -> None:
+    world = SharesWorld()
+    world.restart(clean=True)
+    world.moves(1000.0)
+    world.broker.elsewhere(TCS, Side.BUY, 10, "1000", product=CNC)
+    world.clock(5)
+    world.broker.elsewhere(TCS, Side.SELL, 110, "900", product=CNC)
+    world.clock(5)
+    assert world.held(TCS, EXTERNAL, CNC) == -100
+    assert -1100 < day_pnl(world.state) < -1000
+
+
 def test_what_a_strategy_buys_after_a_sale_of_the_owners_is_there_on_the_next_day() -> None:
     world = world_with_a_sale(sold=20)
     world.command(Judge("TCS", Verdict.IGNORE))

@@ -9,10 +9,10 @@ from decimal import Decimal
 from trader.desk import orders as machine
 from trader.desk.costs import added_charges
 from trader.desk.locks import MANUAL
-from trader.desk.portfolio import Booked
+from trader.desk.portfolio import Booked, own_units, slot_of
 from trader.desk.state import DeskState, Turn
-from trader.domain.money import to_paise
-from trader.domain.order import EXTERNAL, Order, Owner, Purpose
+from trader.domain.money import ZERO, to_paise
+from trader.domain.order import EXTERNAL, Order, Owner, Purpose, Side
 from trader.domain.position import Fill
 from trader.domain.records import Priority
 from trader.domain.values import replaced
@@ -90,6 +90,7 @@ class Booking:
 
     def _record(self, turn: Turn, after: Order, fill: Fill, day: date) -> Booked:
         state = self._state
+        own = own_units(state.portfolio.position(slot_of(fill)), fill)
         booked = state.portfolio.book(fill, day)
         state.portfolio.dealt(fill, state.quotes.get(fill.key), turn.at)
         state.moved_at[after.key, after.product] = turn.at
@@ -99,6 +100,9 @@ class Booking:
             turn.write(booked.trade)
         turn.write(state.portfolio.day_result(fill.owner, day))
         net = booked.realised - fill.charges
+        if own:  # what becomes of the owner's own shares is in his results, and no loss of the desk's
+            realised = booked.realised if fill.side is Side.SELL else ZERO
+            net = realised - to_paise(fill.charges * (fill.quantity - own) / fill.quantity)
         state.counters = replaced(
             state.counters,
             booked=state.counters.booked + net,

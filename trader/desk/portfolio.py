@@ -46,6 +46,15 @@ def own_sale(held: Position) -> bool:
     return delivered(held) and held.owner == EXTERNAL
 
 
+def own_units(held: Position, fill: Fill) -> int:
+    """How many of a fill's units are shares of his own that the owner sells, or buys back."""
+    if held.owner != EXTERNAL or held.product not in DELIVERED:
+        return 0
+    if fill.side is Side.SELL:
+        return fill.quantity - min(fill.quantity, max(held.quantity, 0))
+    return min(fill.quantity, max(-held.quantity, 0))
+
+
 @dataclass(slots=True)
 class _RoundTrip:
     """The open trade of a slot, being summed up."""

@@ -38,7 +38,7 @@ def view(state: DeskState, exits: Exits, at: datetime, *, killing: bool) -> Desk
         session=state.calendar.describe(at),
         capital=state.limits.capital,
         equity=equity(state),
-        pnl=PnlView(realised, day_unrealised(state), charges, day_pnl(state)),
+        pnl=PnlView(realised, day_unrealised(state), charges, realised - charges + day_unrealised(state)),
         by_owner=[
             OwnerPnl(state.portfolio.day_result(owner, day), unrealised.get(owner, ZERO)) for owner in owners
         ],

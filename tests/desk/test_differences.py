@@ -347,6 +347,26 @@ def test_a_stop_with_our_mark_that_the_ledger_does_not_know_is_cancelled() -> No
     assert [a.title for a in seen(world)] == ["Orphan stop: BUY 10 RELIANCE MIS"]
 
 
+def test_an_order_from_elsewhere_that_its_owner_enlarges_halts_nothing() -> None:
+    world = running()
+    world.broker.fills = False
+    order_id = world.broker.elsewhere(REL, Side.BUY, 10, filled=False)
+    world.clock(5)
+    world.broker._put(replace(world.broker.rows[order_id], quantity=20, price=Decimal(990)))
+    world.clock(5)
+    (order,) = world.working(Purpose.EXTERNAL)
+    assert (order.quantity, order.price) == (20, 990)
+    world.broker.fill(order_id, 15, Decimal(990))
+    world.clock(5)
+    (order,) = world.working(Purpose.EXTERNAL)
+    assert (order.state, order.pending_quantity) == (OrderState.PARTIAL, 5)
+    world.broker.fill(order_id, 5, Decimal(990))
+    world.clock(5)
+    assert world.held(owner=EXTERNAL) == 20
+    assert world.state.latch.mode is DeskMode.ACTIVE
+    assert not world.told("Overfilled")
+
+
 def test_such_a_stop_is_left_while_it_protects_and_cancelled_once_its_position_is_gone() -> None:
     world = running()
     world.broker.elsewhere(REL, Side.SELL, 10, "1000")

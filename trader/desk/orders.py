@@ -191,6 +191,18 @@ def settled(order: Order, update: OrderUpdate, at: datetime) -> Order:
     )
 
 
+def amended(order: Order, update: OrderUpdate) -> Order:
+    """An order from elsewhere has the terms its owner changed it to; ours are changed from here alone."""
+    if order.purpose is not Purpose.EXTERNAL or update.at < order.updated_at:
+        return order
+    quantity, order_type, price, trigger = terms = (
+        update.quantity, update.order_type, update.price, update.trigger_price,
+    )  # fmt: skip
+    if terms == (order.quantity, order.order_type, order.price, order.trigger_price):
+        return order
+    return replaced(order, quantity=quantity, order_type=order_type, price=price, trigger_price=trigger)
+
+
 def agrees(order: Order, update: OrderUpdate) -> bool:
     """Whether the order ended as the broker says it did: nothing is left to merge."""
     return (

@@ -72,12 +72,13 @@ class Updates:
         idle = self._register.idle.get(order.tag)
         if idle is not None and idle[0] is order and idle[1] is update:
             return
-        merged = machine.merge(order, update)
+        amended = machine.amended(order, update)
+        merged = machine.merge(amended, update)
         after = merged.order
         same = (after.state, after.filled_quantity, after.order_id, after.prior_state) == (
             order.state, order.filled_quantity, order.order_id, order.prior_state,
         )  # fmt: skip
-        if same and merged.execution is None:
+        if same and amended is order and merged.execution is None:
             self._register.idle[order.tag] = (order, update)
             return
         self._register.refusals.moved(order.tag)

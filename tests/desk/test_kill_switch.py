@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 from broker_book import Reply
-from world import BUY, LEAVE, MORNING, REL, SHORT, DeskWorld, sends
+from world import BUY, LEAVE, MORNING, OURS, REL, SHORT, DeskWorld, sends
 
-from trader.desk.commands import Pause, Resume
+from trader.desk.commands import Pause, Resume, StopStrategy
 from trader.desk.effects import Cancel, Submit, Write
 from trader.desk.events import BookRead, CommandGiven
-from trader.domain.order import EXTERNAL, Product, Purpose, Side
+from trader.domain.order import EXTERNAL, Owner, Product, Purpose, Side
 from trader.domain.records import CommandDone, DeskMode, Latch
 
 
@@ -370,3 +370,19 @@ def test_a_reading_that_began_before_the_exit_filled_adopts_nothing() -> None:
         world.handle(BookRead(world.now, asked, BookPurpose.RESOLVE, orders, positions))
     assert world.account() == {}
     assert world.state.latch.mode is DeskMode.ACTIVE
+
+
+def test_two_strategies_on_opposite_sides_of_an_instrument_are_both_named() -> None:
+    """The broker shows no position."""
+    world = DeskWorld()
+    world.enter(1000.0)
+    world.command(StopStrategy(OURS, close=False))
+    world.start("keeper", quantity="100")
+    world.bar(SHORT)
+    world.tick(1000.0)
+    assert (world.held(), world.held(owner=Owner("keeper"))) == (100, -100)
+    world.broker.fills = False
+    world.kill()
+    world.clock(100)
+    (told,) = [a for a in world.alerts("kill") if "NOT FLAT" in a.title]
+    assert {"RELIANCE MIS +100", "RELIANCE MIS -100"} <= set(told.body.splitlines())

@@ -8,6 +8,7 @@ attempt the owner gets a table of what is not flat.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,14 +18,13 @@ from trader.desk.events import BookPurpose, BookRead
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl
 from trader.desk.guard import Guard
-from trader.desk.locks import Held
 from trader.desk.portfolio import DELIVERED, Slot, delivered, slot_of
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.counting import counted
-from trader.domain.instrument import symbol_of
+from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.money import rupees
-from trader.domain.order import BrokerPosition, Order, OrderState, OrderUpdate, Purpose, Tag
+from trader.domain.order import BrokerPosition, Order, OrderState, OrderUpdate, Product, Purpose, Tag
 from trader.domain.records import DeskMode, Priority, Setting
 from trader.domain.times import clock_text
 from trader.market.phases import Phase
@@ -115,14 +115,6 @@ class Kill:
     def _open(self) -> list[Slot]:
         """What is to be closed. Shares of his own that the owner has sold are not bought back."""
         return list(self._state.portfolio.at_stake())
-
-    def _stake(self) -> dict[Held, int]:
-        """Units of it by instrument and product, as this desk knows them."""
-        stake: dict[Held, int] = {}
-        for slot, held in sorted(self._state.portfolio.at_stake().items()):
-            at = (slot.key, slot.product)
-            stake[at] = stake.get(at, 0) + held.quantity
-        return stake
 
     def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
         """The process died while it was flattening: go on once the book has been read. The owner waits for
@@ -256,12 +248,19 @@ class Kill:
     def _report_not_flat(
         self, turn: Turn, run: _Run, positions: list[BrokerPosition], orders: list[OrderUpdate]
     ) -> None:
-        # Of shares of earlier days the broker shows no position, or only what was bought of them today.
+        at_stake = self._state.portfolio.at_stake()
+        held = Counter[tuple[InstrumentKey, Product]]()
+        for slot, one in at_stake.items():
+            held[slot.key, slot.product] += one.quantity
         left = {(p.key, p.product): p.quantity for p in positions}
-        for at, quantity in self._stake().items():
-            theirs = left.get(at, quantity)
-            left[at] = max(theirs, quantity) if at[1] in DELIVERED else theirs
+        # Of shares of earlier days the broker shows no position, or only what was bought of them today.
+        left |= {at: max(n, held[at]) for at, n in left.items() if at[1] in DELIVERED}
         lines = [f"{symbol_of(key)} {product} {n:+d}" for (key, product), n in left.items()]
+        lines += [
+            f"{symbol_of(slot.key)} {slot.product} {one.quantity:+d}"
+            for slot, one in sorted(at_stake.items())
+            if (slot.key, slot.product) not in left
+        ]
         lines += [
             f"{symbol_of(o.key)} {o.side} {o.quantity - o.filled_quantity} {o.order_type} {o.status.lower()}"
             for o in orders

@@ -535,12 +535,13 @@ def test_a_stopped_leg_is_not_entered_alone_while_the_others_entry_has_no_answer
     assert held(world) == (0, 0)
 
 
-def test_once_the_unknown_is_found_filled_the_next_decision_enters_the_stopped_leg_beside_it(world):
+def test_once_the_unknown_is_found_filled_the_stopped_leg_is_entered_beside_it(world):
+    """No later decision may ask for it: until then the other would be alone."""
     stopped_beside_the_unknown(world, Reply.TAKEN)
     world.clock(30)
-    assert held(world)[1] < 0 == held(world)[0]
+    assert held(world)[0] > 0 > held(world)[1]
     world.closes(REL, 51, BUY)
     world.closes(TCS, 51)
     world.moves_on()
-    assert held(world)[0] > 0 > held(world)[1]
     assert [r.key for r in world.submits(Purpose.ENTRY)] == [REL, TCS, REL]
+    assert not world.state.instances[PAIR].reversals

@@ -54,8 +54,10 @@ class Legs:
 
     def turned(self, turn: Turn, running: Running, busy_until: datetime) -> None:
         """A position is closed, or an entry may have ended. Whatever waited for it enters once no other leg
-        that turns is held or on its way in."""
+        that turns is held or on its way in. One of unknown outcome that was found filled is in already."""
         waiting = running.reversals
+        for key in [key for key in waiting if self._is_in(running, key, waiting[key].side)]:
+            del waiting[key]
         if not waiting or any(self._held(running, key) or self._entering(running, key) for key in waiting):
             return
         entries = {
@@ -161,6 +163,10 @@ class Legs:
             slot = Slot(fellow.owner, fellow.key, fellow.product)
             if self._state.portfolio.position(slot).quantity:
                 self._exits.leave(turn, slot, Purpose.EXIT)
+
+    def _is_in(self, running: Running, key: InstrumentKey, side: Side) -> bool:
+        held = self._held(running, key) * side.sign > 0
+        return held and not self._exits.leaving(running.slot(key)) and not self._entering(running, key)
 
     def _entering(self, running: Running, key: InstrumentKey) -> bool:
         return any(order.purpose is Purpose.ENTRY for order in self._state.working_in(running.slot(key)))

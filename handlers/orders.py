@@ -22,27 +22,73 @@ from trader.domain.position import Trade
 from trader.domain.times import clock_text, day_text, ist
 from trader.service.port import DeskPort
 
+ORDERS_USAGE = "/orders [how many, or today]"
 TRADES_USAGE = "/trades [how many, or today]"
-MOST_TRADES = 50  # a screen nobody scrolls through; the ledger has the rest
+MOST = 50  # a screen nobody scrolls through; the ledger has the rest
 ALL_OF_A_DAY = 100_000
 
 
-@command("orders", help="Orders working at the broker", role=Role.VIEWER, danger=Danger.READ)
+@command(
+    "orders",
+    help="Orders working at the broker",
+    role=Role.VIEWER,
+    danger=Danger.READ,
+    usage=ORDERS_USAGE,
+    more="With a number, or the word today, also those that are over: filled, cancelled or refused.",
+)
 async def orders(desk: DeskPort, call: Call) -> Reply:
-    no_more(call.args, "/orders")
+    if call.args:
+        return await _orders_of_late(desk, call.args)
     view = desk.view()
     today = await desk.orders(ist(desk.now()).date(), ALL_OF_A_DAY)
     head = Line(f"{money_tag(desk.about(), view)} · {counted(len(view.orders), 'working order')}", bold=True)
     blocks: list[Line | Pre] = [head]
     if view.orders:
-        rows = [(symbol_of(o.key), o.side, _quantity(o), o.order_type) for o in view.orders]
-        details = [_order_details(o) for o in view.orders]
-        blocks.append(
-            Pre(table(rows, ("Symbol", "Side", "Qty", "Type"), "<<><", details=details, whole=True))
-        )
+        blocks.append(Pre(_order_table(view.orders)))
     if today:
         blocks.append(Line(f"Today {len(today)}: {_tally(today)}."))
     return Reply(blocks)
+
+
+async def _orders_of_late(desk: DeskPort, words: Sequence[str]) -> Reply:
+    """Orders whatever became of them, the newest last."""
+    wanted = _how_many(words, ORDERS_USAGE)
+    today = wanted is None
+    wanted = wanted or MOST
+    if today:
+        found = await desk.orders(ist(desk.now()).date(), ALL_OF_A_DAY)
+    else:
+        found = await desk.orders(None, wanted + 1)  # one more tells whether there are more
+    before, shown = found[:-wanted], found[-wanted:]
+    summed = found if today else shown
+    last = "last " if before and not today else ""
+    many = counted(len(summed), "order") if summed else "no orders"
+    head = Line(f"{tag_of(desk)} · {last}{many}{' today' if today else ''}", bold=True)
+    if not found:
+        return Reply((head,))
+    days = []
+    for day, group in ((d, list(g)) for d, g in groupby(shown, key=lambda o: day_text(o.request.at))):
+        cut = before and day_text(before[-1].request.at) == day  # a part of a day must not look like the day
+        days.append(Pre(f"{day}{f', last {len(group)}' if cut else ''}\n{_order_table(group)}"))
+    return Reply((head, *days, Line(f"{_tally(summed)}.")))
+
+
+def _how_many(words: Sequence[str], usage: str) -> int | None:
+    """The number asked for; None for today."""
+    word, *rest = words
+    no_more(tuple(rest), usage)
+    if word.casefold() == "today":
+        return None
+    wanted = count(word, most=MOST)
+    if wanted is None:
+        raise InvalidInput(f"Expected a number from 1 to {MOST} or the word today. Usage: {usage}")
+    return wanted
+
+
+def _order_table(orders: Sequence[Order]) -> str:
+    rows = [(symbol_of(o.key), o.side, _quantity(o), o.order_type) for o in orders]
+    details = [_order_details(o) for o in orders]
+    return table(rows, ("Symbol", "Side", "Qty", "Type"), "<<><", details=details, whole=True)
 
 
 def _quantity(order: Order) -> str:
@@ -58,7 +104,10 @@ def _order_details(order: Order) -> list[str]:
     state = order.state.replace("_", " ")
     if order.state is OrderState.UNKNOWN:
         state = "UNKNOWN: being looked for at the broker"
-    lines = [", ".join(terms), state, f"{order.purpose}, {order.owner}", sent(order.request.at, order)]
+    if order.filled_quantity:
+        state += f" at {price(order.average_price)}"
+    why = order.message if not order.working else ""
+    lines = [", ".join(terms), state, why, f"{order.purpose}, {order.owner}", sent(order.request.at, order)]
     return [line for line in lines if line]
 
 
@@ -85,14 +134,9 @@ def _tally(orders: Sequence[Order]) -> str:
     "/charges has their lines.",
 )
 async def trades(desk: DeskPort, call: Call) -> Reply:
-    word, *rest = call.args or ("10",)
-    no_more(tuple(rest), TRADES_USAGE)
-    today = word.casefold() == "today"
-    wanted = MOST_TRADES if today else count(word, most=MOST_TRADES)
-    if wanted is None:
-        raise InvalidInput(
-            f"Expected a number from 1 to {MOST_TRADES} or the word today. Usage: {TRADES_USAGE}"
-        )
+    wanted = _how_many(call.args or ("10",), TRADES_USAGE)
+    today = wanted is None
+    wanted = wanted or MOST
     if today:
         found = await desk.trades(ist(desk.now()).date(), ALL_OF_A_DAY)
     else:

@@ -232,6 +232,13 @@ class FakeDesk:
     settings: dict[str, str] = field(default_factory=dict)
     waits: list[tuple[timedelta | None, datetime | None]] = field(default_factory=list)
     the_trades: list[Trade] = field(default_factory=list)
+    the_orders: list[Order] = field(
+        default_factory=lambda: [
+            an_order(),
+            an_order("TCS", OrderState.FILLED),
+            an_order("INFY", OrderState.REJECTED),
+        ]
+    )
     ledger_down: Exception | None = None
     on_ask: Callable[[Command], None] = lambda command: None
     the_fault: Exception | None = None  # of settings that cannot be used
@@ -404,7 +411,7 @@ class FakeDesk:
         return [t for t in self.the_trades if day is None or ist(t.exit_at).date() == day][-limit:]
 
     async def orders(self, day: date | None = None, limit: int = 1000) -> list[Order]:
-        return [an_order(), an_order("TCS", OrderState.FILLED), an_order("INFY", OrderState.REJECTED)]
+        return [o for o in self.the_orders if day is None or ist(o.request.at).date() == day][-limit:]
 
     async def audit(self, entry: AuditEntry) -> None:
         if self.ledger_down is not None:

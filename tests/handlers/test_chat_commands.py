@@ -18,7 +18,7 @@ from trader.desk.commands import Kill, Pause, Resume, StartStrategy, StopStrateg
 from trader.desk.view import OwnerPnl
 from trader.domain.errors import InvalidInput, UnknownName
 from trader.domain.market import Interval
-from trader.domain.order import OrderState, Owner
+from trader.domain.order import Order, OrderState, Owner
 from trader.domain.records import DayResult, DeskMode, InstanceStatus
 
 
@@ -203,6 +203,48 @@ async def test_a_part_of_a_day_does_not_look_like_the_day(room: Room) -> None:
     assert "· 55 trades, 55 won, net +₹550.00" in shown
     assert "Mon 23 Nov 2026, last 50   +500.00" in shown
     assert "Net                       +₹550.00" in shown
+
+
+def an_order_of(day: int, state: OrderState) -> Order:
+    order = an_order("TCS", state)
+    return replace(order, request=replace(order.request, at=NOW.replace(day=day)))
+
+
+@pytest.mark.parametrize(
+    ("text", "head", "count", "tally"),
+    [("/orders 5", "· 3 orders", 3, "2 filled, 1 rejected."),
+     ("/orders 1", "· last 1 order", 1, "1 rejected."),
+     ("/orders today", "· 2 orders today", 2, "1 filled, 1 rejected."),
+     ("/orders TODAY", "· 2 orders today", 2, "1 filled, 1 rejected.")],
+)  # fmt: skip
+async def test_orders_by_number_or_of_today_like_trades(
+    room: Room, text: str, head: str, count: int, tally: str
+) -> None:
+    filled = replace(an_order_of(23, OrderState.FILLED), filled_quantity=66, average_price=Decimal("1484.95"))
+    refused = replace(an_order_of(23, OrderState.REJECTED), message="Insufficient funds")
+    room.desk.the_orders = [an_order_of(20, OrderState.FILLED), filled, refused]
+    shown = await room.typed(text) or ""
+    assert f"PAPER {head}\n" in shown
+    assert shown.count("TCS ") == count
+    assert ("Fri 20 Nov 2026" in shown) is (count == 3)
+    assert shown.endswith(tally)
+    assert " REJECTED\n Insufficient funds\n" in shown
+    assert (" FILLED at 1,484.95\n" in shown) is (count > 1)
+
+
+async def test_no_orders_of_today_are_none_of_today(room: Room) -> None:
+    room.desk.the_orders = [an_order_of(20, OrderState.FILLED)]
+    assert await room.typed("/orders today") == "PAPER · no orders today"
+
+
+@pytest.mark.parametrize("command", ["/orders", "/trades"])
+@pytest.mark.parametrize("words", ["0", "51", "toady", "today 5", "५", "all"])
+async def test_what_is_no_number_of_them_is_refused_by_both_alike(
+    room: Room, command: str, words: str
+) -> None:
+    assert f"Usage: {command} [how many, or today]" in " ".join(
+        (await room.typed(f"{command} {words}") or "").split()
+    )
 
 
 async def test_a_limit_overrun_says_so_and_none_is_full_before_it_is_reached(room: Room) -> None:

@@ -9,6 +9,7 @@ from handlers.arming import live, paper
 from handlers.calendar import calendar
 from handlers.charges import charges
 from handlers.closed import closed, reopened
+from handlers.console import quit_
 from handlers.emergency import kill, pause, resume
 from handlers.find import chain, find
 from handlers.funds import funds
@@ -44,7 +45,7 @@ def build_registry(house: House, more: Sequence[Command] = ()) -> Registry:
             "Account": (login, logout, live, paper),
             "The broker's book": (reconcile, locks, adopt, ignore, flatten, not_there),
             "Market": (quote, find, chain, calendar, closed, reopened),
-            "House": (*help_commands(itself), mute_command(house), version_command(house), wait),
+            "House": (*help_commands(itself), mute_command(house), version_command(house), wait, quit_),
             **({"Rehearsal": more} if more else {}),
         }
     )

@@ -13,17 +13,20 @@ from typing import IO, TYPE_CHECKING
 
 from handlers.confidential import for_show
 from handlers.lines import lines_of
-from handlers.message import Incoming, Kind, Outgoing, say
+from handlers.message import Incoming, Kind, Outgoing, Reply, say
 from handlers.policy import TERMINAL_USER
+from handlers.registry import Call, Danger, command
 from handlers.screen import Screen
+from handlers.typed import no_more, typed
+from trader.service.port import DeskPort
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
 log = logging.getLogger(__name__)
 
-_QUIT = frozenset({"/quit", "/exit"})
-_NUMBER = re.compile(r"[0-9]{1,3}")
+QUIT_USAGE = "/quit"
+_NUMBER = re.compile(r"([0-9]{1,3})[).]?")  # "1)", as it is shown
 _GRACE = 3.0  # seconds for what is still being answered when somebody leaves
 
 
@@ -70,7 +73,7 @@ class Console:
             if not text or text.startswith("#"):
                 continue
             self._screen.note(f"> {for_show(text)}")  # what a script prints is kept by whoever runs it
-            if text.casefold() in _QUIT:
+            if _leaves(text):
                 return
             await self._answer(text)
 
@@ -87,7 +90,7 @@ class Console:
         )
         running: set[asyncio.Task[None]] = set()
         with patch_stdout(raw=True):  # raw: Rich's colours pass
-            while (text := await _prompt(session)) is not None and text.casefold() not in _QUIT:
+            while (text := await _prompt(session)) is not None and not _leaves(text):
                 if text:
                     # Each on its own: a long /wait must not keep anybody from typing /kill.
                     task = asyncio.create_task(self._answer(text))
@@ -102,11 +105,11 @@ class Console:
 
     async def _answer(self, text: str) -> None:
         kind = Kind.MESSAGE
-        if _NUMBER.fullmatch(text):
-            if not 1 <= int(text) <= len(self._offered):
-                self._screen.show(say(f"There is no choice {text} to make."))
+        if match := _NUMBER.fullmatch(text):
+            if not 1 <= int(match[1]) <= len(self._offered):
+                self._screen.show(say(f"There is no choice {match[1]} to make."))
                 return
-            kind, text = Kind.PRESS, self._offered[int(text) - 1]
+            kind, text = Kind.PRESS, self._offered[int(match[1]) - 1]
         try:
             outgoing = await self._dispatch(self._incoming(kind, text))
         except Exception:
@@ -139,6 +142,27 @@ class Console:
             user_id=TERMINAL_USER, user_name="terminal", chat_id=TERMINAL_USER, chat_type="terminal",
             text=text, sent_at=at, received_at=at,
         )  # fmt: skip
+
+
+@command(
+    "quit",
+    help="End the desk; the next start goes on where it was",
+    danger=Danger.READ,
+    usage=QUIT_USAGE,
+    aliases=("exit",),
+    terminal_only=True,
+    more="Strategies, positions and stops are kept. What is open stays open, and nobody watches it "
+    "meanwhile. Alone only: /exit RELIANCE closes no position and ends nothing.",
+)
+async def quit_(desk: DeskPort, call: Call) -> Reply:
+    """What is told where words stand behind it; alone, the console takes it before the dispatcher."""
+    no_more(call.args, QUIT_USAGE)
+    return say("The terminal ends with it.")
+
+
+def _leaves(text: str) -> bool:
+    found = typed(text)
+    return found.name in (quit_.name, *quit_.aliases) and not found.args
 
 
 async def _prompt(session: PromptSession[str]) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chat_room import WALL, Room
+from chat_room import WALL, Room, seen
 from fake_account import LANDED, LINK, TOKEN, a_lock
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
@@ -75,6 +75,34 @@ async def test_quit_ends_a_script(tmp_path: Path) -> None:
     room = Room()
     assert (await scripted(room, "/quit\n/kill\n", tmp_path)) == "> /quit\n"
     assert room.desk.asked == []
+
+
+@pytest.mark.parametrize("word", ["/quit", "/QUIT.", "/Exit", "/quit@MunimBot"])
+async def test_quit_is_read_like_any_command(word: str, tmp_path: Path) -> None:
+    assert await scripted(Room(), f"{word}\n/pause\n", tmp_path) == f"> {word}\n"
+
+
+@pytest.mark.parametrize(("typed", "word"), [("/quit now", "now"), ("/exit RELIANCE", "RELIANCE")])
+async def test_quit_with_words_behind_it_ends_nothing_and_says_how(
+    typed: str, word: str, tmp_path: Path
+) -> None:
+    room = Room()
+    shown = await scripted(room, f"{typed}\n/pause\n", tmp_path)
+    assert f"I don't know what '{word}' means here. Usage: /quit\n" in shown
+    assert [c for c, _, _ in room.desk.asked] == [Pause(None)]
+
+
+async def test_help_in_the_terminal_tells_of_quit_and_telegram_does_not_know_it() -> None:
+    room = Room()
+    for text in ("/help", "/help quit", "/help exit"):
+        assert "/quit" in (seen(await room.dispatcher(room.from_terminal(text))) or "")
+    assert await room.typed("/quit") == "/quit works in the terminal only."
+
+
+async def test_a_choice_may_be_typed_as_it_is_shown(tmp_path: Path) -> None:
+    room = Room()
+    await scripted(room, "/stop_strategy ema_crossover\n1)\n", tmp_path)
+    assert [c for c, _, _ in room.desk.asked] == [StopStrategy("ema_crossover", close=True)]
 
 
 async def test_piped_output_has_no_escape_codes_and_is_utf8(tmp_path: Path) -> None:

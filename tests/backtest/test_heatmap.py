@@ -82,6 +82,27 @@ def test_the_marked_cell_differs_from_an_unmarked_picture() -> None:
     assert heatmap(replace(found, best=None))
 
 
+def red(png: bytes, *, above: float, below: float) -> int:
+    """Pixels in the colour of the mark, between two heights of the picture (0 is its top)."""
+    shown = pixels(png)
+    band = shown[int(above * len(shown)) : int(below * len(shown)), :, :3]
+    return int((np.abs(band - np.array([0xC6, 0x28, 0x28]) / 255).max(axis=2) < 0.01).sum())
+
+
+@pytest.mark.parametrize("typed", [{}, {"fast": "5:12:1"}])
+def test_a_search_that_is_not_to_be_believed_says_so_in_the_picture(typed: dict[str, str]) -> None:
+    found = found_in(**typed)
+    luck = "After 96 trials the best is likely luck: noise alone would show a Sharpe ratio of 2.10."
+    refused = "Not to be believed, the desk refuses ema_crossover. Future: it looks ahead."
+    calm, doubted = heatmap(found), heatmap(found, doubts=[luck])
+    marked = heatmap(found, doubts=[luck, refused])
+    assert pixels(marked).shape == pixels(doubted).shape == pixels(calm).shape
+    assert not red(calm, above=0, below=1)
+    assert not red(doubted, above=0, below=0.5)
+    assert red(doubted, above=0.9, below=1) > 500  # the sentence at the bottom
+    assert red(marked, above=0, below=0.5) > 2000  # and the mark above the map
+
+
 @pytest.mark.parametrize(
     ("x", "y", "error", "words"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -13,21 +14,28 @@ from numpy.typing import NDArray
 from trader.backtest.search import Found
 from trader.backtest.space import Axis
 from trader.backtest.trials.tried import Tried
+from trader.backtest.verdict import NOT_BELIEVED, disbelief
 from trader.domain.errors import InvalidInput, UnknownName
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 1080, 1200  # pixels: what a phone shows without zooming
 _DPI = 100
 _LABELS = 11  # along an axis, at most
 _WRITTEN = 120  # cells up to which their numbers are written into them
+_NOTE = 96  # letters of a line of the sentence at the bottom
+_NOTE_LINES = 3  # of it, at most
+_LOSS = "#c62828"
 
 
-def heatmap(found: Found, x: str | None = None, y: str | None = None) -> bytes:
+def heatmap(found: Found, x: str | None = None, y: str | None = None, *, doubts: Sequence[str] = ()) -> bytes:
     """PNG. ``x`` and ``y`` are searched parameters, the first two unless named; with more of them every cell
     shows the best over the others. Cells nothing was tried in stay empty, those outside the bounds are
-    hatched. One parameter alone is a single row. InvalidInput when nothing has a value."""
+    hatched. One parameter alone is a single row. ``doubts``: sentences against what was found, the gravest of
+    which stands below, for pictures are passed on without the words beside them. InvalidInput when nothing
+    has a value."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -52,6 +60,7 @@ def heatmap(found: Found, x: str | None = None, y: str | None = None) -> bytes:
     )
     hatched = bool((np.isfinite(best) & ~allowed).any())
     figure.suptitle(_title(found, across, down, hatched=hatched), fontsize=20, x=0.02, ha="left")
+    _doubt(figure, axes, doubts)
     out = BytesIO()
     canvas.print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]  # as matplotlib has it
     return out.getvalue()
@@ -155,6 +164,14 @@ def _mark(axes: Axes, found: Found, across: Axis, down: Axis | None) -> None:
             axes.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=colour, linewidth=width))
         else:
             axes.plot(column, row, marker="o", markersize=30, mfc="none", mec=colour, mew=0.8 * width)
+
+
+def _doubt(figure: Figure, axes: Axes, doubts: Sequence[str]) -> None:
+    if worthless := disbelief(doubts):
+        axes.set_title(NOT_BELIEVED.upper(), loc="right", color=_LOSS, fontsize=24, fontweight="bold")
+    if said := [*worthless, *doubts]:
+        foot = textwrap.wrap(said[0], _NOTE, max_lines=_NOTE_LINES, placeholder=" …")
+        figure.supxlabel("\n".join(foot), fontsize=15, x=0.02, ha="left", color=_LOSS)
 
 
 def _title(found: Found, across: Axis, down: Axis | None, *, hatched: bool) -> str:

@@ -272,6 +272,7 @@ def _search(bench: Bench, work: Work, hunt: Hunt, tell: Tell, cancel: Callable[[
     from trader.backtest.optimise import conclude, parts
     from trader.backtest.trials.evaluate import Span
     from trader.backtest.trials.goal import Goal
+    from trader.backtest.verdict import disbelief
     from trader.backtest.workers import search_together
 
     spec, shelf = spec_from(work.spec), Path(work.shelf)
@@ -298,7 +299,7 @@ def _search(bench: Bench, work: Work, hunt: Hunt, tell: Tell, cancel: Callable[[
     warned = (_chosen(done, seen, unseen), *done.warnings, *result.warnings)
     outcome = keep(bench, replace(result, warnings=warned), shelf, tell, work.line)
     drawn = Path(outcome.folder) / "heatmap.png"
-    drawn.write_bytes(heatmap(done.found))
+    drawn.write_bytes(heatmap(done.found, doubts=[*disbelief(outcome.notes), *done.warnings]))
     return replace(
         outcome,
         title=f"{kind.name}: {goal.objective}",

@@ -97,6 +97,17 @@ async def test_a_paper_desk_needs_nothing_from_outside(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [], "nothing is left behind"  # noqa: PTH208 - a list of names
 
 
+async def test_a_data_folder_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:
+    found = await looked(read_settings({"DATA_DIR": str(tmp_path / "not" / "yet")}))
+    assert found["Disk"].fine is None
+    assert "not/yet is not there yet, the first start makes it" in found["Disk"].words
+    (tmp_path / "file").touch()
+    found = await looked(read_settings({"DATA_DIR": str(tmp_path / "file" / "data")}))
+    assert found["Disk"].fine is False
+    assert str(found["Disk"]).endswith(f"/data cannot be made: {tmp_path / 'file'} is not ours to write to")
+    assert os.listdir(tmp_path) == ["file"]  # noqa: PTH208 - a list of names
+
+
 def refused(request: web.Request) -> web.Response:
     """A token nobody knows, a clock of a minute ago, an address that is not ours."""
     if request.path.startswith("/bot"):

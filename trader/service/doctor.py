@@ -4,6 +4,7 @@ desk may run meanwhile."""
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import sqlite3
@@ -80,8 +81,9 @@ def _secrets_kept(file: Path, settings: Settings) -> Finding:
 
 
 def _disk(folder: Path) -> Finding:
+    if not folder.exists():
+        return _to_be_made(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free / 1e9
         took = _commit_seconds(folder)
     except (OSError, sqlite3.Error) as fault:
@@ -92,6 +94,17 @@ def _disk(folder: Path) -> Finding:
     if took > SLOW_COMMIT:
         return Finding("Disk", False, f"{words}: every order waits for that. Use a local disk")
     return Finding("Disk", True, words)
+
+
+def _to_be_made(folder: Path) -> Finding:
+    """Of a folder the first start will make; misspelt, it must not stand there afterwards."""
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        return Finding("Disk", False, f"{folder} cannot be made: {above} is not ours to write to")
+    free = shutil.disk_usage(above).free / 1e9
+    if free < LEAST_SPACE:
+        return Finding("Disk", False, f"{free:.1f} GB free in {above}: make space")
+    return Finding("Disk", None, f"{folder} is not there yet, the first start makes it; {free:,.0f} GB free")
 
 
 def _commit_seconds(folder: Path) -> float:

@@ -41,8 +41,8 @@ folder of its records. With TELEGRAM_BOT_TOKEN the chat is there, otherwise in t
 Usage: bot.py doctor
 
 Looks at the settings, the disk, the records, the bot and, with MARKET=zerodha, the clock, the address
-and the login, and says what to mend. It changes nothing, and a desk may run meanwhile. Comes back
-with 1 where something is to be mended.""",
+and the login, and says what to mend. It changes nothing, but notes that the owner's code was shown;
+a desk may run meanwhile. Comes back with 1 where something is to be mended.""",
     "rehearse": """\
 Usage: bot.py rehearse
 

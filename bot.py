@@ -15,12 +15,18 @@ Nothing is decided here: the parts are made, joined, started, and stopped in ord
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":
+    # Ctrl-C while the modules below are loaded: nothing has begun yet. Raised into an import, it comes out
+    # as whatever the import makes of it, with a trace.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+
 import argparse
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 import sys
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -71,11 +77,11 @@ KILL_PATIENCE = timedelta(minutes=3)  # of market time a script's end waits for 
 
 def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="bot.py", add_help=False, allow_abbrev=False)
-    parser.add_argument("command", nargs="?", default="run")
-    parser.add_argument("words", nargs="*")
-    parser.add_argument("--version", action="version", version=f"Munim {VERSION}")
     try:
+        parser = argparse.ArgumentParser(prog="bot.py", add_help=False, allow_abbrev=False)
+        parser.add_argument("command", nargs="?", default="run")
+        parser.add_argument("words", nargs="*")
+        parser.add_argument("--version", action="version", version=f"Munim {VERSION}")
         if {"-h", "--help"} & set(words):
             print(_help(words), flush=True)  # noqa: T201 - the command line's own answer
             return 0
@@ -338,4 +344,5 @@ def _records(settings: Settings) -> tuple[Store, PaperJournal]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -14,11 +14,13 @@ from tests.service.shells import STRATEGIES
 from trader.service import shell
 
 
-def ran(folder: Path, *words: str, out: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+def ran(
+    folder: Path, *words: str, out: int = subprocess.PIPE, **more: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(STRATEGIES.parent / "bot.py"), *words],
         stdout=out, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
-        env={"DATA_DIR": str(folder), "PATH": "/usr/bin:/bin", "HOME": str(folder.parent)},
+        env={"DATA_DIR": str(folder), "PATH": "/usr/bin:/bin", "HOME": str(folder.parent)} | more,
     )  # fmt: skip
 
 
@@ -58,7 +60,7 @@ def test_a_data_folder_that_cannot_be_written_is_not_in_the_way_of_what_only_rea
 
 
 def test_who_only_looks_makes_no_folder_where_one_was_misspelt(tmp_path: Path) -> None:
-    for words in (("backtests",), ("export", "trades"), ("check", "ema_crossover")):
+    for words in (("backtests",), ("export", "trades"), ("check", "ema_crossover"), ("doctor",)):
         ran(tmp_path / "misspelt", *words)
     assert not (tmp_path / "misspelt").exists()
 
@@ -84,3 +86,10 @@ def test_whoever_has_read_enough_of_an_answer_gets_no_trace(tmp_path: Path) -> N
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_ctrl_c_while_modules_are_loaded_ends_without_a_trace(tmp_path: Path) -> None:
+    interrupted = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nraise ImportError('went on')\n"
+    (tmp_path / "argparse.py").write_text(interrupted)  # found before the real one
+    done = ran(tmp_path / "data", "doctor", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

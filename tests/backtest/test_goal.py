@@ -42,6 +42,11 @@ def test_what_is_no_bound_is_refused(typed: str) -> None:
         Constraint.parse(typed)
 
 
+def test_a_bound_that_is_no_share_is_refused_with_a_percent_sign() -> None:
+    with pytest.raises(InvalidInput, match="'trades>=30%': trades is no share, expected it without %"):
+        Constraint.parse("trades>=30%")
+
+
 def test_an_unknown_objective_suggests_one() -> None:
     with pytest.raises(UnknownName, match="sharpe"):
         Goal.parse("sharp")

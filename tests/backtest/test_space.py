@@ -50,6 +50,7 @@ def test_a_typed_range_is_a_row_of_canonical_values(typed: dict[str, str], texts
         ({"stop": "1:2:x"}, "expected low:high:step"),
         ({"stop": "1:2:3:4"}, "expected low:high:step"),
         ({"stop": "0.1:20:0.001"}, "make the step larger"),
+        ({"fast": "5%:30%:1"}, "fast is 5%: expected a whole number"),
         ({"side": "long:short"}, "expected a list"),
         ({"side": "long,shrt"}, "Did you mean short?"),
         ({"fast": "5:6", "Fast": "7:8"}, "given twice"),

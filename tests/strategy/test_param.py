@@ -11,6 +11,8 @@ from trader.strategy import Param
 WHOLE = Param(9, low=2, high=50)
 NUMBER = Param(1.5, low=0, high=20)
 FREE = Param(0.0)
+SHARE = Param(1.0, low=0.1, high=20.0, help="% from entry")
+BANDS = Param(2.0, low=0.5, high=4.0, help="standard deviations to the bands")
 SWITCH = Param(True)
 PRODUCT = Param("MIS", choices=("MIS", "CNC"))
 
@@ -25,6 +27,8 @@ PRODUCT = Param("MIS", choices=("MIS", "CNC"))
         (NUMBER, "1.25", 1.25),
         (NUMBER, "1.5%", 1.5),
         (NUMBER, "1.5 %", 1.5),
+        (SHARE, "5%", 5.0),
+        (BANDS, "2", 2.0),
         (FREE, "-3e-7", -3e-7),
         (SWITCH, "yes", True),
         (SWITCH, "OFF", False),
@@ -51,6 +55,8 @@ def test_a_text_becomes_a_value_of_the_defaults_type(param, text, value):
         (NUMBER, "20.01", "it is 20.01: expected 0 to 20"),
         (NUMBER, "nan", "it is nan: expected a number, 0 to 20"),
         (FREE, "inf", "it is inf: expected a number"),
+        (WHOLE, "9%", "it is 9%: expected a whole number, 2 to 50"),
+        (BANDS, "2%", "it is 2%: expected a number without %, 0.5 to 4"),
         (SWITCH, "maybe", "it is maybe: expected yes or no"),
         (PRODUCT, "CNV", "it is CNV: expected MIS or CNC. Did you mean CNC?"),
         (PRODUCT, "zzz", "it is zzz: expected MIS or CNC"),

@@ -12,7 +12,7 @@ from trader.backtest.outcome import Outcome, Tell
 from trader.backtest.report.words import money, percent
 from trader.backtest.shelf import Shelf
 from trader.backtest.verdict import disbelief
-from trader.backtest.work import number
+from trader.backtest.work import number, whole
 from trader.domain.errors import InvalidInput
 from trader.strategy.catalogue import Catalogue
 
@@ -57,13 +57,13 @@ def luck_of(
         raise InvalidInput("Expected order= for the trades or noise= for the candles, not both.")
     if "noise" not in given and "data" in given:
         raise InvalidInput("data= is for noise=: trades are drawn anew from the result alone.")
-    noise = number("noise", given["noise"].removesuffix("%"), 0.1, 500) / 100 if "noise" in given else None
-    runs = number("runs", given.get("runs", str(RUNS if noise is None else NOISY_RUNS)), 1, _MOST_RUNS)
+    noise = number("noise", given["noise"], 0.1, 500) / 100 if "noise" in given else None
+    runs = whole("runs", given.get("runs", str(RUNS if noise is None else NOISY_RUNS)), 1, _MOST_RUNS)
     order = given.get("order", "bootstrap").casefold()
     if order not in ("bootstrap", "shuffle"):
         raise InvalidInput(f"Expected bootstrap or shuffle, was {order}")
-    seed = int(number("seed", given.get("seed", "1"), 0, 2**31))
-    return names[0], Luck(int(runs), order, noise, seed), given
+    seed = whole("seed", given.get("seed", "1"), 0, 2**31)
+    return names[0], Luck(runs, order, noise, seed), given
 
 
 def reordered(shelf: Shelf, name: str, luck: Luck) -> Bands:

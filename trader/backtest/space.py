@@ -191,11 +191,12 @@ def _axis(param: Param[Any], name: str, texts: tuple[str, ...]) -> Axis:
 def _stepped(param: Param[Any], name: str, text: str) -> tuple[str, ...]:
     if param.kind not in (int, float):
         raise InvalidInput(f"{name} is {text}: expected a list, as in {name}=first,second; {param.span}")
-    parts = [part.strip().removesuffix("%").rstrip() for part in text.split(":")]
+    typed = [part.strip() for part in text.split(":")]
+    parts = [part.removesuffix("%").rstrip() for part in typed]
     shape = f"{name} is {text}: expected low:high:step, as in {name}=5:30:1"
     if len(parts) not in (2, 3):
         raise InvalidInput(shape)
-    for part in parts[:2]:
+    for part in typed[:2]:
         param.parse(part, name=name)  # its own words when a bound is no number or not allowed
     try:
         low, high = Decimal(parts[0]), Decimal(parts[1])

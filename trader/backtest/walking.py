@@ -15,7 +15,7 @@ from trader.backtest.outcome import Outcome, Tell
 from trader.backtest.report.words import money
 from trader.backtest.spec import Spec
 from trader.backtest.walkforward import Step, Walk, walk_forward, windows
-from trader.backtest.work import Hunt, evaluator, number, plan_of, space_of, storage_of
+from trader.backtest.work import Hunt, evaluator, plan_of, space_of, storage_of, whole
 from trader.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def windows_of(asked: Asked) -> Windows:
     anchored = own.get("anchored", "no").casefold()
     if anchored not in (*_YES, *_NO):
         raise InvalidInput(f"Expected anchored=yes or anchored=no, was {own['anchored']!r}")
-    train = int(number("train", own.get("train", str(TRAIN)), 1, 5000))
-    test = int(number("test", own.get("test", str(TEST)), 1, 5000))
+    train = whole("train", own.get("train", str(TRAIN)), 1, 5000)
+    test = whole("test", own.get("test", str(TEST)), 1, 5000)
     return Windows(train, test, anchored in _YES)
 
 

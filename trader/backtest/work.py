@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from trader.backtest.asked import Asked
+from trader.backtest.asked import OWN, Asked
 from trader.backtest.bench import Bench, Wanted, begin, keep, warm_from
 from trader.backtest.candles import Source
 from trader.backtest.outcome import Outcome, Tell
@@ -155,13 +155,13 @@ def hunt_of(asked: Asked) -> Hunt:
         ranges=dict(asked.settings),
         goal=own.get("goal", "sharpe"),
         bounds=tuple(part for part in own.get("where", "").split(";") if part.strip()),
-        trials=int(number("trials", trials, 1, 1_000_000)) if trials else None,
+        trials=whole("trials", trials, 1, 1_000_000) if trials else None,
         sampler=own.get("sampler", ""),
         hold_out=number("holdout", own.get("holdout", str(HOLD_OUT_PCT)), 0, 90),
         name=own.get("name"),
-        seed=int(number("seed", own.get("seed", "1"), 0, 2**31)),
+        seed=whole("seed", own.get("seed", "1"), 0, 2**31),
         storage=own.get("storage", ""),
-        workers=int(number("workers", own.get("workers", "1"), 1, _MOST_WORKERS)),
+        workers=whole("workers", own.get("workers", "1"), 1, _MOST_WORKERS),
     )
 
 
@@ -178,13 +178,24 @@ def _with_capital(limits: RiskLimits, text: str) -> RiskLimits:
 
 
 def number(name: str, text: str, low: float, high: float) -> float:
+    """Of an option of ``OWN``; those in per cent may carry their sign."""
+    percent = OWN.get(name, "").startswith("%")
+    bare = text.strip().removesuffix("%").rstrip() if percent else text
     try:
-        value = float(text)
+        value = float(bare) if bare.isascii() and "_" not in bare else math.nan
     except ValueError:
         value = math.nan
     if not low <= value <= high:
-        raise InvalidInput(f"Expected {name} from {_plain(low)} to {_plain(high)}, was {text[:40]!r}")
+        sign = "%" if percent else ""
+        raise InvalidInput(f"Expected {name} from {_plain(low)} to {_plain(high)}{sign}, was {text[:40]!r}")
     return value
+
+
+def whole(name: str, text: str, low: float, high: float) -> int:
+    value = number(name, text, low, high)
+    if value != int(value):
+        raise InvalidInput(f"Expected {name} as a whole number, was {text[:40]!r}")
+    return int(value)
 
 
 def _plain(value: float) -> str:

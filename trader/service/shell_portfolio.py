@@ -71,8 +71,8 @@ def run(settings: Settings, catalogue: Catalogue, words: Sequence[str]) -> int:
     only(each[0].own, (*RULES, "weigh", "holdout", "cap"), USAGE)
     each = spanned(settings, each, today)
     spec = _spec(settings, catalogue, each)
-    share = number("holdout", each[0].own.get("holdout", f"{HOLD_OUT_PCT:g}").removesuffix("%"), 0, 90) / 100
-    cap = number("cap", each[0].own.get("cap", f"{100 * CAP:g}").removesuffix("%"), 1, 100) / 100
+    share = number("holdout", each[0].own.get("holdout", f"{HOLD_OUT_PCT:g}"), 0, 90) / 100
+    cap = number("cap", each[0].own.get("cap", f"{100 * CAP:g}"), 1, 100) / 100
     line = shlex.join(again(["portfolio", *words], each[0]))
     source = source_of(settings, each[0].own.get("data"))
     with told() as tell:

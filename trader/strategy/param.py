@@ -79,11 +79,14 @@ class Param(Generic[T]):
         return typed
 
     def parse(self, text: str, *, name: str = "") -> T:
-        """The value a text stands for. Percentages may carry their sign: ``1.5%``."""
+        """The value a text stands for. Percentages may carry their sign: ``1.5%``; InvalidInput for the sign
+        where ``help`` speaks of another unit."""
         name, stripped = name or self.name, text.strip()
         value: object = stripped
         if self.kind in (int, float) and (not stripped.isascii() or "_" in stripped):
             self._refuse(name, text)  # Python would take other scripts' digits and 1_000 for numbers
+        if self.kind is float and stripped.endswith("%") and self.help and "%" not in self.help:
+            self._refuse(name, text, " without %")
         try:
             if self.kind is int:
                 value = int(stripped)
@@ -141,8 +144,8 @@ class Param(Generic[T]):
         hint = f". Did you mean {near}?" if near else ""
         raise InvalidInput(f"{name} is {self.text(value)}: expected {self.span}{hint}")
 
-    def _refuse(self, name: str, value: object) -> NoReturn:
+    def _refuse(self, name: str, value: object, how: str = "") -> NoReturn:
         shown = value if isinstance(value, str) and value.strip() else repr(value)
         limits = self.low is not None or self.high is not None or bool(self.choices)
         span = f", {self.span}" if limits else ""
-        raise InvalidInput(f"{name} is {shown}: expected {_WORDS[self.kind]}{span}")
+        raise InvalidInput(f"{name} is {shown}: expected {_WORDS[self.kind]}{how}{span}")

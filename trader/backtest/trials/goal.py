@@ -39,7 +39,7 @@ _RUPEES: Final = frozenset(
     {"net", "worst_day", "best_day", "expectancy", "charges", "best_trade", "worst_trade", "turnover"}
 )
 _ALSO: Final[Mapping[str, str]] = {"drawdown": "max_drawdown", "profit": "net", "pf": "profit_factor"}
-_BOUND = re.compile(r"\s*([a-z_]+)\s*(>=|<=|>|<)\s*(-?[0-9]*\.?[0-9]+)\s*%?\s*", re.ASCII | re.IGNORECASE)
+_BOUND = re.compile(r"\s*([a-z_]+)\s*(>=|<=|>|<)\s*(-?[0-9]*\.?[0-9]+)\s*(%?)\s*", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,8 @@ class Constraint:
         if found is None:
             raise InvalidInput(f"{text!r}: expected a bound as in trades>=30 or drawdown<=10")
         name = figure_name(found[1])
+        if found[4] and name not in _SHARES:
+            raise InvalidInput(f"{text!r}: {name} is no share, expected it without %")
         bound = float(found[3])
         return cls(name, found[2].startswith(">"), bound / 100 if name in _SHARES else bound)
 

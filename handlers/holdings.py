@@ -16,6 +16,7 @@ from trader.domain.errors import InvalidInput
 from trader.domain.funds import Holding
 from trader.domain.instrument import InstrumentKey
 from trader.domain.money import ZERO, decimal_of, rupees
+from trader.domain.order import Product
 from trader.domain.times import clock_text
 from trader.service.port import DeskPort
 
@@ -29,7 +30,7 @@ from trader.service.port import DeskPort
 )
 async def holdings(desk: DeskPort, call: Call) -> Reply:
     no_more(call.args, "/holdings")
-    held = sorted(await desk.holdings(), key=lambda h: h.key)
+    held = sorted(await desk.holdings(), key=lambda h: (h.key, h.product))
     head = Line(f"{tag_of(desk)} · holdings at {clock_text(desk.now())}", bold=True)
     if not held:
         return Reply((head, Line("Nothing is held for delivery.")), refresh("/holdings"))
@@ -38,12 +39,21 @@ async def holdings(desk: DeskPort, call: Call) -> Reply:
         (name_of_key(h.key), _quantity(h), price(h.average_price), "–" if last is None else price(last))
         for h, last in zip(held, lasts, strict=True)
     ]
-    shown = table(rows, ("Symbol", "Qty", "Avg ₹", "Last ₹"), "<>>>", whole=True)
+    apart = [_apart(h) for h in held]
+    shown = table(rows, ("Symbol", "Qty", "Avg ₹", "Last ₹"), "<>>>", details=apart, whole=True)
     return Reply((head, Pre(shown), Pre(_total(held, lasts))), refresh("/holdings"))
 
 
 def _quantity(holding: Holding) -> str:
     return f"{holding.quantity}+{holding.t1_quantity}" if holding.t1_quantity else str(holding.quantity)
+
+
+def _apart(holding: Holding) -> list[str]:
+    """What tells it from a line of the same share, and from one that was never there."""
+    lines = ["MTF, partly the broker's money"] if holding.product is Product.MTF else []
+    if holding.sold_today and not holding.quantity + holding.t1_quantity:
+        lines.append(f"{holding.sold_today} sold today")
+    return lines
 
 
 def _last(desk: DeskPort, key: InstrumentKey) -> Decimal | None:

@@ -448,6 +448,28 @@ async def test_holdings_show_what_is_held_what_is_coming_and_what_it_is_worth() 
     )
 
 
+async def test_one_share_held_in_two_ways_is_told_apart() -> None:
+    room = Room()
+    infy, bse = instrument_key("INFY"), instrument_key("INFY", "BSE")
+    room.desk.the_holdings = [
+        Holding(infy, 5, 0, D("1500"), product=Product.MTF),
+        Holding(infy, 12, 0, D("1400")),
+        Holding(bse, 3, 0, D("1450")),
+        Holding(instrument_key("SBIN"), 0, 0, D("811"), sold_today=7),
+    ]
+    shown = await room.typed("/holdings") or ""
+    assert shown.startswith(
+        "PAPER · holdings at 10:15:02\n"
+        "Symbol   Qty    Avg ₹   Last ₹\n"
+        "BSE:INFY   3 1,450.00        –\n"
+        "INFY      12 1,400.00 1,490.00\n"
+        "INFY       5 1,500.00 1,490.00\n"
+        " MTF, partly the broker's money\n"
+        "SBIN       0   811.00        –\n"
+        " 7 sold today\n"
+    )
+
+
 async def test_empty_and_priceless_holdings_have_sentences() -> None:
     room = Room()
     room.desk.the_holdings = []

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.service.whole_house import MINUTE, running
-from trader.desk.commands import Kill, Pause, StartStrategy
+from trader.desk.commands import Kill, Pause, Resume, StartStrategy
 from trader.domain.instrument import Segment
 from trader.domain.order import OrderState, Purpose
 from trader.domain.records import DeskMode
@@ -40,6 +40,25 @@ async def test_an_intent_that_was_not_recorded_is_not_sent_and_the_desk_halts() 
         )
         assert all("not sent" in o.message for o in written)
         assert (await desk.store.load()).latch == view.latch
+
+
+async def test_while_the_ledger_fails_resume_does_not_say_active() -> None:
+    why = "The ledger cannot be written: Nothing was recorded: as a test wanted"
+    async with running() as desk:
+        await desk.ask(Pause(), "1")
+        desk.store.full = True
+        answer = await desk.ask(Resume(), "2")  # the first to fail
+        assert answer.text.splitlines()[1:] == [why, "The desk enters nothing before it can, and /resume."]
+        await desk.wait(timedelta(seconds=1))
+        answer = await desk.ask(Resume(), "3")
+        assert (answer.ok, answer.text) == (False, f"Not resumed. {why}")
+        await desk.wait(timedelta(seconds=1))
+        latch = desk.house.front.view().latch
+        assert (latch.mode, latch.code, latch.reason) == (DeskMode.HALTED, "ledger_failed", why)
+        desk.store.full = False
+        answer = await desk.ask(Resume(), "4")
+        assert answer.text == "ACTIVE: trading again. 0 strategies running."
+        assert (await desk.store.load()).latch.mode is DeskMode.ACTIVE
 
 
 async def test_a_broker_that_cannot_write_the_order_down_has_refused_it() -> None:

@@ -10,11 +10,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from trader.broker.port import Broker, Overnight
-from trader.desk.commands import Command
+from trader.desk.commands import Command, Resume
 from trader.desk.desk import Desk
 from trader.desk.effects import (
     Answer,
@@ -76,6 +77,7 @@ from trader.ports.store import Store
 log = logging.getLogger(__name__)
 
 UNRECORDED = "It could not be written to the ledger, and what is not recorded is not sent."
+NO_ENTRIES = "The desk enters nothing before it can, and /resume."
 ANSWER_WITHIN = 30.0  # seconds a command may wait in the queue before its sender is told so
 
 
@@ -106,6 +108,7 @@ class DeskService:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._answers: dict[str, asyncio.Future[Answer]] = {}
         self._unwritten: list[Record] = []  # a commit failed; they go with the next
+        self._unwritable = ""  # and why it did
         self._accepting = True
         self._funds_unread = ""  # why they could not be read, as it was logged
         broker.listen(self._broker_spoke)
@@ -167,6 +170,12 @@ class DeskService:
     # -- handling --------------------------------------------------------------------------------
 
     async def _handle(self, event: Event) -> None:
+        if _lets_go(event) and self._unwritten:
+            # Answered ACTIVE it would be while nothing is sent: the ledger halts the desk once, not again.
+            if not await self._commit(()):
+                self._answer(Answer(event.source_id, False, f"Not resumed. {self._unwritable}"))
+                return
+            self._on_alert()
         effects = self._desk.handle(event)
         if effects:
             await self.carry_out(effects)
@@ -198,9 +207,10 @@ class DeskService:
     def _write_later(self, records: list[Record], fault: CommitFailed) -> None:
         first = not self._unwritten
         self._unwritten = records
+        self._unwritable = f"The ledger cannot be written: {fault}"
         if first:
             log.critical("the ledger failed: %s", fault)
-            self.put(HouseFault(self._clock.now(), "ledger_failed", f"The ledger cannot be written: {fault}"))
+            self.put(HouseFault(self._clock.now(), "ledger_failed", self._unwritable))
 
     async def tell(self, alert: Alert) -> None:
         """An alert that the desk does not know of."""
@@ -248,10 +258,15 @@ class DeskService:
                     self._feed.watch((key,))
                 except MunimError as e:  # it has no prices, and the gate enters nothing without one
                     log.warning("%s is not watched: %s", key, e)
+            case Answer(ok=True) if not recorded:
+                self._answer(replace(effect, text=f"{effect.text}\n{self._unwritable}\n{NO_ENTRIES}"))
             case Answer():
-                waiting = self._answers.pop(effect.source_id, None)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(effect)
+                self._answer(effect)
+
+    def _answer(self, answer: Answer) -> None:
+        waiting = self._answers.pop(answer.source_id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -385,6 +400,10 @@ class DeskService:
 
     def fault(self, at: datetime, code: str, reason: str) -> None:
         self.put(HouseFault(at, code, reason))
+
+
+def _lets_go(event: Event) -> TypeGuard[CommandGiven]:
+    return isinstance(event, CommandGiven) and event.command == Resume()
 
 
 def _sentence(error: BaseException) -> str:

@@ -136,6 +136,7 @@ class Chat:
                     house.clock.now(), "second_bot", f"{reason}: a second desk may be trading."
                 ),
                 on_heard=lambda user_id: self.notifier.heard(f"tg:{user_id}"),
+                on_unanswered=self._dispatcher.unanswered,
             ),
             menu=self._dispatcher.menu,
             with_nonces=self._dispatcher.offer,

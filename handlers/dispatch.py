@@ -25,6 +25,7 @@ from handlers.render.text import clean, one_line
 from handlers.troubles import EXPECTED, answer_to, where
 from handlers.typed import MESSAGE_LENGTH, Typed, like_a_command, typed
 from trader.domain.records import AuditEntry
+from trader.domain.times import ist
 from trader.service.last_word import LastWord, Pending
 from trader.service.port import DeskPort
 
@@ -36,6 +37,7 @@ UNHEARD = {  # where a command of a friend is not run
     Kind.FORWARDED: "a forwarded message",
     Kind.OTHER: "what is written with a picture or a file",
 }
+UNANSWERED = "It could not be delivered in time. It may have been done: see /status before sending it again."
 OVERTAKEN = "/{} was not run: {} came right behind it. Send it again if you still want it."
 OLD = "That button is old, so it did nothing. This is how things stand now:"
 MISPLACED = "That holds a login's token, which is nothing for /{}: send it alone, or behind /login."
@@ -120,6 +122,15 @@ class Dispatcher:
         if found is not None:
             why = f"Commands in {UNHEARD[incoming.kind]} are not run. Send it as a new message."
             self.strangers.tell(f"/{found.name} was not run", why)
+
+    def unanswered(self, incoming: Incoming) -> None:
+        """Have the owner hear, once that is possible, that an answer to them did not arrive."""
+        if self._policy.admits(incoming) is not Role.OWNER:
+            return
+        found = self._registry.find(typed(incoming.text).name)
+        what = "a button" if incoming.kind is Kind.PRESS else f"/{found.name}" if found else "a message"
+        at = f"{ist(incoming.sent_at):%H:%M}"
+        self.strangers.tell(f"No answer to {what} of {at}", UNANSWERED)
 
     async def __call__(self, incoming: Incoming) -> Outgoing | None:
         """The answer, or None where silence is the answer."""

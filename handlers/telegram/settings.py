@@ -81,6 +81,8 @@ class Hooks:
     """An update the library can't parse was skipped; a command may have been in it."""
     on_heard: Callable[[int], None] = lambda user_id: None
     """Somebody known wrote or pressed: the bot can write to them."""
+    on_unanswered: Callable[[Incoming], None] = lambda incoming: None
+    """What somebody was to be answered could not be delivered in time; said once for each message."""
 
 
 Menu = Callable[[int], Sequence[tuple[str, str]]]

@@ -21,6 +21,7 @@ from telegram.error import Conflict, TelegramError
 from telegram.ext import Application, ApplicationBuilder, Defaults, Updater
 from telegram.request import HTTPXRequest
 
+from handlers.message import Incoming
 from handlers.telegram.channel import TelegramChannel
 from handlers.telegram.connection import Connection
 from handlers.telegram.gate import Gate
@@ -55,7 +56,14 @@ class TelegramService:
         self._hooks, self._menu, self._pace, self._now = hooks or Hooks(), menu, pace or Pace(), now
         self._connection, keyboards = Connection(), Keyboards()
         self._transport = Transport(
-            dispatch, settings.known_ids, self._connection, keyboards, self._pace, now, self._heard
+            dispatch,
+            settings.known_ids,
+            self._connection,
+            keyboards,
+            self._pace,
+            now,
+            self._heard,
+            self._unanswered,
         )
         self.channel = TelegramChannel(
             settings.alerted_ids, self._connection, keyboards, self._pace, with_nonces
@@ -186,6 +194,9 @@ class TelegramService:
 
     def _heard(self, user_id: int) -> None:
         _call(self._hooks.on_heard, user_id)
+
+    def _unanswered(self, incoming: Incoming) -> None:
+        _call(self._hooks.on_unanswered, incoming)
 
     def _unreadable(self, update_id: int) -> None:
         _call(self._hooks.on_unreadable, update_id)

@@ -43,9 +43,11 @@ class Transport:
         pace: Pace,
         now: Callable[[], datetime],
         heard: Callable[[int], None],
+        unanswered: Callable[[Incoming], None],
     ) -> None:
         self._dispatch, self._known_ids, self._connection = dispatch, frozenset(known_ids), connection
         self._keyboards, self._pace, self._now, self._heard = keyboards, pace, now, heard
+        self._unanswered = unanswered
         self._answering: set[asyncio.Task[None]] = set()
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
@@ -91,8 +93,9 @@ class Transport:
     async def _answer(self, incoming: Incoming, message_id: int | None) -> None:
         outgoing = await self._run(incoming)
         if outgoing is not None:
-            shown = await self._deliver(steps(incoming.chat_id, outgoing, asked_in=message_id))
-            await self._follow(incoming.chat_id, shown, outgoing.course)
+            await self._send(
+                incoming, steps(incoming.chat_id, outgoing, asked_in=message_id), outgoing.course
+            )
 
     async def _answer_press(self, incoming: Incoming, query: CallbackQuery) -> None:
         """Stop the button's spinner first. If Telegram says it is too late for that, the press is as old as
@@ -102,16 +105,21 @@ class Transport:
         place = self._place(incoming, query)
         outgoing = await self._run(incoming)
         if outgoing is not None:
-            shown = await self._deliver(steps(incoming.chat_id, outgoing, place=place))
-            await self._follow(incoming.chat_id, shown, outgoing.course)
+            await self._send(incoming, steps(incoming.chat_id, outgoing, place=place), outgoing.course)
 
-    async def _follow(self, chat: int, shown: int | None, course: AsyncIterator[Outgoing] | None) -> None:
-        """Edit the answer's own message as it goes on; where that is gone, what follows comes below."""
-        if course is None:
-            return
-        async for outgoing in course:
-            place = BELOW if shown is None else Place(shown, replace_text=True)
-            shown = await self._deliver(steps(chat, outgoing, place=place)) or shown
+    async def _send(
+        self, incoming: Incoming, answer: list[Step], course: AsyncIterator[Outgoing] | None
+    ) -> None:
+        """Edit the answer's own message as it goes on; where that is gone, what follows comes below. How far
+        something was may be lost, but not what it came to."""
+        shown, arrived = await self._deliver(answer)
+        if course is not None:
+            async for outgoing in course:
+                place = BELOW if shown is None else Place(shown, replace_text=True)
+                newer, arrived = await self._deliver(steps(incoming.chat_id, outgoing, place=place))
+                shown = newer or shown
+        if not arrived:
+            self._unanswered(incoming)
 
     async def _is_too_old(self, query: CallbackQuery) -> bool:
         try:
@@ -146,8 +154,9 @@ class Transport:
                 )
             )
 
-    async def _deliver(self, answer: list[Step]) -> int | None:
-        """Through whichever bot is running, until it is out or hopeless. The message it is in, if known."""
+    async def _deliver(self, answer: list[Step]) -> tuple[int | None, bool]:
+        """Through whichever bot is running, until it is out or hopeless. The message it is in, if known, and
+        whether time was enough for it."""
         last: int | None = None
 
         def shown(chat: int, message_id: int, nonces: frozenset[str]) -> None:
@@ -170,4 +179,5 @@ class Transport:
                         log.warning("Part of an answer: %s", error)
         except TimeoutError:
             log.warning("An answer could not be delivered within %s s", self._pace.answer_within)
-        return last
+            return last, False
+        return last, True

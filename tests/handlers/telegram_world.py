@@ -71,13 +71,19 @@ class World:
     conflicts: list[str] = field(default_factory=list)
     refused: list[Incoming] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
 
     def start(self) -> None:
         self.stop = asyncio.Event()
         self.service = TelegramService(
             self.settings,
             self.dispatch,
-            hooks=Hooks(self.conflicts.append, self.refused.append, self.unreadable.append),
+            hooks=Hooks(
+                self.conflicts.append,
+                self.refused.append,
+                self.unreadable.append,
+                on_unanswered=lambda incoming: self.unanswered.append(incoming.text),
+            ),
             menu=self.menu,
             with_nonces=lambda user, reply: Outgoing(
                 reply, [["n" * 8 for _ in row] for row in reply.buttons]

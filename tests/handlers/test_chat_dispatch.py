@@ -106,6 +106,23 @@ async def test_an_owner_whose_command_was_not_run_for_what_it_stood_in_hears_of_
     assert room.desk.asked == []
 
 
+async def test_the_owner_hears_of_an_answer_that_did_not_arrive(room: Room) -> None:
+    sent = f"{WALL - timedelta(seconds=0.5):%H:%M}"
+    for text, what in (("/KILL now", "/kill"), ("/klil secret", "a message"), ("good morning", "a message")):
+        room.told.clear()
+        room.dispatcher.unanswered(room.message(text))
+        ((title, body),) = await room.hears()
+        assert title == f"No answer to {what} of {sent}"
+        assert "see /status before sending it again" in body
+    room.told.clear()
+    room.dispatcher.unanswered(room.message("8f3a", kind=Kind.PRESS))
+    assert [title for title, _ in await room.hears()] == [f"No answer to a button of {sent}"]
+    room.told.clear()
+    room.dispatcher.unanswered(room.message("/status", VIEWER))
+    room.dispatcher.unanswered(room.message("/status", STRANGER))
+    assert await room.hears() == []
+
+
 async def test_the_owner_hears_of_a_stranger_once_an_hour(room: Room) -> None:
     for _ in range(5):
         assert not room.dispatcher.allows(room.message("let me in", STRANGER))

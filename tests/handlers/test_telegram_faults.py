@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -90,6 +91,24 @@ async def test_an_answer_that_timed_out_after_delivery_is_not_sent_twice() -> No
         await w.echoes("/status")
         await w.echoes("/next")
         assert w.server.texts(OWNER) == ["echo /status", "echo /next"]
+
+
+async def test_an_answer_that_is_given_up_is_told_of_once_and_one_that_arrived_is_not() -> None:
+    async def course() -> AsyncIterator[Outgoing]:
+        for text in ("10%", "20%", "100%"):
+            yield Outgoing(say(text))
+
+    async with world(pace=replace(QUICK, answer_within=0.3)) as w:
+        w.dispatch.answers["/backtest"] = Outgoing(say("Begun"), course=course())
+        await w.echoes("/before")
+        w.server.fail("sendMessage", 502, times=10_000)
+        w.server.say(OWNER, "/status")
+        w.server.say(OWNER, "/backtest")
+        await w.server.wait_for(lambda: len(w.unanswered) == 2)
+        assert sorted(w.unanswered) == ["/backtest", "/status"]
+        w.server.heal()
+        await w.echoes("/after")
+        assert len(w.unanswered) == 2
 
 
 async def test_an_edit_that_timed_out_is_repeated_since_that_does_no_harm() -> None:

@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.add_argument("command", nargs="?", default="run")
         parser.add_argument("words", nargs="*")
         parser.add_argument("--version", action="version", version=f"Munim {VERSION}")
-        if {"-h", "--help"} & set(words):
+        if {"-h", "--help"} & set(words) or words[:1] == ["help"]:
             print(_help(words), flush=True)  # noqa: T201 - the command line's own answer
             return 0
         given, strange = parser.parse_known_args(words)
@@ -136,7 +136,8 @@ def _help(words: Sequence[str]) -> str:
     from trader.service.shell import help_of
     from trader.service.usage import ALL, OF
 
-    return help_of(words[0]) if words[0] in STUDIES else OF.get(words[0], ALL)
+    asked = next((word for word in words if word in OF or word in STUDIES), "")
+    return help_of(asked) if asked in STUDIES else OF.get(asked, ALL)
 
 
 def _meant(command: str, words: Sequence[str], strange: Sequence[str]) -> None:

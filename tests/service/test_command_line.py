@@ -36,6 +36,14 @@ def test_every_command_has_help_of_its_own(command: str, capsys) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "usage"), [("help", ""), ("-h", ""), ("help check", " check"), ("-h export", " export")]
+)
+def test_help_is_asked_for_in_other_ways_too(line: str, usage: str, capsys) -> None:
+    assert bot.main(line.split()) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: bot.py{usage} ")
+
+
+@pytest.mark.parametrize(
     ("line", "says"),
     [
         ("bactest ema_crossover", "No command is called 'bactest'. Did you mean backtest?"),

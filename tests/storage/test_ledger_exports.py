@@ -115,8 +115,9 @@ async def test_records_that_cannot_be_written_are_read(
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["orders"], ["trades", "2026-13-01"], ["trades", "2026-12-01..2026-11-01"], ["fills", "a.csv", "b"]],
-)
+    [[], ["orders"], ["trades", "2026-13-01"], ["trades", "2026-12-01..2026-11-01"], ["fills", "a.csv", "b"],
+     ["fills", "yesterday"], ["trades", "2026-12-01", "today"]],
+)  # fmt: skip
 def test_what_cannot_be_meant_is_told(words: list[str]) -> None:
-    with pytest.raises(InvalidInput, match=r"Expected"):
+    with pytest.raises(InvalidInput, match=r"[Ee]xpected"):
         Export.meant(words, sample.DAY)

@@ -43,6 +43,8 @@ class Export:
             first, last = _days(rest.pop(0))
         if len(rest) > 1:
             raise InvalidInput(f"Expected days before the file, as in {USAGE}")
+        if rest and not Path(rest[0]).suffix and len(Path(rest[0]).parts) == 1:  # a file called yesterday
+            raise InvalidInput(f"{rest[0]!r} is neither days nor a file's name; expected them as in {USAGE}")
         return cls(kind, first, last, Path(rest[0]).expanduser() if rest else None)
 
 

@@ -49,8 +49,10 @@ async def find(desk: DeskPort, call: Call) -> Reply:
     shown = found[:MOST_FOUND]
     rows = [(name_of(i), last_text(desk, i)) for i in shown]
     pre = Pre(table(rows, ("Symbol", "Last ₹"), "<>", details=[traits(i, desk) for i in shown], whole=True))
-    more = [Line("There are more; say more of it.")] if len(found) > len(shown) else []
-    head = Line(f"{counted(len(shown), 'match', 'matches')}: {one_line(text, 40)}", bold=True)
+    further = len(found) > len(shown)
+    more = [Line("There are more; say more of it.")] if further else []
+    first = "first " if further else ""
+    head = Line(f"{first}{counted(len(shown), 'match', 'matches')}: {one_line(text, 40)}", bold=True)
     return Reply((head, pre, *more))
 
 

@@ -289,7 +289,7 @@ async def test_on_its_first_day_a_market_has_no_previous_close(room: Room) -> No
             ("2 matches", "strike 26000 CE", "option of NIFTY, Tue 8 Dec 2026", "lot 65"),
         ),
         ("/f infosys", ("INFY",)),
-        ("/find nifty", ("There are more",)),
+        ("/find nifty", ("first 8 matches: nifty", "There are more")),
         ("/find", ("Find what?",)),
         ("/find RELIANX", ("Did you mean RELIANCE?",)),
     ],

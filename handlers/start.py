@@ -17,10 +17,11 @@ from handlers.render.text import one_line
 from handlers.symbols import joined, name_of, quoted, words_of_line
 from handlers.typed import plain_digits
 from trader.desk.commands import StartStrategy
-from trader.domain.errors import InvalidInput
-from trader.domain.instrument import Segment
+from trader.domain.errors import InvalidInput, UnknownName
+from trader.domain.instrument import Instrument, Segment
 from trader.domain.market import Interval
 from trader.service.port import DeskPort, StrategyInfo
+from trader.strategy.options import OPTIONS
 
 USAGE = "/start_strategy NAME SYMBOLS [INTERVAL] [key=value …]"
 WELL_KNOWN = ("RELIANCE", "TCS", "INFY", "HDFCBANK", "ICICIBANK", "SBIN")
@@ -96,7 +97,7 @@ async def start_strategy(desk: DeskPort, call: Call) -> Reply:
     info = desk.strategy(asked.strategy)
     if not asked.symbols:
         return _which_symbols(desk, info, asked)
-    asked = replace(asked, symbols=_named(desk, asked.symbols))
+    asked = replace(asked, symbols=_named(desk, info, asked.symbols))
     if asked.asks and asked.interval is None:
         return _which_interval(desk, asked)
     if asked.asks:
@@ -111,9 +112,23 @@ async def start_strategy(desk: DeskPort, call: Call) -> Reply:
     return Reply((*reply.blocks, Line(f"{tag_of(desk)} · risk a trade: {risk}")))
 
 
-def _named(desk: DeskPort, symbols: tuple[str, ...]) -> tuple[str, ...]:
+def _named(desk: DeskPort, info: StrategyInfo, symbols: tuple[str, ...]) -> tuple[str, ...]:
     """The exchange's own names, so that what is shown, pressed and started is one and the same contract."""
-    return tuple(dict.fromkeys(name_of(desk.find(symbol)) for symbol in symbols))
+    return tuple(dict.fromkeys(name_of(_found(desk, info, symbol)) for symbol in symbols))
+
+
+def _found(desk: DeskPort, info: StrategyInfo, symbol: str) -> Instrument:
+    try:
+        return desk.find(symbol)
+    except UnknownName:
+        setting = symbol.casefold().replace(" ", "_")
+        if setting in OPTIONS or setting in [param.name for param in info.params]:
+            raise InvalidInput(f"{setting} is a setting, written {setting}=value. Usage: {USAGE}") from None
+        if symbol.isdecimal() and symbol.isascii():
+            raise InvalidInput(
+                f"{one_line(symbol, 20)!r} is no symbol; an interval is written 5m. Usage: {USAGE}"
+            ) from None
+        raise
 
 
 # -- the questions, each button a longer line ------------------------------------------------------------

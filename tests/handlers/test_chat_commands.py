@@ -205,6 +205,20 @@ async def test_a_part_of_a_day_does_not_look_like_the_day(room: Room) -> None:
     assert "Net                       +₹550.00" in shown
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [("RELIANCE 5m fast", "fast is a setting, written fast=value."),
+     ("RELIANCE Stop 1", "stop is a setting, written stop=value."),
+     ("RELIANCE max_positions 3", "max_positions is a setting, written max_positions=value."),
+     ("RELIANCE 5 m", "'5' is no symbol; an interval is written 5m.")],
+)  # fmt: skip
+async def test_a_setting_or_an_interval_taken_apart_is_not_called_a_symbol(
+    room: Room, words: str, says: str
+) -> None:
+    assert (await room.typed(f"/start_strategy ema_crossover {words}") or "").startswith(says)
+    assert room.desk.asked == []
+
+
 def an_order_of(day: int, state: OrderState) -> Order:
     order = an_order("TCS", state)
     return replace(order, request=replace(order.request, at=NOW.replace(day=day)))

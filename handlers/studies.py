@@ -245,5 +245,7 @@ async def _result(desk: DeskPort, job: Job, *, terminal: bool) -> Reply:
         blocks.append(Line(f"{more} more on the page."))
     if terminal:
         blocks.append(Line(f"Report: {found.folder}/page.html"))
+        blocks.append(Line(f"Picture: {found.pictures[0]}"))
     blocks.append(Line(f"Kept as {found.id}"))
-    return Reply(blocks, picture=await desk.studies().picture(found.pictures[0]))
+    picture = None if terminal else await desk.studies().picture(found.pictures[0])
+    return Reply(blocks, picture=picture)

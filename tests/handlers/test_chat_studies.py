@@ -240,6 +240,14 @@ class Looking(Research):
         return super().follow(job, every)
 
 
+async def test_a_terminal_is_told_where_the_picture_is(room: Room, tmp_path: Path) -> None:
+    begun = await room.dispatcher(room.from_terminal("/backtest ema_crossover RELIANCE 5m 9d"))
+    assert begun is not None
+    result = (await course_of(begun))[-1]
+    assert result.reply.picture is None
+    assert f"Picture: {tmp_path}/picture.png" in (seen(result) or "").splitlines()
+
+
 async def test_a_terminal_has_a_line_for_each_step_and_not_for_each_look(room: Room, tmp_path: Path) -> None:
     worker = tmp_path / "worker.py"
     slow = """

@@ -35,7 +35,8 @@ def test_the_newest_is_listed_first_within_eighty_columns(settings: Settings, ca
     assert typed(settings, "backtests") == 0
     said = capsys.readouterr().out
     assert said.index(NEW) < said.index(OLD)
-    assert "RELIANCE, INFY · 5m · 1 Jan 2024 – 23 Feb 2024" in said
+    assert "RELIANCE, INFY · 5m · 1 Jan 2024 – 23 Feb 2024 · walked forward\n" in said
+    assert "RELIANCE, INFY · 5m · 1 Jan 2024 – 23 Feb 2024\n" in said
     assert max(map(len, said.splitlines())) <= 80
 
 

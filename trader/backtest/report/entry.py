@@ -16,7 +16,9 @@ from trader.backtest.verdict import NOT_BELIEVED, disbelief
 from trader.domain.errors import InvalidInput
 from trader.domain.times import ist
 
-_SEARCHED: Final = " · searched"
+# What its settings are, by the command that found them: chosen on the very days shown, most of them;
+# or others in every window.
+_FOUND: Final = {"optimize": " · searched", "walkforward": " · walked forward"}
 _NOT_BELIEVED: Final = f" · {NOT_BELIEVED.lower()}"
 
 
@@ -64,14 +66,13 @@ def entry_of(folder: Path) -> Entry:
 
 
 def _about(meta: Mapping[str, Any]) -> str:
-    searched = _SEARCHED if _searched(meta) else ""
-    return f"{meta['about']}{searched}{_NOT_BELIEVED if disbelief(meta.get('warnings', ())) else ''}"
+    return f"{meta['about']}{_found(meta)}{_NOT_BELIEVED if disbelief(meta.get('warnings', ())) else ''}"
 
 
-def _searched(meta: Mapping[str, Any]) -> bool:
-    """Whether the settings were chosen on the very days shown, most of them."""
+def _found(meta: Mapping[str, Any]) -> str:
     how = meta.get("how")
-    return isinstance(how, dict) and str(how.get("line", "")).startswith("optimize ")
+    line = str(how.get("line", "")) if isinstance(how, dict) else ""
+    return _FOUND.get(line.partition(" ")[0], "")
 
 
 def comparison(entries: Sequence[Entry]) -> Comparison:

@@ -10,7 +10,7 @@ import pytest
 from broker_book import Reply
 from world import BUY, LEAVE, MORNING, REL, SHORT, TCS, DeskWorld
 
-from trader.desk.commands import Pause, Resume
+from trader.desk.commands import Pause, Resume, StartStrategy
 from trader.desk.effects import Submit
 from trader.desk.events import HouseFault
 from trader.desk.limits import RiskLimits
@@ -149,6 +149,25 @@ def test_only_the_latch_of_a_day_ends_with_it(code: str, mode: DeskMode) -> None
     assert world.state.latch.code == code, "a holiday is not a trading day"
     world.jump(NEXT)
     assert world.state.latch.mode is mode
+
+
+def test_what_a_latch_is_said_to_end_with_is_what_it_ends_with() -> None:
+    world = losing(replace(BIG, max_daily_loss=Decimal(500)), to=970.0)
+    world.clock(3)
+    (halt,) = world.alerts("breach")
+    limit, ends = halt.body.splitlines()
+    assert limit.endswith("the limit ₹500.00. All positions are being closed.")
+    assert ends == "No entries today; trading resumes by itself on the next trading day."
+    flat = world.alerts("kill")[-1].body.splitlines()
+    assert flat[0].startswith("1/1 positions closed, ")
+    assert flat[1].startswith("Net today -₹")
+    assert flat[2:] == [f"The desk stays HALTED. {ends}"]
+    assert world.state.latch.reason.endswith("the limit ₹500.00."), "not for ever being closed"
+    started = world.command(StartStrategy("scripted", ("TCS",), "1m"))
+    assert "The desk is HALTED: it will not enter today." in started.text
+    world.kill()
+    world.clock(3)
+    assert world.alerts("kill")[-1].body.splitlines()[2:] == ["The desk stays HALTED; /resume trades again."]
 
 
 def test_a_kill_after_the_loss_limit_is_not_undone_by_the_next_morning() -> None:

@@ -16,6 +16,7 @@ from trader.desk.dayplan import day_plan
 from trader.desk.daytext import fold, loss_word, net_text
 from trader.desk.events import CheckLine, Job, JobDue
 from trader.desk.exposure import day_pnl, last_day
+from trader.desk.guard import DAILY
 from trader.desk.portfolio import Slot, slot_of
 from trader.desk.restoring import RAN
 from trader.desk.state import DeskState, Turn
@@ -70,7 +71,8 @@ class Daybook:
     def _desk(self) -> Sequence[CheckLine]:
         latch, reconciled = self._state.latch, self._state.reconciled and not self._state.unread
         active = latch.mode is DeskMode.ACTIVE
-        mode = str(latch.mode) if active else f"{latch.mode}, {latch.reason.rstrip('.')}. /resume ends it"
+        ends = "It ends with the day" if latch.code in DAILY else "/resume ends it"
+        mode = str(latch.mode) if active else f"{latch.mode}, {latch.reason.rstrip('.')}. {ends}"
         book = "read, in order" if reconciled else "not read yet: no entries"
         unknown = [o for o in self._state.working.values() if o.state is OrderState.UNKNOWN]
         if unknown:

@@ -23,6 +23,8 @@ from trader.domain.values import replaced
 
 # Latches that a new trading day lifts by itself: they limit one day.
 DAILY = ("daily_loss",)
+NOT_TODAY = "No entries today; trading resumes by itself on the next trading day."
+CLOSING = "All positions are being closed."
 # Latches that mean: close everything. One that was thrown while the owner had paused the desk does not end
 # with the day, or the morning would undo the pause.
 BREACHES = ("daily_loss", "daily_loss_paused", "drawdown")
@@ -71,9 +73,19 @@ class Guard:
         self._state.latch = latch
         turn.write(latch)
 
-    def halt(self, turn: Turn, code: str, title: str, reason: str, *, by: str = "the risk gate") -> bool:
+    def halt(
+        self,
+        turn: Turn,
+        code: str,
+        title: str,
+        reason: str,
+        *,
+        by: str = "the risk gate",
+        meanwhile: str = "",
+    ) -> bool:
         """HALTED, and the owner hears of it, also where another reason halted the desk before; each reason
-        is told once while it lasts. Whether it was told."""
+        is told once while it lasts. Whether it was told. ``meanwhile``: what is done about it now, which is
+        told and not kept as the reason."""
         if code in self._told or (self._state.halted and self._state.latch.code == code):
             return False
         self._told.add(code)
@@ -83,7 +95,8 @@ class Guard:
             Priority.CRITICAL,
             "breach",
             f"HALTED: {title}",
-            f"{reason}\nNo entries until /resume.",
+            f"{reason} {meanwhile}".rstrip()
+            + f"\n{NOT_TODAY if code in DAILY else 'No entries until /resume.'}",
         )
         return True
 
@@ -131,8 +144,8 @@ class Guard:
                 turn,
                 "daily_loss" if active else "daily_loss_paused",
                 "daily loss limit",
-                f"Today's loss is {rupees(loss)}, the limit {rupees(state.limits.daily_loss)}."
-                " All positions are being closed.",
+                f"Today's loss is {rupees(loss)}, the limit {rupees(state.limits.daily_loss)}.",
+                meanwhile=CLOSING,
             )
         fallen = drawdown_pct(state.counters.peak_equity, worth)
         if fallen >= state.limits.max_drawdown_pct:
@@ -141,8 +154,8 @@ class Guard:
                 "drawdown",
                 "drawdown limit",
                 f"Equity {rupees(worth)} is {fallen:.1f} % below its peak"
-                f" {rupees(state.counters.peak_equity)}; the limit is {state.limits.max_drawdown_pct} %."
-                " All positions are being closed.",
+                f" {rupees(state.counters.peak_equity)}; the limit is {state.limits.max_drawdown_pct} %.",
+                meanwhile=CLOSING,
             )
         return False, False
 

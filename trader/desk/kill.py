@@ -17,7 +17,7 @@ from trader.desk.effects import ReadBook
 from trader.desk.events import BookPurpose, BookRead
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl
-from trader.desk.guard import Guard
+from trader.desk.guard import DAILY, NOT_TODAY, Guard
 from trader.desk.portfolio import DELIVERED, Slot, delivered, slot_of
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
@@ -233,6 +233,7 @@ class Kill:
         entered = {slot_of(o) for o in asked if o.purpose is Purpose.ENTRY and o.filled_quantity}
         closed = len(run.positions | entered)
         cancelled = sum(order.state is OrderState.CANCELLED for order in asked)
+        ends = f". {NOT_TODAY}" if self._state.latch.code in DAILY else "; /resume trades again."
         turn.alert(
             f"kill:{run.source_id}:flat",
             Priority.CRITICAL,
@@ -241,7 +242,7 @@ class Kill:
             f"{closed}/{closed} positions closed, {counted(cancelled, 'order')} cancelled,"
             f" 0 left at the broker, {took} s.\n"
             f"Net today {rupees(day_pnl(self._state), signed=True)}.\n"
-            "The desk stays HALTED; /resume trades again.",
+            f"The desk stays HALTED{ends}",
         )
         self._done(turn)
 

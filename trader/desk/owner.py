@@ -24,7 +24,7 @@ from trader.desk.commands import (
 )
 from trader.desk.effects import Answer
 from trader.desk.events import CommandGiven
-from trader.desk.guard import Guard
+from trader.desk.guard import DAILY, Guard
 from trader.desk.instances import Instances
 from trader.desk.judging import Judging
 from trader.desk.kill import Kill as KillRun
@@ -156,7 +156,8 @@ class OwnerDesk:
         ]
         lines += self._warnings(turn, instance, configured.options)
         if state.latch.mode is not DeskMode.ACTIVE:
-            lines.append(f"The desk is {state.latch.mode}: it will not enter before /resume.")
+            when = "today" if state.latch.code in DAILY else "before /resume"
+            lines.append(f"The desk is {state.latch.mode}: it will not enter {when}.")
         return "\n".join(line for line in lines if line)
 
     def _check_product(self, keys: Iterable[InstrumentKey], options: Options) -> None:

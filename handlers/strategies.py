@@ -80,7 +80,8 @@ async def stop_strategy(desk: DeskPort, call: Call) -> Reply:
         # Late: no new entries from it at once, but what is open is not sold on an old word.
         paused = await tell(desk, call, Pause(name))
         return Reply((*paused.blocks, *_close_or_keep(found).blocks), _close_or_keep(found).buttons)
-    if word:
+    over = not found.instance.status.alive and not found.open_positions  # its own words say so, unasked
+    if word or over:
         return await tell(desk, call, StopStrategy(name, close=word == "close"))
     return _close_or_keep(found)
 

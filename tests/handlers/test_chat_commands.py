@@ -458,6 +458,17 @@ async def test_stopping_by_name_and_word(room: Room, word: str, close: bool) -> 
     assert room.desk.asked[0][0] == StopStrategy("ema_crossover", close=close)
 
 
+@pytest.mark.parametrize(("held", "asked"), [(0, 1), (2, 0)])
+async def test_a_stopped_strategy_is_asked_about_only_while_it_holds_something(
+    room: Room, held: int, asked: int
+) -> None:
+    over = an_instance(Owner("breakout"), InstanceStatus.STOPPED, held)
+    room.desk.the_view = replace(room.desk.the_view, instances=(over,))
+    shown = await room.typed("/stop_strategy breakout") or ""
+    assert ("Close positions" in shown) is (held > 0)
+    assert len(room.desk.asked) == asked
+
+
 async def test_stopping_asks_which_and_then_how(room: Room) -> None:
     which = await room.offered("/stop_strategy")
     how = await room.press(which, "ema_crossover")

@@ -46,7 +46,11 @@ def test_nothing_set_is_a_paper_desk_in_the_terminal() -> None:
         ("REPLAY_SPEED", "-1", "above 0"),
         ("RISK_CAPITAL", "lots", "expected a number"),
         ("RISK_CAPITAL", "nan", "expected 1000"),
+        ("RISK_CAPITAL", "५००००", "digits 0 to 9"),
+        ("RISK_CAPITAL", "50_000", "digits 0 to 9"),
+        ("RISK_MAX_DAILY_LOSS", "3%", "expected a number, was '3%'"),
         ("RISK_PER_TRADE_PCT", "2.5", "to 2"),
+        ("RISK_PER_TRADE_PCT", "5%", "to 2, was 5%"),
         ("RISK_ORDERS_PER_SECOND", "11", "to 10"),
         ("RISK_MAX_OPEN_POSITIONS", "2.5", "whole number"),
         ("RISK_MAX_DAILY_LOS", "100", "did you mean RISK_MAX_DAILY_LOSS?"),
@@ -149,6 +153,11 @@ def test_every_secret_that_is_set_is_known_to_the_log_and_shown_by_nothing() -> 
     assert set(settings.secrets) == {*given.values(), "the%2Fledger-password", "the/ledger-password"}
     assert not [secret for secret in settings.secrets if secret in repr(settings)]
     assert read_settings({"DATABASE_URL": "http://[half"}).secrets == ()
+
+
+@pytest.mark.parametrize("text", ["1.5", "1.5%", "1.5 %"])
+def test_a_percentage_may_carry_its_sign(text: str) -> None:
+    assert read_settings({"RISK_PER_TRADE_PCT": text}).limits.risk_per_trade_pct == Decimal("1.5")
 
 
 def test_the_tighter_daily_loss_wins() -> None:

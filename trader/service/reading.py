@@ -47,11 +47,16 @@ class Reader:
             return default
 
     def number(self, name: str, default: Decimal | int, low: str, high: str) -> Decimal:
+        """In the digits 0 to 9; percentages may carry their sign."""
+
         def parse(text: str) -> Decimal:
+            bare = text.removesuffix("%").rstrip() if name.endswith("_PCT") else text
             try:
-                value = Decimal(text)
+                value = Decimal(bare)
             except InvalidOperation:
                 raise ValueError(f"expected a number, was {text!r}") from None
+            if not bare.isascii() or "_" in bare:  # Python would take other scripts' digits and 1_000
+                raise ValueError(f"expected a number in the digits 0 to 9, was {text!r}")
             if not (value.is_finite() and Decimal(low) <= value <= Decimal(high)):
                 raise ValueError(f"expected {low} to {high}, was {text}")
             return value

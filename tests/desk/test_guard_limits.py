@@ -167,7 +167,9 @@ def test_what_a_latch_is_said_to_end_with_is_what_it_ends_with() -> None:
     assert "The desk is HALTED: it will not enter today." in started.text
     world.kill()
     world.clock(3)
-    assert world.alerts("kill")[-1].body.splitlines()[2:] == ["The desk stays HALTED; /resume trades again."]
+    (stays,) = world.alerts("kill")[-1].body.splitlines()[2:]
+    assert stays.startswith("The desk stays HALTED, and /resume would halt it again: Today's loss is ₹")
+    assert stays.endswith("It ends with the trading day.")
 
 
 def test_a_kill_after_the_loss_limit_is_not_undone_by_the_next_morning() -> None:

@@ -233,7 +233,6 @@ class Kill:
         entered = {slot_of(o) for o in asked if o.purpose is Purpose.ENTRY and o.filled_quantity}
         closed = len(run.positions | entered)
         cancelled = sum(order.state is OrderState.CANCELLED for order in asked)
-        ends = f". {NOT_TODAY}" if self._state.latch.code in DAILY else "; /resume trades again."
         turn.alert(
             f"kill:{run.source_id}:flat",
             Priority.CRITICAL,
@@ -242,9 +241,17 @@ class Kill:
             f"{closed}/{closed} positions closed, {counted(cancelled, 'order')} cancelled,"
             f" 0 left at the broker, {took} s.\n"
             f"Net today {rupees(day_pnl(self._state), signed=True)}.\n"
-            f"The desk stays HALTED{ends}",
+            f"The desk stays HALTED{self._until()}",
         )
         self._done(turn)
+
+    def _until(self) -> str:
+        """How long the halt lasts."""
+        if self._state.latch.code in DAILY:
+            return f". {NOT_TODAY}"
+        if why := self._guard.blocked_by():
+            return f", and /resume would halt it again: {why}"
+        return "; /resume trades again."
 
     def _report_not_flat(
         self, turn: Turn, run: _Run, positions: list[BrokerPosition], orders: list[OrderUpdate]

@@ -298,7 +298,8 @@ def test_a_kill_that_had_to_wait_for_the_market_goes_on_at_its_opening(restarted
     assert world.told("FLAT verified")
 
 
-def test_a_resumed_owner_keeps_what_the_kill_could_not_close() -> None:
+@pytest.mark.parametrize("restarted", [True, False])
+def test_a_resumed_owner_keeps_what_the_kill_could_not_close(restarted: bool) -> None:
     world = holding(SBIN, product="CNC")
     world.prices.clear()
     world.jump(at(15, 17))
@@ -307,7 +308,8 @@ def test_a_resumed_owner_keeps_what_the_kill_could_not_close() -> None:
     assert world.command(Resume()).ok
     world.broker.new_day()
     world.now = datetime(2026, 11, 25, 9, 15, tzinfo=IST)
-    world.restart(clean=True)
+    if restarted:
+        world.restart(clean=True)
     world.tick(805.0, SBIN)
     world.clock(5)
     assert world.held(SBIN, product=Product.CNC)

@@ -170,6 +170,7 @@ class Desk:
         restoring.restore(self._state, ledger, open_fills)
         self._state.reconciled = False
         self._guard.restore(turn, ledger.settings)
+        self._exits.restore(turn, ledger.settings)
         restoring.restart_instances(turn, self._state, self._instances, self._exits, ledger.instances)
         self._runner.legs.restore(turn)
         self._kill.restore(turn, ledger.settings)

@@ -6,7 +6,7 @@ There is at most one resting order that closes a position.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from trader.desk.exposure import CLOSING
@@ -41,6 +41,9 @@ class Exits:
         self._stops = Stops(state, sending, self._leaving, overnight)
         self.on_flat: FlatHook = _ignore
 
+    def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
+        self._leaving.restore(turn, settings)
+
     # -- the plan --------------------------------------------------------------------------------
 
     def entered(self, turn: Turn, slot: Slot, options: Options) -> None:
@@ -56,7 +59,7 @@ class Exits:
     def closed(self, turn: Turn, slot: Slot) -> None:
         """The position is flat: nothing of ours may stay at the broker. What its owner ordered elsewhere is
         his own: a sale of more than was held goes on."""
-        self._leaving.done(slot)
+        self._leaving.done(turn, slot)
         self._stops.forget(slot)
         plan = self._state.plans.pop(slot, None)
         if plan is not None:
@@ -113,6 +116,9 @@ class Exits:
     def leave_all(self, turn: Turn, slots: Iterable[Slot], purpose: Purpose) -> None:
         for slot in list(slots):
             self._leaving.leave(turn, slot, purpose)
+
+    def give_up_kill(self, turn: Turn) -> None:
+        self._leaving.give_up_kill(turn)
 
     # -- the market moved ------------------------------------------------------------------------
 

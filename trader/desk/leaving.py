@@ -6,6 +6,8 @@ and never sold twice. Only where no stop rests is a separate exit order made.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,9 +21,21 @@ from trader.desk.plans import closing_side, resting_exit
 from trader.desk.portfolio import Slot, own_sale
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
+from trader.domain.instrument import InstrumentKey
 from trader.domain.money import decimal_of
-from trader.domain.order import Denied, Order, OrderRequest, OrderState, OrderType, Product, Purpose
+from trader.domain.order import (
+    EXTERNAL,
+    Denied,
+    Order,
+    OrderRequest,
+    OrderState,
+    OrderType,
+    Owner,
+    Product,
+    Purpose,
+)
 from trader.domain.position import Position
+from trader.domain.records import Setting
 from trader.market import shaping
 from trader.market.phases import Phase
 
@@ -34,10 +48,13 @@ ASK_EVERY = timedelta(seconds=2)
 PAUSES = tuple(timedelta(seconds=s) for s in (0, 1, 2, 4, 8, 15, 30, 60, 120, 300))
 
 
+_LEAVING = "leaving"  # the setting under which what is on its way out survives a restart
+
+
 @dataclass(slots=True)
 class _Exit:
-    """A slot on its way out. Not recorded: what asked for it (kill, square-off, a stopping strategy, a
-    strategy's exit signal on the next bar) asks again after a restart."""
+    """A slot on its way out. Recorded is its purpose alone: a target that was touched, or a signal that was
+    given once, is asked for by nobody again."""
 
     purpose: Purpose
     since: datetime
@@ -45,6 +62,7 @@ class _Exit:
     attempts: int = 0
     again_at: datetime | None = None
     asked_at: datetime | None = None  # the broker's book, for a stop of unknown outcome
+    resumed: bool = False  # asked for before a restart: the book is read first, whatever the purpose
 
     def tried(self, at: datetime) -> None:
         self.again_at = at + PAUSES[min(self.attempts, len(PAUSES) - 1)]
@@ -64,8 +82,31 @@ class Leaving:
     def __bool__(self) -> bool:
         return bool(self._slots)
 
-    def done(self, slot: Slot) -> None:
-        self._slots.pop(slot, None)
+    def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
+        """What was being left when the process ended is, as soon as the broker's book was read."""
+        kept = json.loads(settings.get(_LEAVING) or "[]")
+        for owner, key, product, purpose in kept:
+            slot = Slot(Owner(owner), InstrumentKey(key), Product(product))
+            if self._state.portfolio.position(slot).quantity:
+                self._slots[slot] = _Exit(Purpose(purpose), turn.at, resumed=True)
+        if len(self._slots) != len(kept):
+            self._keep(turn)  # or it would close what is opened there next
+
+    def _keep(self, turn: Turn) -> None:
+        kept = [[*slot, leaving.purpose] for slot, leaving in sorted(self._slots.items())]
+        turn.write(Setting(_LEAVING, json.dumps(kept)))
+
+    def done(self, turn: Turn, slot: Slot) -> None:
+        if self._slots.pop(slot, None) is not None:
+            self._keep(turn)
+
+    def give_up_kill(self, turn: Turn) -> None:
+        """What a kill asked for and did not close stays, but for what has no plan: nothing would protect it.
+        An exit that is at the broker already is seen through (``Exits._sweep``)."""
+        for slot, leaving in list(self._slots.items()):
+            protected = slot in self._state.plans or slot.owner == EXTERNAL
+            if leaving.purpose is Purpose.KILL and protected:
+                self.done(turn, slot)
 
     def progress(self, slot: Slot) -> None:
         """Part of it was closed: it is getting somewhere."""
@@ -77,7 +118,7 @@ class Leaving:
             if self._to_close(slot):
                 self.pursue(turn, slot)
             else:
-                del self._slots[slot]
+                self.done(turn, slot)
 
     def leave(self, turn: Turn, slot: Slot, purpose: Purpose, limit: Decimal | None = None) -> None:
         """Close the slot's position. Kill overrides a reason given before; others keep the first."""
@@ -86,6 +127,8 @@ class Leaving:
         known = self._slots.get(slot)
         if known is None or purpose is Purpose.KILL:
             self._slots[slot] = _Exit(purpose, turn.at, limit)
+            if known is None or known.purpose is not purpose:
+                self._keep(turn)
         self.pursue(turn, slot)
 
     def _to_close(self, slot: Slot) -> bool:
@@ -99,7 +142,7 @@ class Leaving:
         position = self._state.portfolio.position(slot)
         if not self._takes_exits(turn, slot, leaving.purpose):
             return  # the exchange takes nothing now; kill reports it, the next session tries again
-        if not self._state.reconciled and leaving.purpose is not Purpose.KILL:
+        if not self._state.reconciled and (leaving.resumed or leaving.purpose is not Purpose.KILL):
             return  # it may have been closed while nobody was here; the book is being read
         for order in self._state.working_in(slot):
             if order.purpose is Purpose.ENTRY:

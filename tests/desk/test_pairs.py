@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -18,7 +19,7 @@ from trader.desk.limits import RiskLimits
 from trader.desk.orders import describe
 from trader.desk.state import DeskConfig
 from trader.domain.market import Bar, Interval
-from trader.domain.order import BrokerStatus, Order, Owner, Purpose, Side
+from trader.domain.order import BrokerStatus, Order, Owner, Product, Purpose, Side
 from trader.domain.records import InstanceStatus
 from trader.market.calendar import Calendar
 from trader.strategy import Bars, Signals, Strategy
@@ -43,6 +44,14 @@ class Couple(Strategy):
         return Signals(enter_long=go, exit_long=leave), Signals(enter_short=go, exit_short=leave)
 
 
+class Basket(Couple):
+    """Buys both."""
+
+    def joint_signals(self, bars: Sequence[Bars]) -> Sequence[Signals]:
+        go, leave = bars[0].volume == BUY, bars[0].volume == LEAVE
+        return Signals(enter_long=go, exit_long=leave), Signals(enter_long=go, exit_long=leave)
+
+
 class PairWorld(DeskWorld):
     """``held_back`` keeps the history until it is handed over."""
 
@@ -61,7 +70,7 @@ class PairWorld(DeskWorld):
     def _desk(self) -> Desk:
         charges, margins = market()
         self.calendar = Calendar.load()
-        catalogue = Catalogue({**CATALOGUE.strategies, "couple": Couple}, {})
+        catalogue = Catalogue({**CATALOGUE.strategies, "couple": Couple, "basket": Basket}, {})
         config = DeskConfig(self.limits, "TST")
         return Desk(config, listed(), self.calendar, charges, catalogue, margins, at=self.now)
 
@@ -545,3 +554,68 @@ def test_once_the_unknown_is_found_filled_the_stopped_leg_is_entered_beside_it(w
     world.moves_on()
     assert [r.key for r in world.submits(Purpose.ENTRY)] == [REL, TCS, REL]
     assert not world.state.instances[PAIR].reversals
+
+
+# -- a leg without a stop ---------------------------------------------------------------------
+
+
+def test_a_leg_that_is_closed_because_its_stop_was_refused_takes_the_other_out_with_it(world):
+    world.start("couple", "RELIANCE", "TCS")
+    world.broker.replies.extend([Reply.OK, Reply.OK, Reply.REFUSED, Reply.OK, Reply.REFUSED, Reply.REFUSED])
+    world.decides()
+    world.moves_on()
+    world.clock(5)
+    (told,) = [a for a in world.alerts("order") if a.title.startswith("Unprotected: ")]
+    assert told.title == "Unprotected: RELIANCE (couple)"
+    assert told.body.endswith("TCS is taken out again: one decision, all or none.")
+    assert held(world) == (0, 0)
+    assert world.working() == []
+
+
+def test_a_leg_still_on_its_way_in_is_taken_back_with_one_whose_stop_was_refused(world):
+    first, second = waiting(world)
+    world.broker.replies.extend([Reply.REFUSED] * 3)
+    world.broker.fill(first.order_id, first.quantity, Decimal(1000))
+    world._drain()
+    world.clock(3)
+    assert world.broker.rows[second.order_id].status is BrokerStatus.CANCELLED
+    world.broker.fills = True
+    world.moves_on()
+    assert held(world) == (0, 0)
+    assert world.working() == []
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+def test_so_does_a_leg_of_an_earlier_day(world, restarted):
+    world.start("basket", "RELIANCE", "TCS", product="CNC", side="long", quantity="10")
+    world.decides()
+    world.moves_on()
+    both = Owner("basket")
+    assert world.held(REL, both, Product.CNC) > 0 < world.held(TCS, both, Product.CNC)
+    world.prices.clear()
+    world.jump(world.now.replace(hour=16, minute=0))
+    world.broker.new_day()
+    world.jump((world.now + timedelta(days=2)).replace(hour=9, minute=14))  # the 24th is a holiday
+    if restarted:
+        world.restart(clean=True)
+    world.broker.replies.extend([Reply.REFUSED, Reply.OK, Reply.REFUSED, Reply.REFUSED])
+    world.jump(world.now.replace(minute=15))
+    world.tick(1000.0, REL)
+    world.tick(2000.0, TCS)
+    world.clock(5)
+    assert world.told("TCS is taken out again")
+    assert world.held(REL, both, Product.CNC) == 0 == world.held(TCS, both, Product.CNC)
+
+
+def test_a_position_of_another_decision_stays_when_a_stop_is_refused(world):
+    world.start("couple", "RELIANCE", "TCS")
+    world.decides()
+    world.moves_on()
+    world.start("scripted", "RELIANCE")
+    world.broker.replies.extend([Reply.OK] + [Reply.REFUSED] * 3)
+    world.bar(1, REL)
+    world.moves_on()
+    world.clock(5)
+    assert world.told("Unprotected: RELIANCE (scripted)")
+    assert world.held(REL) == 0
+    assert held(world)[0] > 0 > held(world)[1]

@@ -153,6 +153,7 @@ class Desk:
         ).filled
         self._register.on_end = self._order_ended
         self._register.beside = self._runner.legs.left_with
+        self._exits.leaves_with(self._runner.legs.leave_with)
         self._updates.on_stranger = self._differences.stranger
         self._updates.claim = self._overnight.claim
         self._guard.on_breach = self._kill.follow

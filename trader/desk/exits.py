@@ -16,7 +16,7 @@ from trader.desk.plans import keep_plan, planned, reached, resting_exit, stop_on
 from trader.desk.portfolio import Slot, slot_of
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
-from trader.desk.stops import Stops
+from trader.desk.stops import LeaveHook, Stops
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Bar
 from trader.domain.money import decimal_of
@@ -40,6 +40,10 @@ class Exits:
         self._leaving = Leaving(state, sending, overnight)
         self._stops = Stops(state, sending, self._leaving, overnight)
         self.on_flat: FlatHook = _ignore
+
+    def leaves_with(self, hook: LeaveHook) -> None:
+        """Who says what leaves with a position whose stop the broker does not take."""
+        self._stops.leave_with = hook
 
     def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
         self._leaving.restore(turn, settings)

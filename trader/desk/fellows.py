@@ -17,7 +17,12 @@ def none_of(others: Sequence[str]) -> str:
 
 def also_left(fellows: Sequence[Order]) -> str:
     """What becomes of those that were entered with an order that came to nothing."""
-    return f"\n{_are([order.key for order in fellows])} taken out again: {_WHOLE}" if fellows else ""
+    return taken_out([order.key for order in fellows])
+
+
+def taken_out(others: Sequence[str]) -> str:
+    """What becomes of the ``others``, keys, when one of a decision cannot stay."""
+    return f"\n{_are(others)} taken out again: {_WHOLE}" if others else ""
 
 
 def _are(keys: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -14,7 +14,7 @@ from trader.desk.running import Running, WaitingEntry
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
 from trader.domain.instrument import InstrumentKey, symbol_of
-from trader.domain.order import Denied, Order, OrderRequest, OrderState, Purpose, Side
+from trader.domain.order import Denied, Order, OrderRequest, OrderState, Owner, Purpose, Side
 from trader.domain.records import InstanceStatus, Priority
 
 Wanting = Callable[[Turn, Running, InstrumentKey, Side], OrderRequest]
@@ -110,14 +110,7 @@ class Legs:
         running = self._state.instances.get(order.owner)
         if order.purpose is not Purpose.ENTRY or running is None or not running.kind.together:
             return []
-        newest: dict[InstrumentKey, Order] = {}
-        for one in self._state.orders.values():
-            ours = one.owner == order.owner and one.purpose is Purpose.ENTRY
-            known = newest.get(one.key)
-            if known is not None and known.request.at > one.request.at:
-                continue
-            if ours and one.state is not OrderState.DENIED:
-                newest[one.key] = one
+        newest = self._newest_entries(order.owner)
         return [
             newest[key]
             for key in running.instance.symbols
@@ -126,6 +119,39 @@ class Legs:
             and newest[key].request.at == order.request.at
             and (newest[key].state.working or self._held(running, key))
         ]
+
+    def _newest_entries(self, owner: Owner) -> dict[InstrumentKey, Order]:
+        """Today's, by instrument; one that never left this desk is none."""
+        newest: dict[InstrumentKey, Order] = {}
+        for one in self._state.orders.values():
+            ours = one.owner == owner and one.purpose is Purpose.ENTRY
+            known = newest.get(one.key)
+            if known is not None and known.request.at > one.request.at:
+                continue
+            if ours and one.state is not OrderState.DENIED:
+                newest[one.key] = one
+        return newest
+
+    def leave_with(self, turn: Turn, slot: Slot) -> Sequence[InstrumentKey]:
+        """A position cannot stay, for no stop of it rests: those of its decision, or of an earlier day's,
+        leave with it. Which they are."""
+        running = self._state.instances.get(slot.owner)
+        if running is None or not running.kind.together:
+            return ()
+        decided = {key: order.request.at for key, order in self._newest_entries(slot.owner).items()}
+        beside = [
+            key
+            for key in running.instance.symbols
+            if key != slot.key
+            and decided.get(key) == decided.get(slot.key)
+            and (self._held(running, key) or self._entering(running, key))
+        ]
+        for key in beside:
+            for order in self._state.working_in(running.slot(key)):
+                if order.purpose is Purpose.ENTRY:
+                    self._sending.withdraw(turn, order, f"{symbol_of(slot.key)} has no stop", Purpose.EXIT)
+            self._exits.leave(turn, running.slot(key), Purpose.EXIT)
+        return beside
 
     def restore(self, turn: Turn) -> None:
         """What was being taken out when the process ended, is."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from trader.desk.fellows import taken_out
 from trader.desk.leaving import PAUSES, Leaving
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
 from trader.desk.overnight import Overnight
@@ -12,7 +14,7 @@ from trader.desk.plans import closing_side, keep_plan, resting_exit
 from trader.desk.portfolio import Slot, slot_of
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
-from trader.domain.instrument import symbol_of
+from trader.domain.instrument import InstrumentKey, symbol_of
 from trader.domain.order import Denied, Order, OrderRequest, OrderState, OrderType, Purpose, Side, Tag
 from trader.domain.position import Position
 from trader.domain.records import ExitPlan, Priority
@@ -29,7 +31,12 @@ _FIRED = (OrderState.OPEN, OrderState.PARTIAL)
 _FIRE = (OrderType.SL, OrderType.SL_M, OrderType.LIMIT)  # the last is what a GTT became
 
 
+LeaveHook = Callable[[Turn, Slot], Sequence[InstrumentKey]]
+
+
 class Stops:
+    """``leave_with`` has what must not stay behind alone leave with a position, and says what that is."""
+
     def __init__(self, state: DeskState, sending: Sending, leaving: Leaving, overnight: Overnight) -> None:
         self._state = state
         self._sending = sending
@@ -38,6 +45,7 @@ class Stops:
         self._failures: dict[Slot, int] = {}
         self._unsent: dict[Slot, tuple[int, datetime]] = {}  # how often in a row, and when again
         self._renewed: set[Tag] = set()  # stops that are cancelled for a new one
+        self.leave_with: LeaveHook = _nobody_with
 
     def forget(self, slot: Slot) -> None:
         self._failures.pop(slot, None)
@@ -138,8 +146,8 @@ class Stops:
 
     def _place_stop(self, turn: Turn, slot: Slot, plan: ExitPlan, position: Position) -> None:
         if self._failures.get(slot, 0) >= STOP_ATTEMPTS:
-            self._tell_unprotected(turn, slot)
             self._leaving.leave(turn, slot, Purpose.EXIT)
+            self._tell_unprotected(turn, slot, self.leave_with(turn, slot))
             return
         side = closing_side(position)
         last = self._state.portfolio.last_price(slot, self._state.quotes)
@@ -172,11 +180,17 @@ class Stops:
         if not isinstance(outcome, Denied):
             keep_plan(self._state, turn, replaced(plan, stop_tag=outcome.tag))
 
-    def _tell_unprotected(self, turn: Turn, slot: Slot) -> None:
+    def _tell_unprotected(self, turn: Turn, slot: Slot, others: Sequence[InstrumentKey]) -> None:
         turn.alert(
             f"unprotected:{slot.owner}:{slot.key}:{turn.at:%Y%m%d%H%M%S}",
             Priority.CRITICAL,
             "order",
             f"Unprotected: {symbol_of(slot.key)} ({slot.owner})",
-            f"The broker refused the stop {STOP_ATTEMPTS} times. The position is being closed.",
+            f"The broker refused the stop {STOP_ATTEMPTS} times. The position is being closed."
+            f"{taken_out(others)}",
         )
+
+
+def _nobody_with(turn: Turn, slot: Slot) -> Sequence[InstrumentKey]:
+    del turn, slot
+    return ()

@@ -170,10 +170,10 @@ class Desk:
         turn = Turn(at)
         restoring.restore(self._state, ledger, open_fills)
         self._state.reconciled = False
+        self._sending.restore(ledger.settings)
         self._guard.restore(turn, ledger.settings)
         self._exits.restore(turn, ledger.settings)
         restoring.restart_instances(turn, self._state, self._instances, self._exits, ledger.instances)
-        self._runner.legs.restore(turn)
         self._kill.restore(turn, ledger.settings)
         self._differences.restore(turn, ledger.settings)
         self._books.restore(turn, ledger.settings)

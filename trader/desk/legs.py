@@ -153,23 +153,6 @@ class Legs:
             self._exits.leave(turn, running.slot(key), Purpose.EXIT)
         return beside
 
-    def restore(self, turn: Turn) -> None:
-        """What was being taken out when the process ended, is."""
-        for order in list(self._state.orders.values()):
-            refused = order.state in (OrderState.REJECTED, OrderState.NOT_PLACED)
-            if order.purpose is Purpose.ENTRY and refused and not self._over_before(order):
-                self.ended(turn, order)
-
-    def _over_before(self, order: Order) -> bool:
-        """Whether the desk was halted, or the strategy stopped, before the order ended: what stood then
-        stays. That it was taken back is not in the ledger."""
-        latch, running = self._state.latch, self._state.instances.get(order.owner)
-        if self._state.halted and latch.since <= order.updated_at:
-            return True
-        if running is None or running.instance.status.alive:
-            return False
-        return running.instance.updated_at <= order.updated_at
-
     def ended(self, turn: Turn, order: Order) -> None:
         """What was entered with an entry that came to nothing is taken out again."""
         fellows = self.left_with(order)

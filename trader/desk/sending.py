@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import timedelta
@@ -30,8 +31,10 @@ from trader.domain.order import (
     Purpose,
     Tag,
 )
+from trader.domain.records import Setting
 from trader.domain.values import quick, replaced
 
+_WITHDRAWN = "withdrawn"  # the setting under which what was taken back survives a restart
 REST_PATIENCE = timedelta(seconds=5)  # how long the rest of a market entry may look for somebody
 # ACKED too: Kite tells nothing of an order that comes to rest (kite.md 11.1), so waiting to hear of it could
 # last for ever. The broker refuses what comes too early, and it is asked again.
@@ -50,6 +53,17 @@ class Sending:
         # Entries nobody wants any more, and what is to become of what they fill all the same.
         self._withdrawn: dict[Tag, tuple[str, Purpose | None]] = {}
         self._alone: set[Tag] = set()  # of these, those whose fellows of one decision were not meant
+
+    def restore(self, settings: Mapping[str, str]) -> None:
+        """What was taken back before a restart stays so."""
+        for tag, (why, fate, alone) in json.loads(settings.get(_WITHDRAWN) or "{}").items():
+            self._withdrawn[Tag(tag)] = (why, None if fate is None else Purpose(fate))
+            if alone:
+                self._alone.add(Tag(tag))
+
+    def _keep_withdrawn(self, turn: Turn) -> None:
+        kept = {tag: [why, fate, tag in self._alone] for tag, (why, fate) in self._withdrawn.items()}
+        turn.write(Setting(_WITHDRAWN, json.dumps(kept)))
 
     def submit(self, turn: Turn, request: OrderRequest) -> Order | Denied:
         """Gate, record, send. The intent is in the ledger before the broker hears of it."""
@@ -171,13 +185,17 @@ class Sending:
         """Cancel an entry for good: as soon as it can be, and what it fills before that is left again with
         the purpose ``fate``, or kept when that is None. ``alone``: the reason is its instrument's, and what
         was entered with it in one decision goes too."""
-        known = self._withdrawn.get(order.tag)
+        tag = order.tag
+        known, before = self._withdrawn.get(tag), tag in self._alone
         if not alone:
-            self._alone.discard(order.tag)
+            self._alone.discard(tag)
         elif known is None:
-            self._alone.add(order.tag)
+            self._alone.add(tag)
         if known is None or fate is not None:
-            self._withdrawn[order.tag] = (why, fate)
+            self._withdrawn[tag] = (why, fate)
+        same = known is not None and known[1] is self._withdrawn[tag][1] and before == (tag in self._alone)
+        if not same:  # why is for the order's own journal
+            self._keep_withdrawn(turn)
         self.cancel(turn, order, why)
 
     @property
@@ -201,12 +219,14 @@ class Sending:
         """Ask again for the cancels that could not be sent; give up what entries left over."""
         if self._state.config.live:
             self._drop_rests(turn)
+        over = [tag for tag in self._withdrawn if tag not in self._state.orders]  # of an earlier day
+        for tag in over:
+            del self._withdrawn[tag]
+            self._alone.discard(tag)
+        if over:
+            self._keep_withdrawn(turn)
         for tag in list(self._withdrawn):
-            if tag in self._state.orders:
-                self.withdraw_again(turn, tag)
-            else:
-                del self._withdrawn[tag]  # of an earlier day
-                self._alone.discard(tag)
+            self.withdraw_again(turn, tag)
 
     def _drop_rests(self, turn: Turn) -> None:
         """Kite turns a market order into a limit at its protection price (kite.md 4): what finds nobody there

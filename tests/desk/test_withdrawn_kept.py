@@ -1,0 +1,105 @@
+"""An entry that was taken back stays so over a restart: it is cancelled, and what it filled is left."""
+
+from __future__ import annotations
+
+import pytest
+from broker_book import Reply
+from world import BUY, LEAVE, OURS, DeskWorld
+
+from trader.desk.commands import StopStrategy
+from trader.domain.order import OrderState, Purpose
+
+
+def stays_flat(world: DeskWorld) -> None:
+    assert world.held() == 0
+    assert world.account() == world.broker.net() == {}
+    assert not [row for row in world.broker.orders() if not row.status.final]
+    assert not world.working()
+
+
+def resting(world: DeskWorld) -> None:
+    """An entry that finds nobody, and whose cancels are refused for now."""
+    world.start()
+    world.broker.fills = False
+    world.tick(1000.0)
+    world.bar(BUY)
+    world.broker.change_replies.extend([Reply.REFUSED] * 9)
+
+
+def unknown(world: DeskWorld) -> None:
+    """An entry that the broker took and nobody heard of."""
+    world.start()
+    world.broker.readable = world.deliver = False
+    world.broker.replies.append(Reply.TAKEN)
+    world.tick(1000.0)
+    world.bar(BUY)
+    world.mail.clear()
+
+
+def signal_turns(world: DeskWorld) -> None:
+    world.bar(LEAVE)
+
+
+def strategy_closes(world: DeskWorld) -> None:
+    world.command(StopStrategy(OURS, close=True))
+
+
+def comes_back(world: DeskWorld, *, clean: bool) -> None:
+    world.restart(clean=clean)
+    world.broker.change_replies.clear()
+    world.broker.readable = world.deliver = True
+
+
+@pytest.mark.parametrize("clean", [True, False], ids=["stopped", "killed"])
+@pytest.mark.parametrize("taken_back", [signal_turns, strategy_closes], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("entry", [resting, unknown], ids=lambda one: one.__name__)
+def test_what_it_fills_after_a_restart_is_left_again(entry, taken_back, clean) -> None:
+    world = DeskWorld()
+    entry(world)
+    taken_back(world)
+    comes_back(world, clean=clean)
+    world.broker.fills = True
+    world.tick(1000.0)
+    world.clock(90)
+    assert [o.state for o in world.state.orders.values() if o.purpose is Purpose.ENTRY] == [OrderState.FILLED]
+    stays_flat(world)
+
+
+def test_it_is_cancelled_after_a_restart_where_it_has_not_filled() -> None:
+    world = DeskWorld()
+    resting(world)
+    signal_turns(world)
+    comes_back(world, clean=True)
+    world.clock(3)
+    assert [o.state for o in world.state.orders.values()] == [OrderState.CANCELLED]
+    stays_flat(world)
+
+
+def test_one_that_was_taken_back_to_be_kept_is_kept_after_a_restart() -> None:
+    world = DeskWorld()
+    unknown(world)
+    world.command(StopStrategy(OURS, close=False))
+    comes_back(world, clean=True)
+    world.clock(90)
+    assert world.held() == 100
+    assert world.stop().state is OrderState.TRIGGER_PENDING
+
+
+def test_a_day_forgets_what_was_taken_back_the_day_before() -> None:
+    world = DeskWorld()
+    resting(world)
+    signal_turns(world)
+    world.prices.clear()
+    world.broker.new_day()
+    world.jump(world.now.replace(day=25, hour=10))
+    assert world.desk._sending.settled
+    world.restart(clean=True)
+    world.clock(2)
+    assert world.desk._sending.settled
+    world.broker.change_replies.clear()
+    world.broker.fills = True
+    world.tick(1000.0)
+    world.bar(BUY)
+    world.tick(1000.0)
+    world.clock(3)
+    assert world.held() == 100

@@ -263,7 +263,7 @@ async def live_house(
         prepare(kite)
         store, journal = MemoryLedger(), MemoryPaperJournal()
         await store.open()
-        values = _settings(kite, folder, clock.now(), automatic=automatic) | settings
+        values = settings_of(kite, folder, clock.now(), automatic=automatic) | settings
         house = await open_house(
             read_settings(values), store, journal, CATALOGUE,
             held=False, on_alert=lambda: None,
@@ -288,7 +288,7 @@ async def live_house(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _settings(kite: KiteServer, folder: Path, start: datetime, *, automatic: bool) -> dict[str, str]:
+def settings_of(kite: KiteServer, folder: Path, start: datetime, *, automatic: bool) -> dict[str, str]:
     client = kite.client
     values = {
         "MARKET": "zerodha",

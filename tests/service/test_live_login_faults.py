@@ -4,6 +4,8 @@ login that is refused. What the owner hears, and what is not tried again and aga
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +13,14 @@ from pathlib import Path
 import pytest
 
 from sandbox.kite import KiteServer
-from tests.service.live_house import LEVEL, LiveHouse, brisk, live_house
+from tests.service.live_house import LEVEL, LiveHouse, brisk, live_house, settings_of
 from trader.broker.zerodha.stream.reports import LoginNeeded
 from trader.domain.order import OrderState
+from trader.domain.records import Setting
 from trader.domain.times import IST
+from trader.market.calendar import Calendar
+from trader.service.kite import SESSION, KiteHouse
+from trader.service.settings import read_settings
 
 MINUTE = 60.0
 OVER = "Zerodha session over"
@@ -328,3 +334,35 @@ async def test_a_logout_that_meets_a_login_under_way_has_the_last_word(tmp_path:
         assert not live.account.session.state.valid
         assert logins(live) == at, "nobody logs in again but the owner"
         assert "Logged in" in await live.types("/login")
+
+
+@brisk
+async def test_a_logout_lasts_over_a_restart_until_the_owner_logs_in(tmp_path: Path) -> None:
+    async with live_house(tmp_path, start=BEFORE_NOON) as live:
+        assert "Logged out" in await live.presses("/logout", "Log out")
+        at = logins(live)
+        async with restarted(live, tmp_path) as again:
+            assert (
+                "Logged out of Zerodha",
+                "You ended the session. /login begins a new one.",
+            ) in again._untold
+            await live.passes(20 * MINUTE)
+            assert logins(live) == at
+            assert "Logged in" in await again.login()
+        async with restarted(live, tmp_path) as again:
+            assert again.session.state.valid
+
+
+@asynccontextmanager
+async def restarted(live: LiveHouse, folder: Path) -> AsyncIterator[KiteHouse]:
+    """The way to Zerodha of the next process, with what this one's ledger kept of the session."""
+    settings = read_settings(settings_of(live.kite, folder, live.clock.now(), automatic=True))
+    kept = next(one.value for one in live.store._all(Setting) if one.key == SESSION)
+    house = KiteHouse(settings, live.store, kept, live.clock, Calendar.load())
+    await house.open()
+    keeping = asyncio.create_task(house.keep())
+    try:
+        yield house
+    finally:
+        keeping.cancel()
+        await house.close()

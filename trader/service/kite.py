@@ -161,10 +161,19 @@ class KiteHouse:
         except MunimError as e:
             restored = False
             self._say("Zerodha did not answer", f"{e} It is tried again.")
-        if not restored and not self.session.state.valid:
-            await self._begin(at_start=True)
+        await self._begin_where_wanted(restored)
         await self._load_instruments()
         await self.stream.open()
+
+    async def _begin_where_wanted(self, restored: bool) -> None:
+        if restored or self.session.state.valid:
+            return
+        with contextlib.suppress(MunimError):  # not known: then as if the owner had not
+            self._logged_out = await self.session.logged_out()
+        if self._logged_out:
+            self._say("Logged out of Zerodha", "You ended the session. /login begins a new one.")
+        else:
+            await self._begin(at_start=True)
 
     async def _load_instruments(self) -> None:
         try:

@@ -23,14 +23,20 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Record:
+    """``logged_out``: by the owner, who alone logs in again."""
+
     login: Login | None = None
     attempts: Attempts = field(default_factory=Attempts)
+    logged_out: bool = False
 
     def to_text(self) -> str:
         """Secret: to be encrypted."""
-        return json.dumps(
-            {"login": self.login and asdict(self.login), "attempts": asdict(self.attempts)}, default=str
-        )
+        kept = {
+            "login": self.login and asdict(self.login),
+            "attempts": asdict(self.attempts),
+            "logged_out": self.logged_out,
+        }
+        return json.dumps(kept, default=str)
 
     @classmethod
     def of_text(cls, text: str | None) -> Record:
@@ -39,7 +45,8 @@ class Record:
             return cls()
         try:
             kept: dict[str, Any] = json.loads(text)
-            return cls(_login(kept["login"]), Attempts(**kept["attempts"]))
+            logged_out = kept.get("logged_out", False)  # a version before it did not know
+            return cls(_login(kept["login"]), Attempts(**kept["attempts"]), logged_out)
         except (ValueError, KeyError, TypeError):
             return cls()
 

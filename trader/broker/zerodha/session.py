@@ -119,6 +119,10 @@ class KiteSession:
             way = AutomaticLogin(self.credentials, self.endpoints, self._now, self._sleep, self._note)
             return await self._take(await way.request_token(attempts), by_hand=False)
 
+    async def logged_out(self) -> bool:
+        """Whether the owner ended the last session, in this process or one before it. LedgerError."""
+        return (await self._read()).logged_out
+
     # -- how it ends ------------------------------------------------------------------------------------
 
     async def logout(self) -> None:
@@ -126,7 +130,7 @@ class KiteSession:
         async with self._busy:
             token = self._token
             self._end("Logged out. /login begins a new session.")
-            await self._keep(replace(await self._read(), login=None))
+            await self._keep(replace(await self._read(), login=None, logged_out=True))
             if not token:
                 return
             try:
@@ -188,7 +192,8 @@ class KiteSession:
         self._begin(login)
         attempts = record.attempts.let_in() if by_hand else record.attempts
         try:
-            await self._keep(replace(self._record or record, login=login, attempts=attempts))
+            kept = self._record or record
+            await self._keep(replace(kept, login=login, attempts=attempts, logged_out=False))
         except LedgerError:
             log.exception("The Kite session could not be stored: it works, but ends with this process")
         return self._state

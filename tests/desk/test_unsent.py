@@ -55,7 +55,26 @@ def test_a_stop_that_could_not_be_sent_is_tried_ever_less_often_and_closes_nothi
     assert len(world.submits(Purpose.STOP)) == 7
     assert world.stop().state is OrderState.TRIGGER_PENDING
     assert "No stop of it rests. It is tried again" in told(world)[0].body
+    assert len(told(world)) == 1
     assert not world.told("Unprotected")
+
+
+def test_what_cannot_be_sent_for_long_is_told_once_in_a_while_and_anew_after_something_was() -> None:
+    world = DeskWorld()
+    world.broker.replies.extend([Reply.OK] + [Reply.UNSENT] * 99)
+    world.enter(1000.0)
+    world.clock(40 * 60)
+    assert len(world.submits(Purpose.STOP)) > 10
+    assert len(told(world)) == 3
+    world.broker.replies.clear()
+    world.clock(301)
+    stop = world.stop()
+    assert stop.state is OrderState.TRIGGER_PENDING
+    world.broker.replies.append(Reply.UNSENT)
+    world.broker.reject(stop.order_id, "RMS: freak")  # type: ignore[arg-type]  # it has an id
+    world._drain()
+    world.clock(1)
+    assert len(told(world)) == 4
 
 
 def test_the_price_is_watched_while_no_stop_can_be_sent() -> None:

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trader.desk import orders as machine
+from trader.desk.denials import TELL_AGAIN_AFTER
 from trader.desk.exposure import CLOSING
 from trader.desk.fellows import also_left
 from trader.desk.limits import MODIFICATIONS_PER_ORDER
+from trader.desk.portfolio import Slot, slot_of
 from trader.desk.register import Register
 from trader.desk.sending import Sending
 from trader.desk.state import DeskState, Turn
@@ -25,11 +27,14 @@ class Answers:
         self._register = register
         self._sending = sending
         self._updates = updates
+        self._unsent: dict[tuple[Slot, Purpose, str], datetime] = {}  # when the owner heard of it
 
     def acked(self, turn: Turn, tag: Tag, order_id: OrderId) -> None:
         order = self._state.orders.get(tag)
         if order is None:
             return
+        for cause in [cause for cause in self._unsent if cause[0] == slot_of(order)]:
+            del self._unsent[cause]  # should it happen again, it is news
         if order.order_id is None:
             self._register.keep(turn, machine.acked(order, order_id, turn.at), order, f"broker id {order_id}")
             self._sending.withdraw_again(turn, tag)
@@ -69,6 +74,13 @@ class Answers:
             )
 
     def _tell_unsent(self, turn: Turn, order: Order) -> None:
+        """An entry is one decision and told each time; what is tried again and again, once in a while."""
+        if order.purpose is not Purpose.ENTRY:
+            cause = (slot_of(order), order.purpose, order.message)
+            told = self._unsent.get(cause)
+            if told is not None and turn.at - told < TELL_AGAIN_AFTER:
+                return
+            self._unsent[cause] = turn.at
         turn.alert(
             f"unsent:{order.tag}",
             Priority.CRITICAL,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 
 from trader.broker.zerodha.attempts import BY_LINK, Attempts
@@ -15,7 +16,7 @@ from trader.broker.zerodha.credentials import KiteCredentials, KiteEndpoints
 from trader.broker.zerodha.exchange import NOT_ENABLED, WRONG_KEY
 from trader.broker.zerodha.pages import Fault, LoginPages, LoginRefused, NotJudged
 from trader.broker.zerodha.totp import check_secret, fresh_code
-from trader.domain.errors import BrokerUnavailable, InvalidInput, LoginNeeded
+from trader.domain.errors import BrokerUnavailable, InvalidInput, LedgerError, LoginNeeded
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class AutomaticLogin:
     async def _try(self) -> str:
         async with LoginPages(self._credentials, self._endpoints) as pages:
             await pages.arrive()
-            await self._write(self._attempts.begun())
+            await self._begin()
             try:
                 await self._enter(pages)
             except NotJudged:
@@ -83,6 +84,15 @@ class AutomaticLogin:
                 raise
             await self._write(self._attempts.let_in())
             return await self._way_back(pages)
+
+    async def _begin(self) -> None:
+        before = self._attempts
+        try:
+            await self._write(before.begun())
+        except LedgerError:
+            with suppress(LedgerError):  # whoever keeps them may have counted it before it was written
+                await self._write(before)
+            raise
 
     async def _enter(self, pages: LoginPages) -> None:
         factor = await pages.password()

@@ -70,6 +70,15 @@ class Entering:
                 self._sending.withdraw(turn, order, "the signal has changed", Purpose.EXIT)
         return _side(wanted) if wanted and not entering else None
 
+    def reconsider(self, running: Running, key: InstrumentKey, signal: Signal) -> None:
+        """Between bars a newer signal may be against the side that waits for the opposite position to be
+        closed; when the next bar decides, its time is over anyway."""
+        waiting = running.reversals.get(key)
+        if waiting is not None:
+            sign = waiting.side.sign
+            if self._wanted(running, signal, sign) != sign:
+                del running.reversals[key]
+
     def returns(self, running: Running, key: InstrumentKey, signal: Signal) -> Side | None:
         """The side that the signal asks for in an instrument of which nobody can say that it is in: its
         position is on its way out, or its entry was withdrawn, or has no answer, and may fill or not."""

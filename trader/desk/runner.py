@@ -121,6 +121,7 @@ class Runner:
                     self._instances.fail(turn, running, str(e))
                 else:
                     until = turn.at + running.instance.interval.length
+                    self._entering.reconsider(running, tick.key, signal)
                     self._entering.act(turn, running, tick.key, signal, until)
 
     def on_flat(self, turn: Turn, slot: Slot) -> None:

@@ -431,6 +431,47 @@ def test_one_the_broker_is_still_at_is_waited_for() -> None:
     assert [t.reason for t in world.trades()] == [Purpose.STOP]
 
 
+@pytest.mark.parametrize("clean", [True, False])
+@pytest.mark.parametrize("shown", [True, False], ids=["in the book", "not yet"])
+def test_its_order_is_known_after_a_restart_at_the_opening_before_the_list_names_it(
+    shown: bool, clean: bool
+) -> None:
+    """Taken for a failure, its order would be a stranger's, and the day's stop would sell beside it."""
+    world = NightWorld()
+    world.holding(1000.0)
+    world.evening()
+    world.dawn()
+    order_id = world.fire(filled=0, tell=False, shown=False)
+    assert order_id is not None
+    if not shown:
+        world.broker.hidden.add(order_id)
+    world.restart(clean=clean)
+    assert len(world.submits()) == len(world.submits(Purpose.ENTRY)) + 1  # of the day before
+    world.broker.hidden.clear()
+    for _ in range(70):
+        world.tick(950.0)  # below its limit
+    sold = [o.order_id for o in world.state.orders.values() if o.filled_quantity and o.side is Side.SELL]
+    assert sold == [order_id]
+    assert not [o for o in world.state.orders.values() if o.purpose is Purpose.EXTERNAL]
+    assert world.account() == world.broker.net() == {}
+    assert sellers(world) == 0
+
+
+def test_one_that_became_nothing_while_nobody_was_here_is_replaced_by_the_days_stop() -> None:
+    world = NightWorld()
+    world.holding(1000.0)
+    world.evening()
+    world.dawn()
+    order_id = world.fire(filled=0, tell=False, shown=False)
+    assert order_id is not None
+    del world.broker.rows[order_id]
+    world.restart(clean=True)
+    for _ in range(140):
+        world.tick(1000.0)
+    assert world.told("GTT triggered, nothing sold: RELIANCE")
+    assert len(world.working(Purpose.STOP)) == 1
+
+
 def test_an_order_that_only_looks_like_it_does_not_leave_it_standing() -> None:
     """The owner sells in the app with the same terms: it is taken for the stop, and the GTT goes."""
     world = NightWorld()

@@ -326,10 +326,14 @@ class Overnight:
                 self._keep(turn, slot, fired if stop.stage is Stage.FIRED else replace(fired, at=turn.at))
                 turn.send(ReadBook(BookPurpose.RESOLVE))  # the stream tells of an order once
                 self._doubt.add(slot)
-        elif row.message or turn.at - stop.at > PROOF_AFTER:
-            self._failed(turn, slot, row.message or "The broker does not say what became of it.")
-        else:
-            self._doubt.add(slot)  # the broker is still at it
+        elif row.message:
+            self._failed(turn, slot, row.message)
+        else:  # the broker is at it: its order may rest already, and the list not name it yet
+            if stop.stage is not Stage.FIRED:
+                self._keep(turn, slot, replace(stop, stage=Stage.FIRED, at=turn.at))
+            if stop.order_id is None:
+                turn.send(ReadBook(BookPurpose.RESOLVE))
+            self._doubt.add(slot)
 
     def _is_absent(self, turn: Turn, slot: Slot, stop: StandingStop) -> None:
         count = self._absent[slot] = self._absent.get(slot, 0) + 1

@@ -455,6 +455,10 @@ def test_its_order_is_known_after_a_restart_at_the_opening_before_the_list_names
     assert not [o for o in world.state.orders.values() if o.purpose is Purpose.EXTERNAL]
     assert world.account() == world.broker.net() == {}
     assert sellers(world) == 0
+    for _ in range(200):
+        world.tick(950.0)
+    assert not world.standing(), "the list never named it, and it is over all the same"
+    assert not world.told("nothing sold")
 
 
 def test_one_that_became_nothing_while_nobody_was_here_is_replaced_by_the_days_stop() -> None:

@@ -328,6 +328,8 @@ class Overnight:
                 self._doubt.add(slot)
         elif row.message:
             self._failed(turn, slot, row.message)
+        elif self._arrived(stop) and turn.at - stop.at > PROOF_AFTER:
+            self._forget(turn, slot)  # its order is here by its looks, and the list names no other
         else:  # the broker is at it: its order may rest already, and the list not name it yet
             if stop.stage is not Stage.FIRED:
                 self._keep(turn, slot, replace(stop, stage=Stage.FIRED, at=turn.at))

@@ -52,12 +52,9 @@ class Entering:
         wanted = self._wanted(running, signal, held)
         # While a position is held wanted_side answers with the signed quantity when nothing changes.
         if wanted * held > 0:
-            if running.joint is None and (signal.enter_long if held > 0 else signal.enter_short):
-                running.reversals.pop(key, None)  # the other side was an earlier answer
             return None
         if held:
             self._exits.leave(turn, slot, Purpose.EXIT)
-            running.reversals.pop(key, None)
             if wanted:
                 running.reversals[key] = WaitingEntry(_side(wanted), until)
             return None

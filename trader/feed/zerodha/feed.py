@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from trader.domain.errors import MunimError, UnknownName
-from trader.domain.instrument import Instrument, InstrumentKey, instrument_key
+from trader.domain.instrument import Instrument, InstrumentKey, Segment, instrument_key
 from trader.domain.market import Bar, Interval, Tick
 from trader.domain.times import ist
 from trader.feed.port import Batch, Silence, TickBatch
 from trader.feed.zerodha.candles import CandleCache
 from trader.feed.zerodha.history import CandleHistory
+from trader.feed.zerodha.leaps import Leaps
 from trader.feed.zerodha.ports import KiteData, TickStream
 from trader.feed.zerodha.recorder import TickRecorder
 from trader.feed.zerodha.universe import DailyInstruments
@@ -59,6 +60,7 @@ class ZerodhaFeed:
         self._on_universe = on_universe
         self._wanted: dict[InstrumentKey, None] = dict.fromkeys(INDICES)  # in the order they were asked for
         self._tokens: dict[InstrumentKey, int] = {}  # of those subscribed
+        self._leaps = Leaps(self._segment)
         self._refreshing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -152,9 +154,10 @@ class ZerodhaFeed:
     # -- ticks ----------------------------------------------------------------------------------------
 
     async def batches(self, since: datetime) -> AsyncGenerator[Batch, None]:
-        """What arrived together, dated by our clock, never back; ticks keep their exchange time. A Silence in
-        each second in which nothing came. Ends when the stream is closed. Close it (``aclosing``), or the
-        last ticks are recorded only when Python gets round to it."""
+        """What arrived together, dated by our clock, never back; ticks keep their exchange time, and those
+        whose price cannot be meant are recorded only. A Silence in each second in which nothing came. Ends
+        when the stream is closed. Close it (``aclosing``), or the last ticks are recorded only when Python
+        gets round to it."""
         at = ist(since)
         arriving, pulse = self._arriving(), self._pulse()
         quiet = True
@@ -169,10 +172,11 @@ class ZerodhaFeed:
                         return
                     arriving = self._arriving()
                     if ticks:
-                        quiet = False
                         if self.recorder is not None:
                             self.recorder.put(ticks, at)
-                        yield TickBatch(at, ticks)
+                        if believable := self._leaps.believable(ticks, at):
+                            quiet = False
+                            yield TickBatch(at, believable)
                 if pulse.done():
                     pulse.result()
                     pulse = self._pulse()
@@ -204,6 +208,10 @@ class ZerodhaFeed:
             self.recorder.put((), at)
         if self._daily.due() and (self._refreshing is None or self._refreshing.done()):
             self._refreshing = asyncio.create_task(self._refresh(), name="instruments")
+
+    def _segment(self, key: InstrumentKey) -> Segment:
+        found = self.universe().get(key) if self._daily.read else None
+        return Segment.EQUITY if found is None else found.segment
 
     async def _end(self, *waiting: asyncio.Future[Any]) -> None:
         tasks = [*waiting, *([self._refreshing] if self._refreshing is not None else [])]

@@ -15,6 +15,7 @@ from trader.domain.order import (
     ApprovedGtt,
     BrokerPosition,
     OrderId,
+    OrderRequest,
     OrderUpdate,
 )
 from trader.domain.position import Traded
@@ -97,4 +98,17 @@ class Overnight(Protocol):
         ...
 
 
-__all__ = ["Book", "Broker", "Funds", "Overnight", "UpdateSink"]
+WhyNot = Callable[[OrderRequest], str]
+
+
+@runtime_checkable
+class LastLook(Protocol):
+    """What a broker has besides whose orders may wait on their way out, for room or for a line."""
+
+    def look_last(self, why_not: WhyNot) -> None:
+        """Ask ``why_not`` of every order in the moment it leaves: why it is not to any more, or ``""``. It is
+        called from any thread and does not block. What does not leave is OrderNotSent."""
+        ...
+
+
+__all__ = ["Book", "Broker", "Funds", "LastLook", "Overnight", "UpdateSink", "WhyNot"]

@@ -72,7 +72,7 @@ from trader.desk.updates import Updates
 from trader.desk.view import DeskView, QuoteView
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Tick
-from trader.domain.order import Order
+from trader.domain.order import Order, Tag
 from trader.domain.position import Fill
 from trader.domain.records import DeskMode, Latch, LedgerState, RiskCounters
 
@@ -355,6 +355,10 @@ class Desk:
 
     def last_price(self, key: InstrumentKey) -> float:
         return self._state.quotes[key].last
+
+    def taken_back(self, tag: Tag) -> str:
+        """Why the entry of this tag is not wanted any more, or ``""``."""
+        return self._sending.taken_back(tag)
 
     # -- looking in ------------------------------------------------------------------------------
 

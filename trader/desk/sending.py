@@ -211,6 +211,10 @@ class Sending:
         """Whether it is an entry that is to be cancelled, or was."""
         return order.tag in self._withdrawn
 
+    def taken_back(self, tag: Tag) -> str:
+        """Why it is, or ``""``."""
+        return self._withdrawn.get(tag, ("", None))[0]
+
     def fate(self, tag: Tag) -> Purpose | None:
         """What is to become of a fill of a withdrawn entry."""
         return self._withdrawn.get(tag, ("", None))[1]

@@ -11,11 +11,11 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
-from trader.broker.port import Broker, Overnight
-from trader.desk.commands import Command, Resume
+from trader.broker.port import Broker, LastLook, Overnight
+from trader.desk.commands import Command, Kill, Resume
 from trader.desk.desk import Desk
 from trader.desk.effects import (
     Answer,
@@ -67,8 +67,9 @@ from trader.domain.errors import (
     TooManyRequests,
 )
 from trader.domain.gtt import GttId
-from trader.domain.order import Approved, ApprovedGtt, OrderUpdate
+from trader.domain.order import Approved, ApprovedGtt, OrderRequest, OrderUpdate, Purpose
 from trader.domain.records import Alert, Record
+from trader.domain.times import span_text
 from trader.feed.aggregator import Aggregator
 from trader.feed.port import Feed
 from trader.ports.clock import Clock
@@ -79,6 +80,7 @@ log = logging.getLogger(__name__)
 UNRECORDED = "It could not be written to the ledger, and what is not recorded is not sent."
 NO_ENTRIES = "The desk enters nothing before it can, and /resume."
 ANSWER_WITHIN = 30.0  # seconds a command may wait in the queue before its sender is told so
+MEANT_FOR = timedelta(seconds=10)  # an entry that leaves later would pay a price nobody decided on
 
 
 class DeskService:
@@ -109,9 +111,12 @@ class DeskService:
         self._answers: dict[str, asyncio.Future[Answer]] = {}
         self._unwritten: list[Record] = []  # a commit failed; they go with the next
         self._unwritable = ""  # and why it did
+        self._kills = 0  # given, and not handled yet: the commit before them may take long
         self._accepting = True
         self._funds_unread = ""  # why they could not be read, as it was logged
         broker.listen(self._broker_spoke)
+        if isinstance(broker, LastLook):
+            broker.look_last(self._why_not)
 
     # -- in --------------------------------------------------------------------------------------
 
@@ -129,6 +134,7 @@ class DeskService:
         waiting = self._answers.get(source_id)
         if waiting is None:
             waiting = self._answers[source_id] = asyncio.get_running_loop().create_future()
+            self._kills += isinstance(command, Kill)
             self.put(CommandGiven(self._clock.now(), source_id, actor, command))
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
@@ -176,6 +182,8 @@ class DeskService:
                 self._answer(Answer(event.source_id, False, f"Not resumed. {self._unwritable}"))
                 return
             self._on_alert()
+        if isinstance(event, CommandGiven) and isinstance(event.command, Kill):
+            self._kills -= 1
         effects = self._desk.handle(event)
         if effects:
             await self.carry_out(effects)
@@ -274,6 +282,19 @@ class DeskService:
         task.add_done_callback(self._in_flight.discard)
 
     # -- out -------------------------------------------------------------------------------------
+
+    def _why_not(self, request: OrderRequest) -> str:
+        """Asked in the moment an order would leave, from any thread. It may have waited, for the disk or for
+        its turn, while the desk halted or the price went elsewhere; what leaves or protects is always
+        meant."""
+        if request.purpose is not Purpose.ENTRY:
+            return ""
+        if why := "/kill" if self._kills else self._desk.taken_back(request.tag):
+            return f"It was taken back before it left: {why}."
+        waited = self._clock.now() - request.at
+        if waited > MEANT_FOR:
+            return f"It was decided {span_text(waited)} ago, at another price."
+        return ""
 
     async def _send(self, approved: Approved) -> None:
         """One attempt, whatever happens. Anything but a clear answer is an unknown outcome."""

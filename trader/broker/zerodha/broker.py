@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from trader.broker.port import Book, UpdateSink
+from trader.broker.port import Book, UpdateSink, WhyNot
 from trader.broker.zerodha import mapping
 from trader.broker.zerodha.budget import priority_of
 from trader.broker.zerodha.faults import RefusedAtTheDoor
@@ -38,6 +38,7 @@ from trader.domain.order import (
     BrokerPosition,
     Gtt,
     OrderId,
+    OrderRequest,
     OrderType,
     OrderUpdate,
     Purpose,
@@ -55,13 +56,15 @@ TRIES, PAUSE = 3, 0.4  # of a whole book; seconds between
 
 
 class ZerodhaBroker:
-    """Implements ``trader.broker.port.Broker`` and ``Overnight``. Updates come from ``follow``."""
+    """Implements ``trader.broker.port.Broker``, ``Overnight`` and ``LastLook``. Updates come from
+    ``follow``."""
 
     def __init__(self, rest: KiteRest, time: StreamTime) -> None:
         self._rest = rest
         self._time = time
         self._memory = Memory()
         self._sinks: list[UpdateSink] = []
+        self._why_not: WhyNot = _always
         self._looking: set[asyncio.Task[None]] = set()
         self._foreign: set[str] = set()
 
@@ -77,6 +80,9 @@ class ZerodhaBroker:
 
     def listen(self, sink: UpdateSink) -> None:
         self._sinks.append(sink)
+
+    def look_last(self, why_not: WhyNot) -> None:
+        self._why_not = why_not
 
     async def open(self) -> None:
         """Needs no session: the desk may start before its owner has logged in."""
@@ -100,6 +106,7 @@ class ZerodhaBroker:
             order_id = OrderId(
                 await self._rest.place(
                     priority=priority_of(request.purpose),
+                    why_not=lambda: self._why_not(request),
                     exchange=exchange,
                     tradingsymbol=symbol,
                     transaction_type=str(request.side),
@@ -345,6 +352,11 @@ class ZerodhaBroker:
     def _tell(self, update: OrderUpdate) -> None:
         for sink in self._sinks:
             sink(update)
+
+
+def _always(request: OrderRequest) -> str:
+    del request
+    return ""
 
 
 def _protection(order_type: OrderType) -> int | None:

@@ -15,7 +15,7 @@ from trader.broker.zerodha.faults import broke_off, order_fault, plain, read_fau
 from trader.broker.zerodha.gate import Priority
 from trader.broker.zerodha.line import Line
 from trader.broker.zerodha.sdk import KiteClient, kite_client
-from trader.domain.errors import BrokerError, BrokerUnavailable, LoginNeeded
+from trader.domain.errors import BrokerError, BrokerUnavailable, LoginNeeded, OrderNotSent
 from trader.domain.times import ist
 
 T = TypeVar("T")
@@ -86,11 +86,16 @@ class KiteRest:
 
     # -- orders -----------------------------------------------------------------------------------------
 
-    async def place(self, *, priority: Priority, **terms: object) -> str:
-        """``terms``: those of Kite's ``place_order``, all but the variety. The order's id."""
+    async def place(
+        self, *, priority: Priority, why_not: Callable[[], str] | None = None, **terms: object
+    ) -> str:
+        """``terms``: those of Kite's ``place_order``, all but the variety. The order's id. ``why_not`` is
+        asked last, in another thread: why nothing is to be sent any more, or ``""``."""
         sent = {name: value for name, value in terms.items() if value is not None}
 
         def order_id(kite: KiteClient) -> str:
+            if why_not is not None and (why := why_not()):
+                raise OrderNotSent(f"{why} Nothing was sent.")
             answer = kite.place_order(variety="regular", **sent)
             if not isinstance(answer, str) or not answer:
                 raise ValueError("no order id")

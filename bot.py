@@ -28,7 +28,7 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from trader import VERSION
 from trader.domain.errors import InvalidInput, MunimError, UnknownName
 from trader.domain.times import IST
 from trader.service import logs
+from trader.service.lasting import lasting
 from trader.service.lock import FileLock
 from trader.service.settings import Market, Settings, read_settings
 
@@ -272,14 +273,14 @@ async def _live(house: House, chat: Chat) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     tasks = [
-        _watched(house, "service", house.service.run()),
-        _watched(house, "market", house.pump.run()),
-        _watched(house, "notifier", chat.notifier.run()),
+        _lasting(house, "service", house.service.run),
+        _lasting(house, "market", house.pump.run),
+        _lasting(house, "notifier", chat.notifier.run),
     ]
     if house.kite is not None:
         tasks += [
-            _watched(house, "zerodha", house.kite.keep()),
-            _watched(house, "orders", house.kite.follow()),
+            _lasting(house, "zerodha", house.kite.keep),
+            _lasting(house, "orders", house.kite.follow),
         ]
     try:
         await house.service.settle()
@@ -294,19 +295,11 @@ async def _live(house: House, chat: Chat) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _watched(house: House, name: str, work: object) -> asyncio.Task[None]:
-    """A task whose death halts the desk instead of going unnoticed."""
-    task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[call-overload] # a coroutine; object keeps the signature short
+def _lasting(house: House, name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    def died(what: str) -> None:
+        house.service.fault(house.clock.now(), "task_died", what)
 
-    def ended(done: asyncio.Task[None]) -> None:
-        if not done.cancelled() and (error := done.exception()) is not None:
-            log.critical("the %s task died", name, exc_info=error)
-            house.service.fault(
-                house.clock.now(), "task_died", f"The {name} task died: {type(error).__name__}"
-            )
-
-    task.add_done_callback(ended)
-    return task
+    return asyncio.create_task(lasting(name, work, died), name=name)
 
 
 async def _finish_kill(house: House, seconds: float | None) -> None:

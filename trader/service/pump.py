@@ -104,7 +104,9 @@ class Pump:
     # -- playing ---------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Play the feed to its end or to ``stop``; a simulated market has no end."""
+        """Play the feed to its end or to ``stop``; a simulated market has no end. Begun again after a fault
+        it goes on from the clock's time."""
+        self._ended.clear()
         try:
             await self._play()
         finally:

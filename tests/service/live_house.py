@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from types import MappingProxyType
@@ -86,6 +86,7 @@ class LiveHouse:
     chat: Dispatcher
     price: float = LEVEL
     typed: int = 0
+    ahead: timedelta = timedelta(0)  # so far is the exchange's clock ahead of ours
     died: list[BaseException] = field(default_factory=list)
 
     # -- the owner
@@ -256,8 +257,12 @@ async def live_house(
     """``automatic``: with the credentials to log in by itself; without, the address a browser ends at is
     pasted. ``logged_in`` False: it is not, and no strategy is started. ``prepare`` is called before the house
     opens."""
-    clock = WallClock(start)
-    async with KiteServer(clock.now, pulse=0.5) as kite:
+    clock, made = WallClock(start), list[LiveHouse]()
+
+    def at_zerodha() -> datetime:
+        return clock.now() + (made[0].ahead if made else timedelta(0))
+
+    async with KiteServer(at_zerodha, pulse=0.5) as kite:
         kite.market.price(KEY, LEVEL)
         kite.market.price(OTHER, 405)
         prepare(kite)
@@ -269,6 +274,7 @@ async def live_house(
             held=False, on_alert=lambda: None,
         )  # fmt: skip
         live = LiveHouse(kite, house, store, clock, _chat(house))
+        made.append(live)
         tasks = [_watched(live, work) for work in _work(live)]
         try:
             await house.service.settle()

@@ -42,6 +42,7 @@ from trader.ports.store import Store
 from trader.service.clock import MarketClock
 from trader.service.desk_service import DeskService
 from trader.service.settings import Settings
+from trader.service.timekeeping import Timekeeping
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,7 @@ class KiteHouse:
             now=clock.now,
             recorder=recorder,
             on_universe=self.instruments.become,
+            on_skew=Timekeeping(settings.limits, self._say).skewed,
         )
 
     async def fetch_candles(self, spec: Spec, first: date | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from trader.feed.zerodha.history import CandleHistory
 from trader.feed.zerodha.leaps import Leaps
 from trader.feed.zerodha.ports import KiteData, TickStream
 from trader.feed.zerodha.recorder import TickRecorder
+from trader.feed.zerodha.skew import Skew
 from trader.feed.zerodha.universe import DailyInstruments
 from trader.market.calendar import Calendar
 from trader.market.dump import FEWEST_ROWS
@@ -49,8 +50,10 @@ class ZerodhaFeed:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         recorder: TickRecorder | None = None,
         on_universe: Callable[[Instruments], None] | None = None,
+        on_skew: Callable[[timedelta], None] | None = None,
     ) -> None:
-        """``on_universe`` is called on the loop with each new list, after the subscriptions have followed."""
+        """``on_universe`` is called on the loop with each new list, after the subscriptions have followed;
+        ``on_skew`` as of ``Skew``."""
         self._stream = stream
         self._history = history
         self._daily = daily
@@ -61,6 +64,7 @@ class ZerodhaFeed:
         self._wanted: dict[InstrumentKey, None] = dict.fromkeys(INDICES)  # in the order they were asked for
         self._tokens: dict[InstrumentKey, int] = {}  # of those subscribed
         self._leaps = Leaps(self._segment)
+        self._skew = None if on_skew is None else Skew(on_skew)
         self._refreshing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -174,6 +178,8 @@ class ZerodhaFeed:
                     if ticks:
                         if self.recorder is not None:
                             self.recorder.put(ticks, at)
+                        if self._skew is not None:
+                            self._skew.put(ticks, at)
                         if believable := self._leaps.believable(ticks, at):
                             quiet = False
                             yield TickBatch(at, believable)

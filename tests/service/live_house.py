@@ -252,11 +252,12 @@ async def live_house(
     automatic: bool = True,
     logged_in: bool = True,
     prepare: Callable[[KiteServer], None] = lambda _: None,
+    store: MemoryLedger | None = None,
     **settings: str,
 ) -> AsyncIterator[LiveHouse]:
     """``automatic``: with the credentials to log in by itself; without, the address a browser ends at is
     pasted. ``logged_in`` False: it is not, and no strategy is started. ``prepare`` is called before the house
-    opens."""
+    opens; ``store`` is what it goes on from."""
     clock, made = WallClock(start), list[LiveHouse]()
 
     def at_zerodha() -> datetime:
@@ -266,7 +267,7 @@ async def live_house(
         kite.market.price(KEY, LEVEL)
         kite.market.price(OTHER, 405)
         prepare(kite)
-        store, journal = MemoryLedger(), MemoryPaperJournal()
+        store, journal = store or MemoryLedger(), MemoryPaperJournal()
         await store.open()
         values = settings_of(kite, folder, clock.now(), automatic=automatic) | settings
         house = await open_house(

@@ -43,6 +43,7 @@ from trader.service.research import Research
 from trader.service.schedule import Schedule
 from trader.service.settings import Market, Settings, Trading
 from trader.service.studies import Studies
+from trader.service.switching import switched
 from trader.strategy.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -98,9 +99,10 @@ async def open_house(
     than the settings', for a live market.
 
     Restores the desk and asks the broker for its book; both are handled once the service runs. Raises
-    FeedError when the market cannot be read.
+    FeedError when the market cannot be read, SettingsError when the records are another account's.
     """
-    ledger = await store.load()
+    today = (settings.clock_start or datetime.now(IST)).date()
+    ledger = switched(await store.load(), settings.trading, today)
     calendar = Calendar.load()
     apply_closures(calendar, ledger.settings)
     place = await marketplace(settings, ledger, store, journal, calendar, clock)

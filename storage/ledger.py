@@ -15,6 +15,7 @@ from storage.engines import database_url, reading_engine, said, sqlite_path, wri
 from storage.migrate import MIGRATIONS, Migrations, prepare, require_current, standing
 from storage.pens import CorePen, Pen, SqlitePen
 from storage.rows import FILL, ORDER, TRADE, Batch, batch_of
+from storage.sqlite_file import damaged
 from storage.writer import Writer
 from trader.domain.errors import CommitFailed, LedgerError
 from trader.domain.order import Order, Tag
@@ -125,6 +126,10 @@ class SqlLedger:
                 yield connection
         except (SQLAlchemyError, OSError) as fault:
             raise LedgerError(f"The ledger cannot be read: {said(fault)}") from fault
+        except (ValueError, ArithmeticError) as fault:  # of a row whose bytes are not what was written
+            path, how = sqlite_path(self.url), f"a record makes no sense: {said(fault)}"
+            words = damaged(path, how) if path else f"The ledger is damaged ({how}). Put a backup back."
+            raise LedgerError(words) from fault
 
     async def load(self) -> LedgerState:
         async with self.reading() as connection:

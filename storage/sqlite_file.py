@@ -51,7 +51,7 @@ def examine(path: Path, wait: float) -> Found:
     ):
         faults = [str(line) for (line,) in connection.execute("PRAGMA quick_check(3)")]
         if faults != ["ok"]:
-            raise LedgerError(_damaged(path, " ".join("; ".join(faults).split())))
+            raise LedgerError(damaged(path, " ".join("; ".join(faults).split())))
         tables = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
@@ -82,11 +82,11 @@ def _explained(path: Path) -> Iterator[None]:
             f"The ledger {path} cannot be opened: {fault}. Close what else has it open, look at the disk's "
             "space and the file's permissions, then start again."
         ) from fault
-    except sqlite3.DatabaseError as fault:  # not a database, malformed
-        raise LedgerError(_damaged(path, str(fault))) from fault
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as fault:  # not a database, malformed, no text
+        raise LedgerError(damaged(path, str(fault))) from fault
 
 
-def _damaged(path: Path, how: str) -> str:
+def damaged(path: Path, how: str) -> str:
     return (
         f"The ledger {path} is damaged ({how}). Do not trade on it: move it and its -wal file away, put "
         f"the newest copy back in its place (a backup, or {path.stem}.before-*.db beside it), start again; "

@@ -197,6 +197,21 @@ async def test_a_damaged_ledger_is_refused_with_what_to_do(path: Path, damage: s
     assert content_of(path) == ruined
 
 
+@pytest.mark.parametrize("damage", ["UPDATE orders SET price = '1O0.5'", "UPDATE orders SET state = 'OPeN'"])
+async def test_a_record_whose_bytes_were_turned_over_is_damage_and_no_trace(path: Path, damage: str) -> None:
+    await with_an_order(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute(damage).rowcount == 1
+        connection.commit()
+    ledger = SqlLedger(sqlite_url(path))
+    await ledger.open()
+    try:
+        with pytest.raises(LedgerError, match=r"is damaged \(a record makes no sense: .* newest copy back"):
+            await ledger.load()
+    finally:
+        await ledger.close()
+
+
 def content_of(path: Path) -> bytes:
     return path.read_bytes()
 

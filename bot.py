@@ -41,6 +41,7 @@ from trader.service import logs
 from trader.service.lasting import lasting
 from trader.service.lock import FileLock
 from trader.service.settings import Market, Settings, read_settings
+from trader.service.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from handlers.chat import Chat
@@ -276,6 +277,7 @@ async def _live(house: House, chat: Chat) -> None:
         _lasting(house, "service", house.service.run),
         _lasting(house, "market", house.pump.run),
         _lasting(house, "notifier", chat.notifier.run),
+        _lasting(house, "watchdog", Watchdog(partial(_blocked, house)).run),
     ]
     if house.kite is not None:
         tasks += [
@@ -293,6 +295,10 @@ async def _live(house: House, chat: Chat) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _blocked(house: House, how: str) -> None:
+    house.service.fault(house.clock.now(), "loop_blocked", how)
 
 
 def _lasting(house: House, name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:

@@ -90,6 +90,7 @@ CLOCK_SKEW = timedelta(minutes=1)  # how far the exchange's clock may be ahead o
 HOUSE_FAULTS = {
     "ledger_failed": "the ledger cannot be written",
     "exchange_failed": "the paper exchange failed",
+    "loop_blocked": "the desk stood still",
     "second_bot": "another program uses this bot",
     "orders_barred": "the broker takes no orders from here",
 }

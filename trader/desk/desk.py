@@ -72,7 +72,7 @@ from trader.desk.updates import Updates
 from trader.desk.view import DeskView, QuoteView
 from trader.domain.instrument import InstrumentKey
 from trader.domain.market import Tick
-from trader.domain.order import Order, Tag
+from trader.domain.order import Order, OrderState, Tag
 from trader.domain.position import Fill
 from trader.domain.records import DeskMode, Latch, LedgerState, RiskCounters
 
@@ -324,6 +324,8 @@ class Desk:
         self._kill.on_clock(turn)
 
     def _order_ended(self, turn: Turn, order: Order) -> None:
+        if order.state is OrderState.REJECTED:
+            self._guard.rejected(turn, order)
         self._exits.order_ended(turn, order)
         self._runner.legs.ended(turn, order)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,7 @@ from trader.desk.state import DeskState, Turn
 from trader.domain.counting import counted
 from trader.domain.instrument import InstrumentKey
 from trader.domain.money import ZERO, rupees
-from trader.domain.order import EXTERNAL, Product, Purpose
+from trader.domain.order import EXTERNAL, Order, Product, Purpose
 from trader.domain.position import Trade
 from trader.domain.records import DeskMode, Latch, Priority, Setting
 from trader.domain.values import replaced
@@ -31,6 +32,8 @@ BREACHES = ("daily_loss", "daily_loss_paused", "drawdown")
 _MARKS = "opening_marks"  # the setting that carries them over a restart
 _LAST = "last_marks"  # what positions that stay overnight were last worth: tomorrow's opening marks
 MARK_EVERY = timedelta(minutes=5)
+# Entries that the broker rejects one after the other are wrong all in the same way (faults.md 26).
+REJECTED, REJECTED_WITHIN = 5, timedelta(minutes=5)
 
 
 class Guard:
@@ -42,6 +45,7 @@ class Guard:
         self.on_breach: Callable[[Turn], None] = lambda turn: None
         self._marked_at: datetime | None = None
         self._last_marks: dict[str, float] = {}  # by instrument, from the ledger
+        self._rejected: deque[datetime] = deque(maxlen=REJECTED)  # the last entries; not recorded
         self._told: set[str] = set()  # codes the owner has heard of since the desk was last ACTIVE
 
     # -- the latch -------------------------------------------------------------------------------
@@ -99,6 +103,27 @@ class Guard:
             + f"\n{NOT_TODAY if code in DAILY else 'No entries until /resume.'}",
         )
         return True
+
+    def rejected(self, turn: Turn, order: Order) -> None:
+        """The broker rejected an order. Each entry costs one of the day's, and a message."""
+        if order.purpose is not Purpose.ENTRY:
+            return
+        self._rejected.append(turn.at)
+        many = len(self._rejected) == REJECTED and turn.at - self._rejected[0] <= REJECTED_WITHIN
+        if not many or self._state.latch.mode is not DeskMode.ACTIVE:
+            return
+        minutes = int(REJECTED_WITHIN.total_seconds()) // 60
+        reason = f"the broker rejected {REJECTED} entries within {minutes} min"
+        self.latch(turn, DeskMode.REDUCING, "rejected", reason, "the risk gate")
+        turn.alert(
+            f"rejections:{turn.at:%Y%m%d%H%M%S}",
+            Priority.CRITICAL,
+            "breach",
+            f"REDUCING: {REJECTED} entries rejected",
+            f"By the broker, within {minutes} min, the last one in these words: {order.message}\nNo entries"
+            " until /resume; exits and stops go on.",
+        )
+        self._rejected.clear()
 
     # -- limits while positions move -------------------------------------------------------------
 

@@ -40,6 +40,7 @@ from trader.service.markets import MARKET_TIME, Marketplace, marketplace
 from trader.service.port import About
 from trader.service.pump import Pump
 from trader.service.research import Research
+from trader.service.restless import SESSION_ID, restless
 from trader.service.schedule import Schedule
 from trader.service.settings import Market, Settings, Trading
 from trader.service.studies import Studies
@@ -111,8 +112,11 @@ async def open_house(
     await place.broker.open()
     code = ledger.settings.get(LEDGER_CODE) or _new_code(settings)
     session = _session(settings, start)
-    closed = _closed_today(place.calendar, start)
-    await store.commit([session, Setting(LEDGER_CODE, code), *closed])
+    said = [
+        *_closed_today(place.calendar, start),
+        *restless(await store.sessions(), datetime.now(IST), start),
+    ]
+    await store.commit([session, Setting(LEDGER_CODE, code), *said])
     desk = _desk(settings, place, catalogue, code, start)
     aggregator = Aggregator(place.calendar, _venues(place.instruments))
     service = DeskService(desk, store, place.broker, place.feed, place.clock, aggregator, on_alert)
@@ -120,7 +124,7 @@ async def open_house(
     clean = ledger.last_session is None or ledger.last_session.ended_at is not None
     fills = await _open_fills(store, ledger)
     await service.carry_out(desk.restore(ledger, fills, at=start, clean=clean))
-    if closed:
+    if said:
         on_alert()
     studies = _studies(settings, catalogue, place.instruments, place.clock, place.kite)
     front = _front(settings, ledger, place, desk, service, store, pump, catalogue, studies)
@@ -292,7 +296,7 @@ def _session(settings: Settings, at: datetime) -> SessionRecord:
     started = datetime.now(IST)
     shown = repr(settings).encode()  # secrets do not show themselves
     return SessionRecord(
-        session_id=f"{started:%Y%m%d%H%M%S%f}",
+        session_id=started.strftime(SESSION_ID),
         started_at=at,
         market=settings.market,
         trading=settings.trading,

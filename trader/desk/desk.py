@@ -91,6 +91,7 @@ HOUSE_FAULTS = {
     "ledger_failed": "the ledger cannot be written",
     "exchange_failed": "the paper exchange failed",
     "loop_blocked": "the desk stood still",
+    "strange_order": "an order that nobody recorded",
     "second_bot": "another program uses this bot",
     "orders_barred": "the broker takes no orders from here",
 }

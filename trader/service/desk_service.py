@@ -74,6 +74,7 @@ from trader.feed.aggregator import Aggregator
 from trader.feed.port import Feed
 from trader.ports.clock import Clock
 from trader.ports.store import Store
+from trader.service.unrecorded import UNLIKE, unrecorded
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +194,7 @@ class DeskService:
     async def carry_out(self, effects: Sequence[Effect]) -> None:
         """Commit first, then send. What was not recorded is not sent, except what only cancels."""
         records = [e.record for e in effects if isinstance(e, Write)]
+        effects = self._as_recorded(effects, records)
         recorded = await self._commit(records) if records or self._unwritten else True
         for effect in effects:
             if not isinstance(effect, Write):
@@ -201,6 +203,15 @@ class DeskService:
             await asyncio.sleep(0)  # they leave before the desk looks at anything else
         if any(isinstance(record, Alert) for record in records):
             self._on_alert()
+
+    def _as_recorded(self, effects: Sequence[Effect], records: Sequence[Record]) -> Sequence[Effect]:
+        """Without what would leave and is not what is recorded: a fault of ours, for which the desk halts."""
+        if not (strange := unrecorded(effects, records)):
+            return effects
+        for effect in strange:
+            log.critical("not what was recorded, and not sent: %s", effect)
+        self.put(HouseFault(self._clock.now(), "strange_order", f"{UNLIKE} It was not sent."))
+        return [effect for effect in effects if effect not in strange]
 
     async def _commit(self, records: Sequence[Record]) -> bool:
         pending = [*self._unwritten, *records]

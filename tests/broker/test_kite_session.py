@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,6 +13,8 @@ import pytest_asyncio
 
 from sandbox.kite import Kind, KiteServer
 from tests.broker.kite_session_house import House, housed
+from tests.broker.test_zerodha_faults import odd_server
+from trader.broker.zerodha import session
 from trader.broker.zerodha.credentials import KiteCredentials, KiteEndpoints
 from trader.domain.errors import BrokerUnavailable, InvalidInput, LoginNeeded
 from trader.domain.times import IST
@@ -209,6 +213,30 @@ async def test_an_answer_nobody_can_use_is_an_outage_and_not_a_refusal(
     assert token_of(address) not in str(caught.value)
     assert "<html" not in str(caught.value)
     assert house.changes == []
+
+
+async def test_an_answer_in_drops_is_given_up_and_the_next_login_works(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 66 of faults.md: whoever waits for it holds up every other login."""
+    monkeypatch.setattr(session, "PATIENCE", 0.3)
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n")
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    whole, address = house.endpoints, house.address()
+    async with odd_server(drip) as url:
+        house.session.endpoints = replace(whole, api=url)
+        with pytest.raises(BrokerUnavailable, match="did not answer in full within"):
+            await house.session.login(address)
+        house.session.endpoints = whole
+        assert (await house.session.login(address)).valid
 
 
 async def test_with_the_network_down_the_same_address_can_be_sent_again(house: House) -> None:

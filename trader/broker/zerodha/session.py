@@ -21,6 +21,8 @@ from trader.domain.times import clock_text
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 15.0  # seconds for a whole answer
+
 Call = Callable[..., Any]
 
 
@@ -211,7 +213,10 @@ class KiteSession:
         behind it: that may hold the token."""
         fault: Exception
         try:
-            return await asyncio.to_thread(call, self.credentials, self.endpoints.api, **named)
+            async with asyncio.timeout(PATIENCE):
+                return await asyncio.to_thread(call, self.credentials, self.endpoints.api, **named)
+        except TimeoutError:  # the package knows a limit for each read only; the thread ends with the line
+            fault = BrokerUnavailable(f"Zerodha did not answer in full within {PATIENCE:.0f} s. Try again.")
         except Refused as refusal:
             fault = LoginNeeded(self._hide(str(refusal)))
         except BrokerUnavailable as outage:

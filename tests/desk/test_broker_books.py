@@ -328,6 +328,8 @@ def test_more_filled_than_ordered_halts_the_desk_and_all_filled_does_not() -> No
     assert world.told("Overfilled: BUY 100 RELIANCE MARKET")
     assert (world.state.latch.mode, world.state.latch.code) == (DeskMode.HALTED, "overfill")
     assert world.held() == 120, "what the broker filled is held, whatever was wanted"
+    world.clock(2)
+    assert world.stop().quantity == 120, "and protected"
 
 
 # -- at the start -------------------------------------------------------------------------------------

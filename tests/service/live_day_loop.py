@@ -22,7 +22,8 @@ import pytest
 
 T = TypeVar("T")
 
-WAITS_FOR_JOBS = re.compile(r".*_\d+|.*\(_connection_worker_thread\)")  # a pool's threads, aiosqlite's
+# Of a pool, of aiosqlite, and the one that watches the loop.
+WAITS_FOR_JOBS = re.compile(r".*_\d+|.*\(_connection_worker_thread\)|watchdog")
 AT_WORK = 0.05  # real seconds between two looks while a thread has work
 
 

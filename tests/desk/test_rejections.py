@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from broker_book import Reply
 from world import BUY, LOT, REL, SBIN, TCS, DeskWorld
 
@@ -79,3 +81,12 @@ def test_a_desk_that_is_halted_stays_so() -> None:
     world.kill()
     rejected(world, 3)
     assert world.state.latch.mode is DeskMode.HALTED
+
+
+def test_where_nobody_could_resume_entries_go_on() -> None:
+    """A backtest's desk: the compiled loop knows nothing of a REDUCING that no day ends."""
+    world = trading()
+    world.state.config = replace(world.state.config, attended=False)
+    rejected(world, 5)
+    assert len(world.submits(Purpose.ENTRY)) == 5 * len(KEYS)
+    assert world.state.latch.mode is DeskMode.ACTIVE

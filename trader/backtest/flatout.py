@@ -108,8 +108,8 @@ class FlatOut:
         )
         self._broker.listen(self._broker_spoke)
         self.desk = Desk(
-            DeskConfig(limits, "RPL"), instruments, market.calendar, charges, catalogue, margins,
-            at=market.starts_at,
+            DeskConfig(limits, "RPL", attended=False), instruments, market.calendar, charges, catalogue,
+            margins, at=market.starts_at,
         )  # fmt: skip
         self._instruments = instruments
         self._aggregator = Aggregator(market.calendar, self._venue)

@@ -106,7 +106,7 @@ class Guard:
 
     def rejected(self, turn: Turn, order: Order) -> None:
         """The broker rejected an order. Each entry costs one of the day's, and a message."""
-        if order.purpose is not Purpose.ENTRY:
+        if order.purpose is not Purpose.ENTRY or not self._state.config.attended:
             return
         self._rejected.append(turn.at)
         many = len(self._rejected) == REJECTED and turn.at - self._rejected[0] <= REJECTED_WITHIN

@@ -48,6 +48,7 @@ class DeskConfig:
     ledger_code: str = "AAA"
     live: bool = False  # real money: nothing is entered before the owner has armed the desk
     gtt: bool = False  # the broker keeps stops over the night
+    attended: bool = True  # somebody could /resume: else what asks for that halts nothing
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ def test_every_command_the_desk_promises_is_there() -> None:
     assert names == {
         "start", "help", "status", "strategies", "start_strategy", "stop_strategy", "pause", "positions",
         "orders", "trades", "charges", "funds", "pnl", "risk", "quote", "find", "chain", "calendar", "closed",
-        "reopened", "kill", "resume", "mute", "version", "wait", "login", "logout", "live", "paper",
+        "reopened", "kill", "resume", "mute", "version", "wait", "quit", "login", "logout", "live", "paper",
         "holdings", "reconcile", "locks", "adopt", "ignore", "flatten", "not_there",
         "backtest", "optimize", "walkforward", "montecarlo", "backtests", "jobs", "cancel_job",
     }  # fmt: skip

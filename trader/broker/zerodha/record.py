@@ -45,8 +45,8 @@ class Record:
             return cls()
         try:
             kept: dict[str, Any] = json.loads(text)
-            logged_out = kept.get("logged_out", False)  # a version before it did not know
-            return cls(_login(kept["login"]), Attempts(**kept["attempts"]), logged_out)
+            login, attempts = _login(kept["login"]), Attempts(**kept["attempts"])
+            return cls(login, attempts, kept.get("logged_out", False))  # a version before it did not know
         except (ValueError, KeyError, TypeError):
             return cls()
 

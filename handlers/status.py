@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from handlers.common import money_tag, refresh
 from handlers.locks import name_of_key
-from handlers.message import Line, Pre, Reply
+from handlers.message import Button, Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.figures import ago, moment, speed_text
 from handlers.render.table import pairs
@@ -16,6 +16,7 @@ from handlers.timetable import squareoff_line
 from handlers.typed import no_more
 from trader.desk.view import DeskView
 from trader.domain.counting import counted
+from trader.domain.errors import InvalidInput
 from trader.domain.money import rupees
 from trader.domain.records import DeskMode, InstanceStatus
 from trader.domain.times import clock_text, day_text
@@ -36,21 +37,37 @@ async def status(desk: DeskPort, call: Call) -> Reply:
     no_more(call.args, "/status")
     view = desk.view()
     trading = all(desk.calendar().phase(view.at, venue) is Phase.OPEN for venue in Venue)
-    return status_screen(desk.about(), view, squareoff_line(desk, view), trading=trading)
+    return status_screen(desk.about(), view, squareoff_line(desk, view), _over(desk), trading=trading)
 
 
-def status_screen(about: About, view: DeskView, squareoff: str = "", *, trading: bool = True) -> Reply:
-    """``squareoff`` says when open intraday positions are closed; ``trading`` that every kind of instrument
-    trades continuously now, so that silence means something."""
+def _over(desk: DeskPort) -> str:
+    """Why there is no session at the broker, and what to do; empty while there is one, or where there is no
+    broker to log in to."""
+    try:
+        session = desk.account().session_line()
+    except InvalidInput:
+        return ""
+    return "" if session.ok else session.detail
+
+
+def status_screen(
+    about: About, view: DeskView, squareoff: str = "", over: str = "", *, trading: bool = True
+) -> Reply:
+    """``squareoff`` says when open intraday positions are closed; ``over`` why nobody is logged in at the
+    broker; ``trading`` that every kind of instrument trades continuously now, so that silence means
+    something."""
     head = f"{money_tag(about, view)} · {view.latch.mode}{' · KILL under way' if view.killing else ''}"
     blocks: list[Line | Pre] = [Line(head, bold=True)]
     if view.latch.mode is not DeskMode.ACTIVE:
         since = moment(view.latch.since, seen_from=view.at)
         by = "" if view.latch.by in view.latch.reason else f", by {view.latch.by}"
         blocks.append(Line(f"{view.latch.reason} (since {since}{by})"))
+    if over:
+        blocks += [Line("LOGGED OUT of the broker: no prices, no orders.", bold=True), Line(over)]
     lines = [*wrap(view.session, WIDTH), pairs(_rows(about, view, trading)), *wrap(squareoff, WIDTH)]
     blocks.append(Pre("\n".join(line for line in lines if line)))
-    return Reply(blocks, refresh("/status"))
+    buttons = refresh("/status")
+    return Reply(blocks, (*buttons, (Button("Log in", "/login"),)) if over else buttons)
 
 
 def _rows(about: About, view: DeskView, trading: bool) -> list[tuple[str, str]]:

@@ -56,6 +56,9 @@ class FakeAccount:
         self.logouts += 1
         return "Logged out."
 
+    def session_line(self) -> CheckLine:
+        return self.lines[0]
+
     async def preflight(self) -> tuple[CheckLine, ...]:
         if self.fault is not None:
             raise self.fault

@@ -310,6 +310,19 @@ async def test_a_session_that_is_over_is_a_sentence_and_the_way_to_a_new_one(roo
     assert "To log in" in (await room.pressed(outgoing, "Log in") or "")
 
 
+async def test_status_says_that_nobody_is_logged_in_and_what_to_do(room: Room) -> None:
+    assert "LOGGED OUT" not in (await room.typed("/status") or "")
+    reason = "The session ended before its time: another login with the same app. /login takes it back."
+    room.desk.account().lines = (CheckLine("Session", False, reason), *GREEN[1:])
+    outgoing = await room.offered("/status")
+    assert (seen(outgoing) or "").splitlines()[:3] == [
+        "LIVE · DISARMED · ACTIVE",
+        "LOGGED OUT of the broker: no prices, no orders.",
+        reason,
+    ]
+    assert "To log in" in (await room.pressed(outgoing, "Log in") or "")
+
+
 async def test_a_viewer_is_not_offered_a_login(room: Room) -> None:
     room.desk.the_funds = LoginNeeded("The session ended at 06:00.")
     assert not (await room.offered("/funds", VIEWER)).nonces

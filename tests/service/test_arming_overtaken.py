@@ -25,6 +25,9 @@ class SlowAccount:
         await self.answered.wait()
         return (CheckLine("Address", True, "203.0.113.7"),)
 
+    def session_line(self) -> CheckLine:
+        return CheckLine("Session", True, "AB1234 until Tue 06:00")
+
     def link(self) -> str:
         raise NotImplementedError
 

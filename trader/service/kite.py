@@ -333,9 +333,9 @@ class KiteHouse:
         return "Logged out of Zerodha. No quotes and no orders until /login."
 
     async def preflight(self) -> Sequence[CheckLine]:
-        return (self._session_line(), self._fresh_line(), self._stream_line(), await self._address_line())
+        return (self.session_line(), self._fresh_line(), self._stream_line(), await self._address_line())
 
-    def _session_line(self) -> CheckLine:
+    def session_line(self) -> CheckLine:
         state = self.session.state
         if not state.valid:
             return CheckLine("Session", False, state.reason)

@@ -46,6 +46,10 @@ class AccountPort(Protocol):
 
     async def logout(self) -> str: ...
 
+    def session_line(self) -> CheckLine:
+        """Whether somebody is logged in, without asking the broker; if not, why and what to do."""
+        ...
+
     async def preflight(self) -> Sequence[CheckLine]:
         """What must be right before real money is used."""
         ...

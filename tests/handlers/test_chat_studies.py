@@ -164,7 +164,7 @@ async def test_jobs_that_differ_in_their_settings_only_are_told_apart(room: Room
         ("/walkforward ema_crossover RELIANCE fast=5:9:1 train=0", "Expected train from 1 to 5,000"),
         ("/walkforward ema_crossover RELIANCE fast=5:9:1 holdout=20", "holdout= means nothing here"),
         ("/walkforward ema_crossover RELIANCE fast=5:9:1 workers=2", "python bot.py walkforward"),
-        ("/montecarlo", "Expected one result"),
+        ("/montecarlo", "Expected one result's name or number, as /backtests lists them. Usage: /montecarlo"),
         ("/montecarlo 1", "There is no result 1: none was kept yet."),
         ("/montecarlo 1 order=other", "Expected bootstrap or shuffle"),
         ("/montecarlo 1 noise=20 order=shuffle", "not both"),

@@ -79,7 +79,7 @@ def test_a_result_may_be_named_by_its_folder(settings: Settings, capsys) -> None
         ("backtests runs=3", "Expected results' names"),
         ("backtests a b c d e", "at most 4"),
         ("backtests again last", "python bot.py walkforward ema_crossover RELIANCE"),
-        ("montecarlo", "Expected one result's name"),
+        ("montecarlo", "Expected one result's name or number, as bot.py backtests lists them. Usage: bot.py"),
         ("montecarlo last order=bogus", "Expected bootstrap or shuffle"),
         ("montecarlo last runs=0", "Expected runs from 1"),
         ("montecarlo last runs=many", "Expected runs from 1"),

@@ -44,7 +44,8 @@ def luck_of(
 
     names = [word for word in words if "=" not in word]
     if len(names) != 1:
-        raise InvalidInput(f"Expected one result's name or number, as backtests lists them. Usage: {usage}")
+        lists = "/backtests" if usage.startswith("/") else "bot.py backtests"
+        raise InvalidInput(f"Expected one result's name or number, as {lists} lists them. Usage: {usage}")
     given: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import islice
 
-from handlers.days import day_of
+from handlers.days import day_of, weekday_ahead
 from handlers.message import Button, Line, Pre, Reply
 from handlers.registry import Call, Danger, Role, command
 from handlers.render.table import pairs
@@ -33,14 +33,15 @@ NOT_RECORDED = "nothing recorded"  # Calendar.with_sessions: a weekday that a re
     danger=Danger.READ,
     usage=USAGE,
     aliases=("cal",),
-    more="Of today, of a day (/calendar 8 Nov), or one instrument's timetable with its square-off and the "
-    "broker's (/calendar RELIANCE). Auction: stocks with derivatives, which end in the closing auction.",
+    more="Of today, of a day (/calendar 8 Nov, /calendar friday), or one instrument's timetable with its "
+    "square-off and the broker's (/calendar RELIANCE). Auction: stocks with derivatives, which end in the "
+    "closing auction.",
 )
 async def calendar(desk: DeskPort, call: Call) -> Reply:
     now = ist(desk.now())
     if not call.args:
         return _today(desk.calendar(), now)
-    day = day_of(" ".join(call.args), now.date())
+    day = day_of(call.raw, now.date()) or weekday_ahead(call.raw, now.date())
     return _one_day(desk.calendar(), day, now) if day else _instrument(desk, call, now)
 
 

@@ -12,7 +12,8 @@ from trader.domain.times import date_text
 
 EXPECTED = "expected a day like 2026-12-01, 1 Dec, 01/12/2026, today or tomorrow"
 _WORDS = {"yesterday": -1, "today": 0, "tomorrow": 1}
-_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_FULL_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_WEEKDAYS = tuple(day[:3] for day in _FULL_WEEKDAYS)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _LONG = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
@@ -48,6 +49,13 @@ def day_of(text: str, today: date) -> date | None:
     if weekday and found.weekday() != _WEEKDAYS.index(weekday):
         raise InvalidInput(f"{date_text(found)} is a {found:%A}; {EXPECTED}. Nothing was done.")
     return found
+
+
+def weekday_ahead(text: str, today: date) -> date | None:
+    """The coming ``sunday`` or ``Sun``, which may be today; None for what is no weekday alone."""
+    folded = text.casefold()
+    found = next((n for n, day in enumerate(_FULL_WEEKDAYS) if folded in (day, day[:3])), None)
+    return None if found is None else today + timedelta(days=(found - today.weekday()) % 7)
 
 
 def day_asked(text: str, today: date) -> date:

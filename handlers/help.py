@@ -22,6 +22,7 @@ def help_commands(registry: Callable[[], Registry]) -> tuple[Command, ...]:
 
     @command("start", help="Say hello and show where to begin", role=Role.VIEWER, danger=Danger.READ)
     async def start(desk: DeskPort, call: Call) -> Reply:
+        no_more(call.args, "/start")
         blocks = (
             Line("Munim keeps the books and minds the risk.", bold=True),
             Line(f"{tag_of(desk)} · {desk.about().market} market. You are its {call.role}."),

@@ -7,6 +7,7 @@ from handlers.locks import external, held_key, name_of_key, which
 from handlers.message import Button, Line, Reply, Style
 from handlers.registry import Call, Danger, command
 from handlers.render.figures import ago, price
+from handlers.typed import no_more
 from trader.desk.commands import Judge, Reconcile, Verdict
 from trader.desk.view import DeskView
 from trader.domain.errors import InvalidInput
@@ -24,6 +25,7 @@ SHOWN = "@"  # before what a confirmation showed
     "locks the instrument and is pushed.",
 )
 async def reconcile(desk: DeskPort, call: Call) -> Reply:
+    no_more(call.args, "/reconcile")
     return await tell(desk, call, Reconcile())
 
 

@@ -66,8 +66,10 @@ async def test_reading_changes_nothing(room: Room, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["/status x", "/positions all", "/pnl today", "/kill", "/risk 1", "/version 2"]
-)
+    "text",
+    ["/status x", "/positions all", "/pnl today", "/kill", "/risk 1", "/version 2", "/reconcile now",
+     "/start now"],
+)  # fmt: skip
 async def test_words_that_mean_nothing_are_asked_about_but_never_hold_up_a_kill(
     room: Room, text: str
 ) -> None:

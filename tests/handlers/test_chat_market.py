@@ -104,6 +104,8 @@ async def test_the_calendars_screens(room: Room, text: str, shown: str) -> None:
     [
         ("/calendar 8 Nov", ("Special session: Muhurat", "No settlement on the day itself")),
         ("/calendar 1 Feb 2026", ("Special session: Union Budget", "Trades settle Mon 2 Feb")),
+        ("/calendar sunday", ("Sun 29 Nov 2026", "Closed: Sunday")),
+        ("/calendar Mon", ("Mon 23 Nov 2026",)),  # which is today
         ("/calendar 28 Nov", ("Closed: Saturday", "Mon 30 Nov 2026")),
         ("/calendar 3 Jul 2026", ("Closes       15:30  15:30 15:30",)),  # before the closing auction
         ("/calendar NIFTY 50", ("NIFTY 50 · index",)),

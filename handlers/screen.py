@@ -56,7 +56,7 @@ class RichScreen:
         self._console.print(rich_text(reply))
 
     def alert(self, reply: Reply) -> None:
-        self._console.print(rich_text(reply, alert=True))
+        self._console.print(rich_text(reply, alert=True, console=self._console))
 
     def note(self, text: str) -> None:
         self._console.print(text, style="dim")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handlers.message import Button, Line, Link, Reply, Style
-from handlers.render.text import clean
+from handlers.render.text import clean, columns
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
 
 _COLOURS = {
@@ -46,8 +47,9 @@ def plain_alert(reply: Reply) -> str:
     return "\n".join(f"{RAIL if n else HEAD}{line}".rstrip() for n, line in enumerate(lines))
 
 
-def rich_text(reply: Reply, *, alert: bool = False) -> Text:
-    """The same words in colour. Built as Text, so nothing quoted is taken for markup."""
+def rich_text(reply: Reply, *, alert: bool = False, console: Console | None = None) -> Text:
+    """The same words in colour. Built as Text, so nothing quoted is taken for markup. An alert's lines that
+    are too long for ``console`` go on behind the rail."""
     from rich.text import Text
 
     shown = Text()
@@ -62,9 +64,23 @@ def rich_text(reply: Reply, *, alert: bool = False) -> Text:
             shown.append(f"{n}) {clean(button.label)}", style=_COLOURS[button.style])
         return shown
     railed = Text()
-    for n, line in enumerate(shown.split("\n")):
+    lines = [piece for line in shown.split("\n") for piece in _fitting(line, console)]
+    for n, line in enumerate(lines):
         railed.append("\n" * bool(n)).append(RAIL if n else HEAD, style="yellow").append_text(line)
     return railed
+
+
+def _fitting(line: Text, console: Console | None) -> Sequence[Text]:
+    """The line in pieces with room for the rail; whole where a word would be broken: an address is copied."""
+    if console is None:
+        return (line,)
+    room = console.width - len(RAIL)
+    if line.cell_len <= room or any(columns(word) > room for word in line.plain.split()):
+        return (line,)
+    pieces = line.wrap(console, room)
+    for piece in pieces:
+        piece.rstrip()
+    return pieces
 
 
 def _typable(alert: Reply) -> Reply:

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from handlers.message import Button, Line, Pre, Reply, Style, say
 from handlers.render.figures import ago, bar, money_short, share, speed_text
@@ -148,6 +149,21 @@ def test_an_alert_shows_what_to_type_since_numbers_belong_to_the_last_answer() -
         "│ a  1",
         "│ Type /x close or /x keep",
     ]
+
+
+def test_an_alert_goes_on_behind_its_rail_where_the_terminal_is_too_narrow_for_it() -> None:
+    row, address = "INFY   +66    +72.60 wide   34 col", "https://kite.example/connect/login?api_key=K&v=3"
+    alert = Reply((Line("2 fills"), Pre(f"{row}\n  indented rows of a table keep to it"), Line(address)))
+    shown = rich_text(alert, alert=True, console=Console(width=34)).plain.splitlines()
+    assert shown == [
+        "┌ 2 fills",
+        "│ INFY   +66    +72.60 wide   34",
+        "│ col",
+        "│   indented rows of a table keep",
+        "│ to it",
+        f"│ {address}",  # in one piece, to be copied
+    ]
+    assert rich_text(alert, alert=True, console=Console(width=80)).plain == plain_alert(alert)
 
 
 def test_what_a_broker_writes_cannot_drive_the_terminal() -> None:

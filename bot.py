@@ -80,33 +80,9 @@ KILL_PATIENCE = timedelta(minutes=3)  # of market time a script's end waits for 
 def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     try:
-        parser = argparse.ArgumentParser(prog="bot.py", add_help=False, allow_abbrev=False)
-        parser.add_argument("command", nargs="?", default="run")
-        parser.add_argument("words", nargs="*")
-        parser.add_argument("--version", action="version", version=f"Munim {VERSION}")
-        if {"-h", "--help"} & set(words) or words[:1] == ["help"]:
-            print(_help(words), flush=True)  # noqa: T201 - the command line's own answer
-            return 0
-        given, strange = parser.parse_known_args(words)
-        _meant(given.command, given.words, strange)
-        settings = read_settings(*_environment())
-        work: Callable[[Settings], Coroutine[Any, Any, int]] = run
-        if given.command == "rehearse":
-            work = _rehearse
-        elif given.command == "download":
-            work = partial(_download, words=given.words)
-        _log(settings, given.command)
-        if given.command in STUDIES:  # they only read, so a running desk is not in their way
-            return _study(settings, given.command, given.words)
-        if given.command == "doctor":  # the same
-            return asyncio.run(_doctor(settings))
-        if given.command == "export":
-            return asyncio.run(_export(settings, given.words))
-        with contextlib.ExitStack() as locks:
-            locks.enter_context(FileLock.of_folder(settings.data_dir))
-            if (elsewhere := _ledger_file(settings)) is not None:
-                locks.enter_context(FileLock.of_ledger(elsewhere))
-            return asyncio.run(work(settings))
+        code = _ran(words)
+        if sys.stdout is not None:  # closed by whoever runs it
+            sys.stdout.flush()  # or the interpreter meets, at its end, a reader that left, and complains
     except MunimError as e:
         print(e, file=sys.stderr)  # noqa: T201 - the command line's own answer
         return 2
@@ -120,6 +96,37 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    return code
+
+
+def _ran(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="bot.py", add_help=False, allow_abbrev=False)
+    parser.add_argument("command", nargs="?", default="run")
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--version", action="version", version=f"Munim {VERSION}")
+    if {"-h", "--help"} & set(words) or words[:1] == ["help"]:
+        print(_help(words), flush=True)  # noqa: T201 - the command line's own answer
+        return 0
+    given, strange = parser.parse_known_args(words)
+    _meant(given.command, given.words, strange)
+    settings = read_settings(*_environment())
+    work: Callable[[Settings], Coroutine[Any, Any, int]] = run
+    if given.command == "rehearse":
+        work = _rehearse
+    elif given.command == "download":
+        work = partial(_download, words=given.words)
+    _log(settings, given.command)
+    if given.command in STUDIES:  # they only read, so a running desk is not in their way
+        return _study(settings, given.command, given.words)
+    if given.command == "doctor":  # the same
+        return asyncio.run(_doctor(settings))
+    if given.command == "export":
+        return asyncio.run(_export(settings, given.words))
+    with contextlib.ExitStack() as locks:
+        locks.enter_context(FileLock.of_folder(settings.data_dir))
+        if (elsewhere := _ledger_file(settings)) is not None:
+            locks.enter_context(FileLock.of_ledger(elsewhere))
+        return asyncio.run(work(settings))
 
 
 def _log(settings: Settings, command: str) -> None:

@@ -236,9 +236,9 @@ def told() -> Iterator[Tell]:
 
 def console(*, error: bool = False) -> Console:
     """Prints what it is given: in ``slow=30:100:1`` there is no emoji."""
-    from rich.console import Console
+    from trader.service.printing import ShellConsole
 
-    return Console(file=sys.stderr if error else sys.stdout, highlight=False, markup=False, emoji=False)
+    return ShellConsole(file=sys.stderr if error else sys.stdout, highlight=False, markup=False, emoji=False)
 
 
 def show(outcome: Outcome, line: str = "", counted: str = "") -> None:
@@ -289,8 +289,9 @@ def bullet(screen: Console, text: str) -> None:
 def table(screen: Console, head: Sequence[str], rows: Sequence[Sequence[str]], ends: str) -> None:
     """``ends``: ``<`` or ``>`` for each column; a wide text goes on below. No figure is broken: where
     the screen is too narrow for the figures alone, the lines are longer than it."""
-    from rich.console import Console
     from rich.table import Table
+
+    from trader.service.printing import ShellConsole
 
     made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", collapse_padding=True)
     needed = 0
@@ -302,7 +303,7 @@ def table(screen: Console, head: Sequence[str], rows: Sequence[Sequence[str]], e
     for row in rows:
         made.add_row(*row)
     if needed > screen.width:
-        screen = Console(file=screen.file, width=needed, highlight=False, markup=False, emoji=False)
+        screen = ShellConsole(file=screen.file, width=needed, highlight=False, markup=False, emoji=False)
     screen.print(made)
     screen.print()
 

@@ -77,7 +77,7 @@ def _fitting(line: Text, console: Console | None) -> Sequence[Text]:
     room = console.width - len(RAIL)
     if line.cell_len <= room or any(columns(word) > room for word in line.plain.split()):
         return (line,)
-    pieces = line.wrap(console, room)
+    pieces = [*line.wrap(console, room)]
     for piece in pieces:
         piece.rstrip()
     return pieces

@@ -69,6 +69,8 @@ async def resume(desk: DeskPort, call: Call) -> Reply:
     latch = view.latch
     if latch.mode is DeskMode.ACTIVE:
         return say("The desk is ACTIVE; there is nothing to resume.")
+    if view.not_resumed:
+        return say(view.not_resumed)
     # A confirmation is of the stop that was shown, not of another one that came since.
     if call.confirmed and shown_since == latch.since.isoformat():
         return await tell(desk, call, Resume())

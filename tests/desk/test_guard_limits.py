@@ -62,6 +62,7 @@ def test_a_halt_for_loss_refuses_resume_and_survives_a_restart() -> None:
     world.restart(clean=True)
     assert world.state.latch.code == "daily_loss"
     answer = world.command(Resume())
+    assert world.desk.view(world.now).not_resumed == answer.text
     assert not answer.ok
     assert "ends with the trading day" in answer.text
 

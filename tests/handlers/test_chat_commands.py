@@ -547,6 +547,15 @@ async def test_typing_the_confirmation_is_not_confirming(room: Room) -> None:
     assert room.desk.asked == []
 
 
+async def test_a_desk_that_cannot_resume_says_so_before_it_asks(room: Room) -> None:
+    room.desk.halt("daily_loss", "Today's loss is ₹3,012.00, the limit ₹3,000.00.")
+    why = "Not resumed. Today's loss is ₹3,012.00, the limit ₹3,000.00. It ends with the trading day."
+    room.desk.the_view = replace(room.desk.the_view, not_resumed=why)
+    refused = await room.offered("/resume")
+    assert (seen(refused), refused.reply.buttons) == (why, ())
+    assert room.desk.asked == []
+
+
 async def test_an_active_desk_has_nothing_to_resume(room: Room) -> None:
     assert room.desk.the_view.latch.mode is DeskMode.ACTIVE
     assert "nothing to resume" in (await room.typed("/resume") or "")

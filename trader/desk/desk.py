@@ -367,7 +367,13 @@ class Desk:
     # -- looking in ------------------------------------------------------------------------------
 
     def view(self, at: datetime) -> DeskView:
-        return viewing.view(self._state, self._exits, at, killing=self._kill.running)
+        return viewing.view(
+            self._state,
+            self._exits,
+            at,
+            killing=self._kill.running,
+            not_resumed=self._owner.not_resumed(),
+        )
 
     def quote(self, symbol: str) -> QuoteView:
         """Raises UnknownName with a suggestion."""

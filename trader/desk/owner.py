@@ -309,15 +309,19 @@ class OwnerDesk:
         self._guard.withdraw_entries(turn, "the desk was disarmed", None)
         return "Disarmed: no live entries from now on. Positions keep their stops; /kill closes them."
 
+    def not_resumed(self) -> str:
+        """Why /resume would be refused now, or nothing."""
+        if self._kill.running:
+            return "/kill is still at work; wait for its report."
+        blocked = self._guard.blocked_by()
+        return f"Not resumed. {blocked}" if blocked else ""
+
     def _resume_desk(self, turn: Turn, actor: str) -> str:
         latch = self._state.latch
         if latch.mode is DeskMode.ACTIVE:
             raise InvalidInput("The desk is trading already.")
-        if self._kill.running:
-            raise InvalidInput("/kill is still at work; wait for its report.")
-        blocked = self._guard.blocked_by()
-        if blocked:
-            raise InvalidInput(f"Not resumed. {blocked}")
+        if why := self.not_resumed():
+            raise InvalidInput(why)
         self._guard.release(turn, actor)
         self._kill.forget(turn)
         alive = sum(1 for r in self._state.instances.values() if r.instance.status.alive)

@@ -96,6 +96,7 @@ class DeskView:
     killing: bool  # a flatten is under way
     armed: bool = True  # a live desk may enter positions
     locks: Sequence[LockView] = ()
+    not_resumed: str = ""  # why /resume would be refused
 
 
 @dataclass(frozen=True, slots=True)

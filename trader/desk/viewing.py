@@ -25,7 +25,7 @@ from trader.domain.order import EXTERNAL, Owner
 from trader.domain.position import Position
 
 
-def view(state: DeskState, exits: Exits, at: datetime, *, killing: bool) -> DeskView:
+def view(state: DeskState, exits: Exits, at: datetime, *, killing: bool, not_resumed: str) -> DeskView:
     day = state.counters.day
     results = {r.owner: r for r in state.portfolio.day_results() if r.day == day}
     unrealised = _by_owner(state)
@@ -58,6 +58,7 @@ def view(state: DeskState, exits: Exits, at: datetime, *, killing: bool) -> Desk
         killing=killing,
         armed=state.armed,
         locks=list(_locks(state)),
+        not_resumed=not_resumed,
     )
 
 

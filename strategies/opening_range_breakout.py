@@ -14,9 +14,7 @@ class OpeningRangeBreakout(Strategy):
     """Buys the day's first close above the opening range, shorts the first one below; once a day each."""
 
     minutes = Param(15, low=1, high=120, help="minutes from the opening that make the range")
-    until = Param(
-        780, low=560, high=925, help="minute of the day after which nothing is entered; 780 is 13:00"
-    )
+    until = Param(780, low=560, high=925, clock=True, help="time of day after which nothing is entered")
 
     sessions = 1  # the range is the whole day's
     options: ClassVar = {"target": "0"}  # leaves at the other end of the range, or with the day
@@ -25,7 +23,8 @@ class OpeningRangeBreakout(Strategy):
         ends = 555 + self.minutes
         if self.until >= ends:
             return None
-        return f"until is {self.until}: expected {ends}, where the range ends, or more"
+        shown = self.params()["until"].text
+        return f"until is {shown(self.until)}: expected {shown(ends)}, where the range ends, or later"
 
     @property
     def warmup(self) -> int:

@@ -13,9 +13,7 @@ class VwapReversion(Strategy):
 
     deviations = Param(2.0, low=0.5, high=5.0, help="standard deviations from the VWAP that are far")
     settle = Param(30, low=5, high=180, help="minutes of the day to pass before the first entry")
-    until = Param(
-        870, low=600, high=925, help="minute of the day after which nothing is entered; 870 is 14:30"
-    )
+    until = Param(870, low=600, high=925, clock=True, help="time of day after which nothing is entered")
 
     sessions = 1  # the VWAP is the whole day's
 

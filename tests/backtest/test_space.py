@@ -11,6 +11,7 @@ from strategies.ema_crossover import EmaCrossover
 from strategies.rsi_mean_reversion import RsiMeanReversion
 from trader.backtest.space import Axis, Space
 from trader.domain.errors import InvalidInput, UnknownName
+from trader.strategy import Bars, Param, Signals, Strategy
 from trader.strategy.options import OPTIONS, parse_settings
 
 
@@ -152,3 +153,42 @@ def test_every_value_of_a_decimal_range_is_exact_and_inside(
 def test_an_axis_of_uneven_numbers_has_no_step() -> None:
     assert Axis("fast", ("5", "9", "12"), numeric=True, whole=True).step is None
     assert Axis("stop", ("0.1", "0.2", "0.3"), numeric=True).step is not None
+
+
+class Plain(Strategy):
+    def signals(self, bars: Bars) -> Signals:
+        return Signals()
+
+
+class Clocked(Strategy):
+    until = Param(780, low=560, high=925, clock=True)
+
+    def signals(self, bars: Bars) -> Signals:
+        return Signals(enter_long=bars.minute <= self.until)
+
+
+@pytest.mark.parametrize(
+    ("typed", "texts"),
+    [
+        ("12:00:13:00:30", ("12:00", "12:30", "13:00")),
+        ("720:780:30", ("12:00", "12:30", "13:00")),
+        ("13:00,9:30", ("09:30", "13:00")),
+        ("12:00:12:03", ("12:00", "12:01", "12:02", "12:03")),
+    ],
+)
+def test_times_of_the_day_are_searched_as_they_are_typed(typed: str, texts: tuple[str, ...]) -> None:
+    (axis,) = Space.parse(Clocked, {"until": typed}).axes
+    assert axis.texts == texts
+    assert axis.numbers == tuple(float(int(t[:2]) * 60 + int(t[3:])) for t in texts)
+    assert Space.parse(Clocked, {"until": str(axis).removeprefix("until=")}).axes == (axis,)
+
+
+def test_a_time_of_the_day_is_one_value_and_bounds_of_one_are_a_row() -> None:
+    fixed = Space.parse(Clocked, {"until": "13:00", "stop": "1:2:0.5"})
+    assert dict(fixed.fixed) == {"until": "13:00"}
+    (open_,) = Space.parse(Clocked, {}).axes
+    assert (open_.texts[0], open_.whole) == ("09:20", True)
+
+
+def test_a_warmup_does_not_count_the_minutes_of_the_day() -> None:
+    assert Clocked().warmup == Plain().warmup

@@ -199,7 +199,7 @@ def test_another_day_begins_anew():
         (
             OpeningRangeBreakout,
             {"minutes": "60", "until": "600"},
-            "until is 600: expected 615, where the range ends, or more",
+            "until is 10:00: expected 10:15, where the range ends, or later",
         ),
         (
             PairReversion,

@@ -14,6 +14,7 @@ FREE = Param(0.0)
 SHARE = Param(1.0, low=0.1, high=20.0, help="% from entry")
 BANDS = Param(2.0, low=0.5, high=4.0, help="standard deviations to the bands")
 SWITCH = Param(True)
+UNTIL = Param(780, low=560, high=925, clock=True)
 PRODUCT = Param("MIS", choices=("MIS", "CNC"))
 
 
@@ -30,6 +31,9 @@ PRODUCT = Param("MIS", choices=("MIS", "CNC"))
         (SHARE, "5%", 5.0),
         (BANDS, "2", 2.0),
         (FREE, "-3e-7", -3e-7),
+        (UNTIL, "13:00", 780),
+        (UNTIL, "9:20", 560),
+        (UNTIL, "780", 780),
         (SWITCH, "yes", True),
         (SWITCH, "OFF", False),
         (PRODUCT, "mis", "MIS"),
@@ -57,6 +61,10 @@ def test_a_text_becomes_a_value_of_the_defaults_type(param, text, value):
         (FREE, "inf", "it is inf: expected a number"),
         (WHOLE, "9%", "it is 9%: expected a whole number, 2 to 50"),
         (BANDS, "2%", "it is 2%: expected a number without %, 0.5 to 4"),
+        (UNTIL, "9:15", "it is 09:15: expected 09:20 to 15:25"),
+        (UNTIL, "13:60", "it is 13:60: expected a time like 13:00, 09:20 to 15:25"),
+        (UNTIL, "1 pm", "it is 1 pm: expected a time like 13:00, 09:20 to 15:25"),
+        (UNTIL, "9999", "it is 9999: expected a time like 13:00, 09:20 to 15:25"),
         (SWITCH, "maybe", "it is maybe: expected yes or no"),
         (PRODUCT, "CNV", "it is CNV: expected MIS or CNC. Did you mean CNC?"),
         (PRODUCT, "zzz", "it is zzz: expected MIS or CNC"),

@@ -1,8 +1,8 @@
 """What a search may try: typed ranges of a strategy's own parameters and of the common options.
 
-``fast=5:30:1`` is low:high:step, ``side=long,short`` a list, ``risk=0.5`` fixed, ``fast=*`` whatever the
-parameter allows. Every axis is a finite row of texts, so a point is a tuple of places in those rows: points
-can be counted, kept apart and walked to their neighbours.
+``fast=5:30:1`` is low:high:step, ``until=12:00:14:00:30`` a clock's, ``side=long,short`` a list, ``risk=0.5``
+fixed, ``fast=*`` whatever the parameter allows. Every axis is a finite row of texts, so a point is a tuple of
+places in those rows: points can be counted, kept apart and walked to their neighbours.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ MOST_POINTS = 100_000  # of a space that is gone through whole
 _LOOKED_AT = 20_000  # points, for one that is taken, before a search begins: two seconds
 _DEFAULT_VALUES = 25  # of an axis whose step nobody gave
 _ROUND_STEPS = (1, 2, 5)
+_TIME = r"[0-9]{1,2}:[0-9]{2}"
+_TIMES = re.compile(rf"({_TIME}):({_TIME})(?::([0-9]+))?")
+_TIMES_LISTED = re.compile(rf"{_TIME}(?:\s*,\s*{_TIME})*")
 _RANGE = re.compile(r"([0-9.]*[0-9]%?)\s*(?:-|–|—|\.\.\.?|…|to)\s*([0-9.]*[0-9]%?)")  # as people write one
 
 
@@ -41,14 +44,14 @@ class Axis:
 
     @property
     def numbers(self) -> tuple[float, ...]:
-        return tuple(float(text) for text in self.texts)
+        return tuple(float(_number(text)) for text in self.texts)
 
     @property
     def step(self) -> Decimal | None:
         """Between one value and the next where that is always the same; None in a list of any others."""
         if not self.numeric or len(self.texts) < 2:
             return None
-        steps = {Decimal(b) - Decimal(a) for a, b in itertools.pairwise(self.texts)}
+        steps = {_number(b) - _number(a) for a, b in itertools.pairwise(self.texts)}
         return steps.pop() if len(steps) == 1 else None
 
     def __str__(self) -> str:
@@ -173,7 +176,9 @@ def axis_texts(param: Param[Any], name: str, text: str) -> tuple[str, ...]:
     text = text.strip()
     if text == "*":
         return _all_of(param, name)
-    if ":" in text:
+    if param.clock and (span := _TIMES.fullmatch(text)):  # whose colons are not all the range's
+        text = ":".join(f"{_number(part)}" for part in span.groups() if part)
+    if ":" in text and not (param.clock and _TIMES_LISTED.fullmatch(text)):
         return _stepped(param, name, text)
     if param.kind in (int, float) and (meant := _RANGE.fullmatch(text)):
         raise InvalidInput(
@@ -182,6 +187,12 @@ def axis_texts(param: Param[Any], name: str, text: str) -> tuple[str, ...]:
     values = {param.parse(part, name=name): None for part in text.split(",")}
     ordered = sorted(values) if param.kind in (int, float) else list(values)
     return tuple(param.text(value) for value in ordered)
+
+
+def _number(text: str) -> Decimal:
+    """Of a time of the day, its minutes."""
+    hours, colon, minutes = text.partition(":")
+    return Decimal(60 * int(hours) + int(minutes)) if colon else Decimal(text)
 
 
 def _axis(param: Param[Any], name: str, texts: tuple[str, ...]) -> Axis:
@@ -238,7 +249,7 @@ def _all_of(param: Param[Any], name: str) -> tuple[str, ...]:
         raise InvalidInput(
             f"{name}=* needs bounds, and {name} allows {param.span}: give {name}=low:high:step"
         )
-    return _stepped(param, name, f"{param.text(param.low)}:{param.text(param.high)}")
+    return axis_texts(param, name, f"{param.text(param.low)}:{param.text(param.high)}")
 
 
 def _open_axes(strategy: type[Strategy], fixed: Mapping[str, str]) -> list[Axis]:

@@ -7,6 +7,7 @@ what is recorded starts the same strategy again.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, Generic, NoReturn, TypeVar, cast, overload
 
@@ -18,6 +19,8 @@ T = TypeVar("T", bool, int, float, str)
 Value = bool | int | float | str
 
 _WORDS = {int: "a whole number", float: "a number", bool: "yes or no", str: "a word"}
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
+_MINUTES = 24 * 60
 _TRUE, _FALSE = ("yes", "true", "on", "1", "y"), ("no", "false", "off", "0", "n")
 
 
@@ -25,7 +28,9 @@ class Param(Generic[T]):
     """``fast = Param(9, low=2, high=50, help="bars of the fast average")`` in a strategy's body.
 
     The type is the default's. On an instance the attribute is the value itself. Bounds are inclusive;
-    ``choices`` of texts ignore case. A definition that contradicts itself is a ValueError at import.
+    ``choices`` of texts ignore case. ``clock``: whole minutes of the exchange's day, as ``bars.minute``
+    counts them; they are shown and typed as a time, ``13:00``, and taken as their number, 780, too. A
+    definition that contradicts itself is a ValueError at import.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class Param(Generic[T]):
         high: T | None = None,
         choices: Sequence[T] = (),
         help: str = "",  # the word authors expect
+        clock: bool = False,
     ) -> None:
         self.default: T = default
         self.low: T | None = low
@@ -43,9 +49,13 @@ class Param(Generic[T]):
         self.choices: tuple[T, ...] = tuple(choices)
         self.help = help
         self.kind: type = type(default)
+        self.clock = clock
         self.name = ""
         if self.kind not in _WORDS:
             raise ValueError(f"A Param's default is a bool, int, float or str, was {default!r}")
+        times = [value for value in (default, low, high, *choices) if value is not None]
+        if clock and not all(type(value) is int and 0 <= value < _MINUTES for value in times):
+            raise ValueError(f"A clock Param's values are minutes of the day, 0 to {_MINUTES - 1}")
         try:
             self.check(default, name="the default")
         except InvalidInput as e:
@@ -72,6 +82,8 @@ class Param(Generic[T]):
         """``value`` in the parameter's own type; InvalidInput when the type or the range is wrong."""
         name = name or self.name
         typed = self._typed(value, name)
+        if self.clock and not 0 <= int(typed) < _MINUTES:
+            self._refuse(name, value)
         if self.choices:
             return self._chosen(typed, name)
         if (self.low is not None and typed < self.low) or (self.high is not None and typed > self.high):
@@ -88,7 +100,9 @@ class Param(Generic[T]):
         if self.kind is float and stripped.endswith("%") and self.help and "%" not in self.help:
             self._refuse(name, text, " without %")
         try:
-            if self.kind is int:
+            if self.clock and (time := _CLOCK.fullmatch(stripped)):
+                value = self._minutes(time, name, text)
+            elif self.kind is int:
                 value = int(stripped)
             elif self.kind is float:
                 value = float(stripped.removesuffix("%").rstrip())
@@ -105,6 +119,8 @@ class Param(Generic[T]):
         """The one canonical text of a value; ``parse`` gives the value back."""
         if isinstance(value, bool):
             return "yes" if value else "no"
+        if self.clock:
+            return f"{int(value) // 60:02d}:{int(value) % 60:02d}"
         if isinstance(value, float):
             return repr(value).removesuffix(".0")
         return str(value)
@@ -122,6 +138,8 @@ class Param(Generic[T]):
             return f"at least {self.text(low)}"
         if high is not None:
             return f"at most {self.text(high)}"
+        if self.clock:
+            return "any time of the day"
         return {int: "any whole number", float: "any number", bool: "yes or no"}.get(self.kind, "any")
 
     def _typed(self, value: object, name: str) -> T:
@@ -136,6 +154,12 @@ class Param(Generic[T]):
             self._refuse(name, value)
         return cast(T, typed)
 
+    def _minutes(self, time: re.Match[str], name: str, text: str) -> int:
+        hours, minutes = int(time[1]), int(time[2])
+        if hours > 23 or minutes > 59:
+            self._refuse(name, text)
+        return 60 * hours + minutes
+
     def _chosen(self, value: T, name: str) -> T:
         for choice in self.choices:
             if value == choice or str(value).casefold() == str(choice).casefold():
@@ -148,4 +172,5 @@ class Param(Generic[T]):
         shown = value if isinstance(value, str) and value.strip() else repr(value)
         limits = self.low is not None or self.high is not None or bool(self.choices)
         span = f", {self.span}" if limits else ""
-        raise InvalidInput(f"{name} is {shown}: expected {_WORDS[self.kind]}{how}{span}")
+        word = "a time like 13:00" if self.clock else _WORDS[self.kind]
+        raise InvalidInput(f"{name} is {shown}: expected {word}{how}{span}")

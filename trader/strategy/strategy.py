@@ -106,7 +106,8 @@ class Strategy:
     def warmup(self) -> int:
         """How many bars ``signals`` needs for its last row to be what the whole history would give. Where
         the market has fewer, all there are do just as well."""
-        periods = [value for value in self.values().values() if type(value) is int]
+        params = self.params()
+        periods = [v for name, v in self.values().items() if type(v) is int and not params[name].clock]
         return max(_LEAST_WARMUP, _PERIODS_TO_FORGET * max(periods, default=0))
 
     def bars_needed(self, interval: Interval) -> int:

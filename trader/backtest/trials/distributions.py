@@ -27,7 +27,7 @@ def point_of(space: Space, given: dict[str, Any]) -> Point:
 def _values(axis: Axis) -> tuple[Any, ...]:
     if not axis.numeric:
         return axis.texts
-    return tuple(int(text) for text in axis.texts) if axis.whole else axis.numbers
+    return tuple(int(number) for number in axis.numbers) if axis.whole else axis.numbers
 
 
 def _distribution(axis: Axis) -> BaseDistribution:

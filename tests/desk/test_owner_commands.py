@@ -230,6 +230,24 @@ def test_a_strategy_whose_file_is_gone_fails_alone_at_the_restart_and_keeps_its_
     assert world.account() == world.broker.net() == {}
 
 
+def test_what_was_promised_to_stay_stays_when_the_file_is_there_again() -> None:
+    world = DeskWorld()
+    world.enter(1000.0)
+    make = world._desk
+    without_the_file(world)
+    world.restart(clean=True)
+    assert world.told("Still open, with stops: 1 position.")
+    world._desk = make  # type: ignore[method-assign]  # its file was mended
+    world.restart(clean=True)
+    world.clock(5)
+    assert world.held() == 100
+    assert world.working(Purpose.STOP)
+    assert world.state.instances[OURS].instance.status is InstanceStatus.FAILED
+    assert world.command(StopStrategy(OURS, close=True)).ok
+    world.clock(5)
+    assert world.account() == world.broker.net() == {}
+
+
 def test_what_it_was_about_to_enter_is_taken_back() -> None:
     """It would be held for a strategy that is told to hold nothing."""
     world = DeskWorld()

@@ -79,11 +79,12 @@ def restart_instances(
             instances.begin(turn, running)
         else:
             state.instances[instance.name] = running
-            failed = instance.status is InstanceStatus.FAILED and running.kind.on_error == "close"
-            if failed or instance.status is InstanceStatus.STOPPING:
+            # What one that failed is to close is among what was being left (leaving.py). The rest was
+            # promised to stay: its file was gone, and is there again.
+            if instance.status is InstanceStatus.STOPPING:
                 slots = [s for s in state.portfolio.open_slots() if s.owner == instance.name]
                 exits.leave_all(turn, slots, Purpose.EXIT)
-                if not slots and not failed:
+                if not slots:
                     instances.status(turn, running, InstanceStatus.STOPPED, "closed and stopped")
 
 

@@ -285,6 +285,7 @@ async def _live(house: House, chat: Chat) -> None:
         _lasting(house, "market", house.pump.run),
         _lasting(house, "notifier", chat.notifier.run),
         _lasting(house, "watchdog", Watchdog(partial(_blocked, house)).run),
+        _lasting(house, "check", house.front.look_at_edited),
     ]
     if house.kite is not None:
         tasks += [

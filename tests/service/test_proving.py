@@ -15,6 +15,7 @@ from tests.service.whole_house import MINUTE, SETTINGS, running
 from trader.backtest import lookahead
 from trader.desk.commands import StartStrategy
 from trader.domain.errors import CommitFailed
+from trader.domain.records import InstanceStatus
 from trader.service.opening import open_house
 from trader.service.proving import PROOF, Proving
 from trader.strategy.catalogue import Catalogue
@@ -247,6 +248,43 @@ async def test_the_desk_never_hears_of_a_strategy_that_looks_ahead(folder):
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
+
+
+EDITED = CLEAN.replace("crossed_above(bars.close, sma(bars.close, self.length))", "{}")
+AHEAD = "It would not be started like this. Look-ahead: enter_long"
+SOUND = "Checked: sees no future, decides the same every time."
+
+
+@pytest.mark.parametrize(
+    ("body", "paused", "says"),
+    [
+        ("bars.close > bars.close.mean()", True, AHEAD),
+        ("bars.close > bars.open", False, SOUND),
+        (None, False, None),
+    ],
+)
+async def test_what_goes_on_from_a_file_that_was_edited_is_checked_again(
+    folder: Path, body: str | None, paused: bool, says: str | None
+) -> None:
+    store, journal = MemoryLedger(), MemoryPaperJournal()
+    await store.open()
+    for time in (1, 2, 3):
+        if time == 2 and body is not None:
+            (folder / "clean.py").write_text(EDITED.format(body))
+        house = await open_house(
+            SETTINGS, store, journal, Catalogue.discover(folder), held=True, on_alert=lambda: None
+        )
+        serving = asyncio.create_task(house.service.run())
+        if time == 1:
+            assert (await house.front.ask(start("clean"), source_id="1", actor="test")).ok
+        await house.front.look_at_edited()
+        (shown,) = house.front.view().instances
+        assert (shown.instance.status is InstanceStatus.PAUSED) is (paused and time > 1)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+    told = [p.alert.body for p in await store.pending_alerts(("x",)) if "edited file" in p.alert.title]
+    assert len(told) == (says is not None), "once, not at every start"
+    assert says is None or told[0].startswith(says)
 
 
 async def test_every_bundled_strategy_starts_and_the_pair_trades_both_legs():

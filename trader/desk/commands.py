@@ -26,9 +26,11 @@ class StopStrategy:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """No new entries: of one strategy, or of the whole desk when ``name`` is None."""
+    """No new entries: of one strategy, or of the whole desk when ``name`` is None. ``by`` is said of a
+    strategy."""
 
     name: Owner | None = None
+    by: str = "the owner"
 
 
 @dataclass(frozen=True, slots=True)

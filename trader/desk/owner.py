@@ -86,8 +86,8 @@ class OwnerDesk:
                 return self._stop(turn, command)
             case Pause(name=None):
                 return self._pause_desk(turn, event.actor)
-            case Pause(name=str(name)):
-                return self._pause(turn, name)
+            case Pause(name=str(name), by=by):
+                return self._pause(turn, name, by)
             case Resume(name=None):
                 return self._resume_desk(turn, event.actor)
             case Resume(name=str(name)):
@@ -257,11 +257,11 @@ class OwnerDesk:
         rest = f" {counted(held, 'position')} kept, with stops." if held else " It held no position."
         return f"Stopped {running.name}.{rest}"
 
-    def _pause(self, turn: Turn, name: str) -> str:
+    def _pause(self, turn: Turn, name: str, by: str) -> str:
         running = self._find(name)
         if not running.instance.status.alive:
             raise InvalidInput(f"{running.name} is {running.instance.status.lower()}.")
-        self._instances.status(turn, running, InstanceStatus.PAUSED, "paused by the owner")
+        self._instances.status(turn, running, InstanceStatus.PAUSED, f"paused by {by}")
         return f"{running.name} is paused: no entries, exits go on. /resume {running.name} ends it."
 
     def _resume(self, turn: Turn, name: str) -> str:

@@ -174,9 +174,31 @@ class DeskFront:
                 return Answer(source_id, False, text)
             start.told = True
             answer = await self._service.ask(proof.command, source_id=source_id, actor=actor)
+        if answer.ok:
+            await self._proving.note(command.strategy.strip().casefold())
         if answer.ok and proof.text:
             return replace(answer, text=f"{answer.text}\n{proof.text}")
         return answer
+
+    async def look_at_edited(self) -> None:
+        """What goes on after a restart from a file that was edited meanwhile is checked as at a start; one
+        that would be refused enters nothing until the owner lets it."""
+        alive = [i.instance for i in self.view().instances if i.instance.status.alive]
+        for instance in alive:
+            if (proof := await self._proving.edited(instance)) is None:
+                continue
+            said = proof.fault or proof.text or "It was checked before, and nothing was found against it."
+            if proof.refused:
+                source = f"edited:{self._about.started_at:%Y%m%d%H%M%S}:{instance.name}"
+                pause = Pause(instance.name, by="the check of its file")
+                await self._service.ask(pause, source_id=source, actor="the check")
+                said = (
+                    f"It would not be started like this. {said}\nIt is paused: no entries, exits go on. "
+                    f"/resume {instance.name} ends that, /stop_strategy {instance.name} close ends it."
+                )
+            await self.tell(f"{instance.name} goes on from an edited file", said)
+        for strategy in {instance.strategy for instance in alive}:
+            await self._proving.note(strategy)
 
     def _taken_back(self, name: str, by: str) -> bool:
         """Starts of this name that are still being checked, unless one that runs is meant. Whether there were

@@ -20,6 +20,7 @@ from trader.desk.commands import StartStrategy
 from trader.desk.owner import DEFAULT_INTERVAL
 from trader.domain.errors import CommitFailed
 from trader.domain.market import Interval
+from trader.domain.records import StrategyInstance
 from trader.strategy.catalogue import Catalogue
 from trader.strategy.options import parse_settings
 from trader.strategy.strategy import Strategy
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PROOF = "proof:"  # settings under which a strategy's verdicts are kept, its name behind it
+CODE = "code:"  # settings under which the file is noted that a strategy was started from
 _KEPT = 8  # verdicts of each strategy, the newest
 _WITHIN = 30.0  # seconds; a check takes less than one, so this is code that does not come back
 _OFF = ("off", "no", "0", "false")
@@ -42,6 +44,7 @@ class Proof:
     command: StartStrategy
     text: str = ""
     refused: bool = False
+    fault: str = ""  # of one that is refused, without what came of it
 
 
 class Proving:
@@ -109,6 +112,25 @@ class Proving:
         text = await self._read(f"{PROOF}{name}")
         return {digest: (grade, said) for digest, (grade, said) in json.loads(text or "{}").items()}
 
+    async def edited(self, instance: StrategyInstance) -> Proof | None:
+        """Of one that goes on after a restart: what a check says of its file, if that is another than the one
+        it was started from. None where it is the same, or was never noted."""
+        code = self._codes.get(instance.strategy, "")
+        noted = await self._read(f"{CODE}{instance.strategy}")
+        if not code or not noted or noted == code:
+            return None
+        symbols = tuple(str(key) for key in instance.symbols)
+        settings = dict(instance.settings)
+        command = StartStrategy(instance.strategy, symbols, instance.interval.value, settings)
+        return await self.prove(command)
+
+    async def note(self, strategy: str) -> None:
+        """What runs from now on is what its file is now."""
+        code = self._codes.get(strategy, "")
+        if code and await self._read(f"{CODE}{strategy}") != code:
+            with contextlib.suppress(CommitFailed):  # the desk says so itself
+                await self._write(f"{CODE}{strategy}", code)
+
 
 def without_check(settings: Mapping[str, str]) -> dict[str, str]:
     """The settings that are the strategy's: ``check=off`` is for here."""
@@ -126,7 +148,7 @@ def _proof(command: StartStrategy, grade: str, sentence: str) -> Proof:
     if grade != "FAIL":
         return Proof(command, sentence)
     again = "Nothing was started. Mend it, or say check=off to start it all the same."
-    return Proof(command, f"{command.strategy} is refused. {sentence}\n{again}", refused=True)
+    return Proof(command, f"{command.strategy} is refused. {sentence}\n{again}", refused=True, fault=sentence)
 
 
 def _check(kind: type[Strategy], command: StartStrategy, interval: Interval) -> Verdict:

@@ -128,6 +128,8 @@ def test_a_best_that_lost_or_was_halted_is_named() -> None:
 
     warnings = judge(search(halted, space(), SHARPE, plan=GRID), halted).warnings
     assert any(re.match(r"Even the best lost ₹[0-9,]+ after charges\.", text) for text in warnings)
+    held = judge(search(halted, space(), SHARPE, plan=GRID), halted, value_unseen=2.0).warnings
+    assert any(re.match(r"Even the best lost ₹[0-9,]+ after charges on the days searched\.", t) for t in held)
     assert any("The limit drawdown ended the best's trading on 6 May 2024" in text for text in warnings)
 
 

@@ -168,7 +168,7 @@ def judge(found: Found, evaluate: Evaluate, *, seed: int = 1, value_unseen: floa
     overfitted = overfitting_probability(returns)
     luck = expected_best(many, variance) * math.sqrt(252)
     words = (
-        *_loss_words(best),
+        *_loss_words(best, held_out=value_unseen is not None),
         *_deflated_words(deflated, luck, sharpe, len(found.tried), len(own)),
         *_overfitted_words(overfitted),
         *_plateau_words(flat),
@@ -202,9 +202,11 @@ def moments(returns: Matrix) -> tuple[float, float]:
     return float((scores**3).mean()), float((scores**4).mean())
 
 
-def _loss_words(best: Tried) -> list[str]:
+def _loss_words(best: Tried, *, held_out: bool) -> list[str]:
+    """With days held out, on the others: the result is of all days, and may be a gain."""
     net = best.figures.get("net", 0.0)
-    return [f"Even the best lost {rupees(-net, paise=False)} after charges."] if net < 0 else []
+    where = " on the days searched" if held_out else ""
+    return [f"Even the best lost {rupees(-net, paise=False)} after charges{where}."] if net < 0 else []
 
 
 def _halted_words(result: Result) -> list[str]:

@@ -106,6 +106,8 @@ def test_a_given_name_wins_and_is_not_inherited():
     ("body", "words"),
     [
         ({"name": "Not Good"}, "small letters"),
+        ({"name": 5}, "small letters"),
+        ({"name": Param(5)}, "cannot have a Param called name: the name is taken"),
         ({"on_error": "panic"}, "'close' or 'keep'"),
         ({"values": Param(1)}, "the name is taken"),
         ({"_hidden": Param(1)}, "the name is taken"),

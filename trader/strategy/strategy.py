@@ -69,9 +69,11 @@ class Strategy:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if isinstance(cls.__dict__.get("name"), Param):
+            raise TypeError(f"{cls.__name__} cannot have a Param called name: the name is taken")
         if "name" not in cls.__dict__:
             cls.name = name_of_class(cls.__name__)
-        if not _NAME.fullmatch(cls.name):
+        if not (isinstance(cls.name, str) and _NAME.fullmatch(cls.name)):
             raise TypeError(f"Expected a name of at most 32 small letters, digits and _, was {cls.name!r}")
         if cls.on_error not in ("close", "keep"):
             raise TypeError(f"Expected on_error of {cls.__name__} as 'close' or 'keep', was {cls.on_error!r}")

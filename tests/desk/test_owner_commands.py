@@ -197,7 +197,7 @@ def test_a_strategy_without_history_fails_alone() -> None:
     world = running()
     world.handle(HistoryFailed(world.now, OURS, REL, "the archive is empty"))
     assert world.state.instances[OURS].instance.status is InstanceStatus.FAILED
-    assert world.told("no history of RELIANCE: the archive is empty")
+    assert world.told("no history of RELIANCE: the archive is empty\nIt holds no position.")
 
 
 def without_the_file(world: DeskWorld) -> None:

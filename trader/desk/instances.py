@@ -53,6 +53,8 @@ class Instances:
         close = running.kind.on_error == "close"
         self.status(turn, running, InstanceStatus.FAILED, why)
         fate = "Its positions are being closed." if close else "Its positions stay, with their stops."
+        if not self._has(running.name):
+            fate = "It holds no position."
         turn.alert(
             f"failed:{running.name}:{turn.at:%Y%m%d%H%M%S%f}",
             Priority.CRITICAL,
@@ -61,6 +63,11 @@ class Instances:
             f"{why}\n{fate}",
         )
         self.withdraw(turn, running.name, close=close)
+
+    def _has(self, owner: Owner) -> bool:
+        """Positions, or orders that may become some."""
+        held = any(slot.owner == owner for slot in self._state.portfolio.open_slots())
+        return held or any(order.owner == owner for order in self._state.working.values())
 
     def withdraw(self, turn: Turn, owner: Owner, *, close: bool) -> None:
         """Take a strategy's entries out of the market, and its positions if ``close``."""

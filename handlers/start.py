@@ -137,13 +137,15 @@ def _found(desk: DeskPort, info: StrategyInfo, symbol: str) -> Instrument:
 def _which_strategy(desk: DeskPort) -> Reply:
     known = desk.strategies()
     blocks = [Line("Start which strategy?", bold=True)]
-    blocks += [Line(f"{info.name}: {info.summary}") for info in known]
+    blocks += [Line(f"{info.name}: {info.summary}" if info.summary else info.name) for info in known]
     return Reply(blocks, tuple((Button(info.name, f"/start_strategy {info.name} ?"),) for info in known))
 
 
 def _which_symbols(desk: DeskPort, info: StrategyInfo, asked: Wish) -> Reply:
     offered = well_known(desk)
-    blocks = [Line(f"{info.name} on which symbols?", bold=True), Line(info.summary)]
+    blocks = [Line(f"{info.name} on which symbols?", bold=True)]
+    if info.summary:
+        blocks.append(Line(info.summary))
     if info.params:
         blocks.append(Line("Settings: " + ", ".join(f"{p.name}={p.default} ({p.span})" for p in info.params)))
     blocks.append(Line(f"Or type {asked.line()} SYMBOLS"))

@@ -36,7 +36,9 @@ async def strategies(desk: DeskPort, call: Call) -> Reply:
     else:
         blocks.append(Line("None is started."))
     blocks.append(Line("To start:"))
-    blocks += [Line(f"{info.name}: {info.summary}") for info in desk.strategies()]
+    blocks += [
+        Line(f"{info.name}: {info.summary}" if info.summary else info.name) for info in desk.strategies()
+    ]
     blocks += [Line(f"Not used: {file}, {fault}") for file, fault in desk.unusable().items()]
     row = [Button("Start one", "/start_strategy")]
     if any(i.instance.status.alive or i.open_positions for i in started):

@@ -295,7 +295,10 @@ async def test_every_bundled_strategy_starts_and_the_pair_trades_both_legs():
             settings = {"lookback": "40", "enter": "1.5"} if name == "pair_reversion" else {}
             answer = await desk.ask(StartStrategy(name, symbols, "15s", settings), f"start {name}")
             assert answer.ok, answer.text
-            assert "Checked: sees no future" in answer.text, answer.text
+            on_ticks = name == "tick_imbalance"
+            assert ("Checked: its code runs on ticks" in answer.text) is on_ticks, answer.text
+            assert ("Checked: sees no future" in answer.text) is not on_ticks, answer.text
+            assert ("on RELIANCE, INFY, every tick." in answer.text) is on_ticks, answer.text
         await desk.wait(40 * MINUTE)
         view = desk.house.front.view()
         assert {str(one.instance.status) for one in view.instances} == {"RUNNING"}

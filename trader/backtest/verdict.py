@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+CHECKED: Final = "Checked: sees no future, decides the same every time."
+# It cannot look ahead, and may keep a memory.
+CHECKED_ON_TICKS: Final = "Checked: its code runs on ticks. Candles cannot test it."
 # What a result of a strategy that the desk refuses is called, wherever it is shown.
 NOT_BELIEVED: Final = "Not to be believed"
 
@@ -48,7 +51,8 @@ class Verdict:
     def sentence(self) -> str:
         """The worst of it in one line."""
         if self.grade is Grade.OK:
-            return "Checked: sees no future, decides the same every time."
+            on_ticks = all(finding.title not in ("Future", "Memory") for finding in self.findings)
+            return CHECKED_ON_TICKS if on_ticks else CHECKED
         return " ".join(f"{f.title}: {f.text}" for f in self.of(self.grade))
 
     def lines(self, width: int = 34) -> list[str]:

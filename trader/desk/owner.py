@@ -145,8 +145,9 @@ class OwnerDesk:
         options = configured.options
         risk = state.limits.capital * Decimal(str(options.risk)) / 100
         values = " ".join(f"{k}={v}" for k, v in configured.settings if k in kind.params())
+        pace = f"{interval} bars" if kind.decides_on_bars() else "every tick"
         lines = [
-            f"Started {instance.name} on {symbols_text(keys)}, {interval} bars.",
+            f"Started {instance.name} on {symbols_text(keys)}, {pace}.",
             f"{values}" if values else "",
             f"Each trade risks at most {rupees(risk)} ({options.risk:g} % of capital),"
             f" stop {options.stop:g} %"

@@ -50,7 +50,9 @@ ENDLESS = HEAD + (
     "        while True:\n"
     "            time.sleep(0.01)\n"
 )
-FILES = {"clean": CLEAN, "peeking": PEEKING, "drifting": DRIFTING, "raising": RAISING, "endless": ENDLESS}
+LEAVING = HEAD + "class Leaving(Strategy):\n    def signals(self, bars):\n        raise SystemExit(3)\n"
+FILES = {"clean": CLEAN, "peeking": PEEKING, "drifting": DRIFTING, "raising": RAISING, "endless": ENDLESS,
+         "leaving": LEAVING}  # fmt: skip
 
 
 @pytest.fixture
@@ -167,6 +169,12 @@ async def test_code_that_raises_is_refused_with_its_line(folder):
     proof = await proving(folder, Ledger()).prove(start("raising"))
     assert proof.refused
     assert "'Bars' object has no attribute 'closes' (raising.py, line 7)" in proof.text
+
+
+async def test_code_that_would_end_the_process_is_refused(folder):
+    proof = await proving(folder, Ledger()).prove(start("leaving"))
+    assert proof.refused
+    assert "leaving raised SystemExit: 3 (leaving.py, line 7)" in proof.text
 
 
 async def test_code_that_does_not_come_back_is_refused(folder):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pickle
+import sys
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -140,6 +142,31 @@ def test_values_that_do_not_fit_together_are_refused_with_the_authors_sentence()
 
 
 # -- what goes wrong inside ----------------------------------------------------------------------------
+
+
+class Leaver(Strategy):
+    def signals(self, bars: Bars) -> Signals:
+        sys.exit("no data today")
+
+    def on_tick(self, tick: Tick, holding: Holding) -> Signal | None:
+        raise SystemExit(3)
+
+
+class LeavingPair(Strategy):
+    together = 2
+
+    def joint_signals(self, bars: Sequence[Bars]) -> Sequence[Signals]:
+        sys.exit("no data today")
+
+
+def test_an_exit_ends_the_strategy_and_not_the_desk(make_bars):
+    bars, tick = make_bars(5), Tick("NSE:SBIN", None, 500.0)
+    with pytest.raises(StrategyFault, match=r"leaver raised SystemExit: no data today \(test_strategy_class"):
+        Leaver().evaluate(bars)
+    with pytest.raises(StrategyFault, match="leaver raised SystemExit: 3"):
+        Leaver().evaluate_tick(tick)
+    with pytest.raises(StrategyFault, match="leaving_pair raised SystemExit: no data today"):
+        LeavingPair().evaluate_joint([bars, bars])
 
 
 class Answers(Strategy):

@@ -32,7 +32,7 @@ def extremes(strategy: Strategy, data: Sequence[Bars]) -> list[Finding]:
         except InvalidInput:
             refused += 1
             continue
-        except Exception as e:
+        except (Exception, SystemExit) as e:
             faults.append(f"with {shown} it raised {type(e).__name__}: {e}")
             continue
         tried += 1

@@ -67,7 +67,7 @@ def check(
 def _on_bars(strategy: Strategy, bars: Sequence[Bars], interval: Interval, seed: int) -> list[Finding]:
     try:
         needed = strategy.bars_needed(interval)
-    except Exception as e:  # an author's warm-up is code, too
+    except (Exception, SystemExit) as e:  # an author's warm-up is code, too
         return [Finding(Grade.FAIL, "Warm-up", f"asking for it raised {type(e).__name__}: {e}.")]
     if needed < 1:
         return [Finding(Grade.FAIL, "Warm-up", f"expected at least one bar, was {needed}.")]

@@ -131,5 +131,5 @@ def _guarded(kind: type[Strategy], make: Callable[[], _Made]) -> _Made:
         return make()
     except InvalidInput:
         raise
-    except Exception as e:
+    except (Exception, SystemExit) as e:
         raise InvalidInput(f"{kind.name} cannot be started: {type(e).__name__}: {e}") from e

@@ -150,11 +150,12 @@ class Strategy:
         return cls.on_tick is not Strategy.on_tick
 
     def evaluate(self, bars: Bars) -> Signals:
-        """``signals``, checked. Whatever the author's code does wrong comes out as one StrategyFault."""
+        """``signals``, checked. Whatever the author's code does wrong comes out as one StrategyFault. An exit()
+        does, too: it ends the strategy, not the desk."""
         try:
             signals = _answer(self.signals(bars), Signals)
             signals.check(len(bars))
-        except Exception as e:
+        except (Exception, SystemExit) as e:
             raise self._fault(e) from e
         else:
             return signals
@@ -166,7 +167,7 @@ class Strategy:
             answers = _of_each(self.joint_signals(bars), len(bars))
             for signals, one in zip(answers, bars, strict=True):
                 signals.check(len(one))
-        except Exception as e:
+        except (Exception, SystemExit) as e:
             raise self._fault(e) from e
         else:
             return answers
@@ -176,10 +177,10 @@ class Strategy:
         try:
             signal = self.on_tick(tick, holding)
             return NOTHING if signal is None else _answer(signal, Signal)
-        except Exception as e:
+        except (Exception, SystemExit) as e:
             raise self._fault(e) from e
 
-    def _fault(self, cause: Exception) -> StrategyFault:
+    def _fault(self, cause: BaseException) -> StrategyFault:
         """Names the strategy's own line: the place its author can mend."""
         own = sys.modules[type(self).__module__].__dict__.get("__file__")
         frames = [f for f in traceback.extract_tb(cause.__traceback__) if f.filename == own]

@@ -64,7 +64,7 @@ class Notifier:
             )
             for recipient in channel.recipients
         ]
-        self._running = False
+        self._serving = asyncio.Lock()  # two at a time would send the same alert twice
 
     def wake(self) -> None:
         """There may be something new in the outbox."""
@@ -90,19 +90,15 @@ class Notifier:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        self._running = True
-        try:
-            async with asyncio.TaskGroup() as couriers:
-                for courier in self._couriers:
-                    couriers.create_task(courier.run(), name=f"courier to {courier.recipient}")
-                await asyncio.Event().wait()  # for ever, even with nobody to serve
-        finally:
-            self._running = False
+        async with self._serving, asyncio.TaskGroup() as couriers:
+            for courier in self._couriers:
+                couriers.create_task(courier.run(), name=f"courier to {courier.recipient}")
+            await asyncio.Event().wait()  # for ever, even with nobody to serve
 
     async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 (giving up is an answer here, no error)
         """Deliver what waits, for at most ``timeout`` seconds, whether ``run`` is still on or not. False when
         something had to be left for the next start."""
-        runner = None if self._running else asyncio.create_task(self.run())
+        runner = None if self._serving.locked() else asyncio.create_task(self.run())
         self.wake()
         idle: asyncio.Future[Any] = asyncio.gather(*(courier.idle.wait() for courier in self._couriers))
         patience: asyncio.Future[Any] = asyncio.ensure_future(self._sleep(timeout))

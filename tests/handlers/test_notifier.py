@@ -545,6 +545,26 @@ def test_draining_delivers_what_waits_and_says_so(virtual, running: bool) -> Non
     virtual(scenario)
 
 
+def test_draining_at_the_very_start_sends_nothing_twice(virtual) -> None:
+    async def slow(recipient: str, message: Reply) -> None:
+        await asyncio.sleep(0.1)
+
+    async def scenario(world: World) -> None:
+        world.air.weather = slow
+        for n in range(4):
+            world.raise_alert(CRITICAL, "kill", f"kill {n}")
+        drained = asyncio.create_task(world.notifier.drain(10))  # before the run loop took its first step
+        await asyncio.sleep(0)
+        task = world.start()
+        assert await drained
+        world.raise_alert(CRITICAL, "kill", "the last")
+        assert await world.notifier.drain(10)
+        assert sorted(world.air.titles()) == ["kill 0", "kill 1", "kill 2", "kill 3", "the last"]
+        assert not task.done()
+
+    virtual(scenario)
+
+
 def test_draining_gives_up_in_time_and_leaves_the_rest_for_the_next_start(virtual) -> None:
     async def scenario(world: World) -> None:
         world.air.weather = down_until(1_000)

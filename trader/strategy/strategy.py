@@ -150,8 +150,8 @@ class Strategy:
         return cls.on_tick is not Strategy.on_tick
 
     def evaluate(self, bars: Bars) -> Signals:
-        """``signals``, checked. Whatever the author's code does wrong comes out as one StrategyFault. An exit()
-        does, too: it ends the strategy, not the desk."""
+        """``signals``, checked. Whatever the author's code does wrong comes out as one StrategyFault. An
+        exit() does, too: it ends the strategy, not the desk."""
         try:
             signals = _answer(self.signals(bars), Signals)
             signals.check(len(bars))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from broker_book import Reply
-from world import BUY, LEAVE, OURS, REL, DeskWorld
+from world import BUY, LEAVE, OURS, REL, DeskWorld, at_once
 
+from trader.desk.commands import Resume, StopStrategy
 from trader.domain.order import OrderState, Purpose
+from trader.domain.records import InstanceStatus, Setting
 
 
 def stays_flat(world: DeskWorld) -> None:
@@ -100,3 +102,70 @@ def test_what_is_flat_again_leaves_nothing_to_a_restart() -> None:
     assert world.stop().state is OrderState.TRIGGER_PENDING
     assert not world.desk._exits.leaving_any
     assert world.stop().owner == OURS
+
+
+def kill_cannot_close(world: DeskWorld) -> None:
+    world.broker.change_replies.extend([Reply.REFUSED] * 99)
+    world.kill()
+    world.clock(90)
+    assert world.told("NOT FLAT")
+    assert world.held() == 100
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+@pytest.mark.parametrize("after", [False, True], ids=["before the kill", "while it cannot close"])
+def test_what_a_stopped_strategy_was_to_close_is_closed_once_the_owner_resumes_after_a_kill(
+    after: bool, restarted: bool
+) -> None:
+    """The kill is given up, not what was asked for besides."""
+    world = DeskWorld()
+    world.enter(1000.0)
+    stop = StopStrategy(OURS, close=True)
+    if not after:
+        world.broker.change_replies.extend([Reply.REFUSED] * 2)
+        world.command(stop)
+    kill_cannot_close(world)
+    if after:
+        world.command(stop)
+    if restarted:
+        world.restart(clean=True)
+        world.clock(2)
+    assert world.command(Resume()).ok
+    world.broker.change_replies.clear()
+    world.clock(310)
+    stays_flat(world)
+    assert world.state.instances[OURS].instance.status is InstanceStatus.STOPPED
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+def test_a_signal_given_before_a_kill_that_could_not_close_still_counts_once_the_owner_resumes(
+    restarted: bool,
+) -> None:
+    world = DeskWorld()
+    change_refused(world)
+    kill_cannot_close(world)
+    if restarted:
+        world.restart(clean=True)
+        world.clock(2)
+    assert world.command(Resume()).ok
+    world.broker.change_replies.clear()
+    world.clock(310)
+    stays_flat(world)
+    assert world.trades()[-1].reason is Purpose.EXIT
+
+
+def test_what_was_opened_by_a_version_that_does_not_know_what_was_being_left_is_not_sold() -> None:
+    """It wrote nothing of what it closed and opened."""
+    world = DeskWorld()
+    exit_refused(world)
+    kept = Setting("leaving", at_once(world.ledger.load()).settings["leaving"])
+    world.clock(5)
+    stays_flat(world)
+    world.bar(BUY)
+    world.clock(2)
+    at_once(world.ledger.commit([kept]))
+    world.restart(clean=True)
+    world.clock(10)
+    assert world.held() == 100
+    assert world.stop().state is OrderState.TRIGGER_PENDING
+    assert at_once(world.ledger.load()).settings["leaving"] == "[]"

@@ -36,6 +36,7 @@ from trader.domain.order import (
 )
 from trader.domain.position import Position
 from trader.domain.records import Setting
+from trader.domain.times import ist
 from trader.market import shaping
 from trader.market.phases import Phase
 
@@ -49,12 +50,13 @@ PAUSES = tuple(timedelta(seconds=s) for s in (0, 1, 2, 4, 8, 15, 30, 60, 120, 30
 
 
 _LEAVING = "leaving"  # the setting under which what is on its way out survives a restart
+_NOTHING = "[]"
 
 
 @dataclass(slots=True)
 class _Exit:
-    """A slot on its way out. Recorded is its purpose alone: a target that was touched, or a signal that was
-    given once, is asked for by nobody again."""
+    """A slot on its way out. Recorded are its purposes: a target that was touched, or a signal that was given
+    once, is asked for by nobody again."""
 
     purpose: Purpose
     since: datetime
@@ -63,10 +65,17 @@ class _Exit:
     again_at: datetime | None = None
     asked_at: datetime | None = None  # the broker's book, for a stop of unknown outcome
     resumed: bool = False  # asked for before a restart: the book is read first, whatever the purpose
+    besides: Purpose | None = None  # what it is left for without the kill too
 
     def tried(self, at: datetime) -> None:
         self.again_at = at + PAUSES[min(self.attempts, len(PAUSES) - 1)]
         self.attempts += 1
+
+
+def _besides(known: _Exit | None) -> Purpose | None:
+    if known is None:
+        return None
+    return known.besides if known.purpose is Purpose.KILL else known.purpose
 
 
 class Leaving:
@@ -75,6 +84,7 @@ class Leaving:
         self._sending = sending
         self._overnight = overnight
         self._slots: dict[Slot, _Exit] = {}
+        self._kept = _NOTHING  # as it is recorded
 
     def __contains__(self, slot: Slot) -> bool:
         return slot in self._slots
@@ -84,17 +94,31 @@ class Leaving:
 
     def restore(self, turn: Turn, settings: Mapping[str, str]) -> None:
         """What was being left when the process ended is, as soon as the broker's book was read."""
-        kept = json.loads(settings.get(_LEAVING) or "[]")
-        for owner, key, product, purpose in kept:
+        self._kept = settings.get(_LEAVING) or _NOTHING
+        for owner, key, product, purpose, *more in json.loads(self._kept):
             slot = Slot(Owner(owner), InstrumentKey(key), Product(product))
-            if self._state.portfolio.position(slot).quantity:
-                self._slots[slot] = _Exit(Purpose(purpose), turn.at, resumed=True)
-        if len(self._slots) != len(kept):
-            self._keep(turn)  # or it would close what is opened there next
+            besides, opened = more or (None, self._opened(slot))  # the first version noted neither
+            # Another, which knows nothing of the setting, may have closed it and opened anew.
+            if self._state.portfolio.position(slot).quantity and self._opened(slot) == opened:
+                before = None if besides is None else Purpose(besides)
+                self._slots[slot] = _Exit(Purpose(purpose), turn.at, resumed=True, besides=before)
+        self._keep(turn)  # or it would close what is opened there next
 
     def _keep(self, turn: Turn) -> None:
-        kept = [[*slot, leaving.purpose] for slot, leaving in sorted(self._slots.items())]
-        turn.write(Setting(_LEAVING, json.dumps(kept)))
+        """Recorded with the positions as they are: one that is opened later is not meant."""
+        text = json.dumps(
+            [
+                [*slot, leaving.purpose, leaving.besides, self._opened(slot)]
+                for slot, leaving in sorted(self._slots.items())
+            ]
+        )
+        if text != self._kept:
+            self._kept = text
+            turn.write(Setting(_LEAVING, text))
+
+    def _opened(self, slot: Slot) -> str | None:
+        opened = self._state.portfolio.position(slot).opened_at
+        return None if opened is None else ist(opened).isoformat()
 
     def done(self, turn: Turn, slot: Slot) -> None:
         if self._slots.pop(slot, None) is not None:
@@ -102,11 +126,17 @@ class Leaving:
 
     def give_up_kill(self, turn: Turn) -> None:
         """What a kill asked for and did not close stays, but for what has no plan: nothing would protect it.
-        An exit that is at the broker already is seen through (``Exits._sweep``)."""
+        What was to be left without the kill too still is: its strategy does not ask again. An exit that is at
+        the broker already is seen through (``Exits._sweep``)."""
         for slot, leaving in list(self._slots.items()):
             protected = slot in self._state.plans or slot.owner == EXTERNAL
-            if leaving.purpose is Purpose.KILL and protected:
+            if leaving.purpose is not Purpose.KILL or not protected:
+                continue
+            if leaving.besides is None:
                 self.done(turn, slot)
+            else:
+                self._slots[slot] = _Exit(leaving.besides, turn.at)
+                self._keep(turn)
 
     def progress(self, slot: Slot) -> None:
         """Part of it was closed: it is getting somewhere."""
@@ -126,9 +156,10 @@ class Leaving:
             return
         known = self._slots.get(slot)
         if known is None or purpose is Purpose.KILL:
-            self._slots[slot] = _Exit(purpose, turn.at, limit)
-            if known is None or known.purpose is not purpose:
-                self._keep(turn)
+            self._slots[slot] = _Exit(purpose, turn.at, limit, besides=_besides(known))
+        elif known.purpose is Purpose.KILL and known.besides is None:
+            known.besides = purpose
+        self._keep(turn)
         self.pursue(turn, slot)
 
     def _to_close(self, slot: Slot) -> bool:

@@ -476,6 +476,49 @@ def test_one_that_became_nothing_while_nobody_was_here_is_replaced_by_the_days_s
     assert len(world.working(Purpose.STOP)) == 1
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["named in the list", "not named"])
+def test_its_order_is_looked_for_after_a_long_absence_before_it_is_called_missing(named: bool) -> None:
+    """The process died between the list and the book; when the next one starts, the order has long rested."""
+    world = NightWorld()
+    world.holding(1000.0)
+    world.evening()
+    world.dawn()
+    world.broker.readable = False
+    order_id = world.fire(filled=0, tell=False, shown=named)
+    world.jump(OPENING)
+    world.clock(2)
+    assert [stop.stage for stop in world.standing()] == [Stage.FIRED]
+    world.now += timedelta(minutes=5)
+    world.restart(clean=False)
+    world.clock(5)  # nothing can be read yet
+    world.broker.readable = True
+    for _ in range(70):
+        world.tick(950.0)  # below its limit, and the day's stop
+    assert not world.told("nothing sold")
+    sold = [o for o in world.state.orders.values() if o.filled_quantity and o.side is Side.SELL]
+    assert [(o.order_id, o.owner) for o in sold] == [(order_id, OURS)]
+    assert world.account() == world.broker.net() == {}
+
+
+def test_its_order_is_not_missing_while_nothing_can_be_read() -> None:
+    world = NightWorld()
+    world.holding(1000.0)
+    world.evening()
+    world.dawn()
+    world.broker.readable = False
+    world.fire(filled=0, tell=False)
+    world.jump(OPENING)
+    for _ in range(200):
+        world.tick(950.0)
+        assert sellers(world) == 1
+    assert not world.told("nothing sold")
+    world.broker.readable = True
+    for _ in range(70):
+        world.tick(950.0)
+    assert world.account() == world.broker.net() == {}
+    assert not [o for o in world.state.orders.values() if o.purpose is Purpose.EXTERNAL]
+
+
 def test_an_order_that_only_looks_like_it_does_not_leave_it_standing() -> None:
     """The owner sells in the app with the same terms: it is taken for the stop, and the GTT goes."""
     world = NightWorld()

@@ -252,7 +252,8 @@ class Overnight:
         if stop.stage is Stage.UNKNOWN or (stop.stage is Stage.DELETING and waited > ANSWER_WITHIN):
             self._doubt.add(slot)
         elif stop.stage is Stage.FIRED and not self._arrived(stop) and waited > PROOF_AFTER:
-            self._failed(turn, slot, "The order it became is not in the book.")
+            if state.reconciled and not state.unread:  # else its order may be there, and nobody saw it yet
+                self._failed(turn, slot, "The order it became is not in the book.")
         elif stop.stage is Stage.STANDS:
             fits = position.quantity * stop.gtt.side.sign == -stop.gtt.quantity
             if not fits or state.trades_now(slot.key, turn.at):

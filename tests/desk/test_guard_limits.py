@@ -14,7 +14,7 @@ from trader.desk.commands import Pause, Resume, StartStrategy
 from trader.desk.effects import Submit
 from trader.desk.events import HouseFault
 from trader.desk.limits import RiskLimits
-from trader.domain.order import Order, Product, Purpose
+from trader.domain.order import Order, Owner, Product, Purpose
 from trader.domain.records import DeskMode, Latch
 
 BIG = RiskLimits(
@@ -471,3 +471,36 @@ def test_a_waiting_cooldown_shows_among_the_limits() -> None:
     assert not any(
         limit.code == "cooldown" for limit in world.desk.view(world.now + timedelta(minutes=12)).limits
     )
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_a_breach_could_not_close_the_day_before_takes_nothing_of_the_new_day_with_it(
+    restarted: bool,
+) -> None:
+    """Shares whose sale the broker refuses, for want of the owner's authorisation."""
+    world = DeskWorld(replace(BIG, max_daily_loss=Decimal(500)))
+    world.enter(1000.0, **{**WIDE, "product": "CNC", "side": "long"})
+    world.broker.change_replies.extend([Reply.REFUSED] * 999)
+    world.tick(970.0)
+    world.clock(90)
+    assert world.told("NOT FLAT")
+    world.broker.change_replies.clear()
+    world.prices.clear()
+    world.broker.new_day()
+    world.broker.replies.extend([Reply.REFUSED] * 9)
+    world.jump(world.now.replace(day=25, hour=9, minute=30))
+    if restarted:
+        world.restart(clean=True)
+    assert world.state.latch.mode is DeskMode.ACTIVE
+    world.tick(1000.0)
+    world.clock(16)
+    assert world.held(product=Product.CNC) == 19
+    world.broker.replies.clear()
+    world.start("keeper", "TCS", quantity="5")
+    world.tick(1000.0, TCS)
+    world.bar(BUY, TCS)
+    world.clock(5)
+    assert world.held(TCS, Owner("keeper")) == 5
+    world.clock(310)
+    assert world.held(product=Product.CNC) == 0, "it is closed, as the day before was told"
+    assert not world.told("FLAT verified")

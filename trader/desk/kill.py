@@ -57,7 +57,7 @@ class Kill:
         self._exits = exits
         self._guard = guard
         self._run: _Run | None = None
-        # Reported as not flat, and not flat yet: pursued until it is, or until the owner resumes.
+        # Reported as not flat, and not flat yet: pursued until it is, or until the owner or the day resumes.
         self._unfinished: _Run | None = None
 
     @property
@@ -153,6 +153,9 @@ class Kill:
         """Leave what is still there whenever it can be; once nothing is, prove it."""
         state, run = self._state, self._unfinished
         if run is None or not state.reconciled:
+            return
+        if not state.halted:  # by the new day: what is on its way out is left, what is entered is not meant
+            self._done(turn)
             return
         if not self._open() and not state.working:
             self._run, self._unfinished = run, None

@@ -461,6 +461,25 @@ def test_a_position_carried_over_night_keeps_its_mark_when_adopted() -> None:
     assert (world.held(TCS, MANUAL, Product.CNC), world.account()) == (40, world.broker.net())
 
 
+def test_nothing_is_adopted_into_a_position_that_is_on_its_way_out() -> None:
+    """The desk would sell it with the rest."""
+    world = running()
+    bought(world)
+    world.broker.replies.extend([Reply.REFUSED] * 7)  # its stops, and then the exits
+    judge(world, ADOPT)
+    world.clock(6)
+    bought(world, quantity=20)
+    leaving = world.desk._exits.leaving(Slot(MANUAL, TCS, Product.MIS))
+    answer = judge(world, ADOPT)
+    assert (leaving, answer.ok) == (True, False)
+    assert "on its way out" in answer.text
+    world.clock(60)
+    assert world.held(TCS, MANUAL) == 0
+    assert world.held(TCS, EXTERNAL) == 20
+    assert judge(world, ADOPT).ok
+    assert world.held(TCS, MANUAL) == 20
+
+
 def test_what_is_bought_on_top_of_an_adopted_position_is_asked_about_and_joins_it() -> None:
     world = running()
     bought(world)

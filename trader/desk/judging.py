@@ -142,7 +142,13 @@ class Judging:
             )
         if state.working_in(slot):
             raise InvalidInput(f"An order of the desk is closing {symbol} already.")
-        known = state.portfolio.position(Slot(MANUAL, slot.key, slot.product)).quantity
+        joined = Slot(MANUAL, slot.key, slot.product)
+        if self._exits.leaving(joined):
+            raise InvalidInput(
+                f"{MANUAL}'s {symbol} is on its way out, and this would leave with it."
+                f" /adopt {symbol} again when it is closed."
+            )
+        known = state.portfolio.position(joined).quantity
         if known * state.portfolio.position(slot).quantity < 0:
             raise InvalidInput(f"{MANUAL} holds the other side of {symbol}; /flatten {symbol} instead.")
 

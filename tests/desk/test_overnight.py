@@ -500,6 +500,33 @@ def test_its_order_is_looked_for_after_a_long_absence_before_it_is_called_missin
     assert world.account() == world.broker.net() == {}
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_was_being_left_the_evening_before_waits_for_what_became_of_its_gtt(restarted: bool) -> None:
+    """It was triggered with the opening, and nobody was told: an exit beside it would sell twice."""
+    world = NightWorld()
+    slot = world.holding(1000.0)
+    world.broker.fills = False
+    world.broker.change_replies.extend([Reply.REFUSED] * 9)
+    world.bar(LEAVE)
+    world.clock(3)
+    world.broker.change_replies.clear()
+    world.evening()
+    if restarted:
+        world.restart(clean=True)
+        world.clock(60)
+    assert world.desk._exits.leaving(slot)
+    world.broker.fills = True
+    world.dawn()
+    order_id = world.fire(price="985", tell=False)
+    world.jump(OPENING)
+    for _ in range(70):
+        world.tick(985.0)
+    sold = [row.order_id for row in world.broker.rows.values() if row.filled_quantity]
+    assert sold == [order_id]
+    assert world.account() == world.broker.net() == {}
+    assert sellers(world) == 0
+
+
 def test_its_order_is_not_missing_while_nothing_can_be_read() -> None:
     world = NightWorld()
     world.holding(1000.0)

@@ -63,6 +63,7 @@ class _Exit:
     limit: Decimal | None = None  # a target taken inside a replayed candle
     attempts: int = 0
     again_at: datetime | None = None
+    blocked_at: datetime | None = None  # by the night's stop, which is being removed
     asked_at: datetime | None = None  # the broker's book, for a stop of unknown outcome
     resumed: bool = False  # asked for before a restart: the book is read first, whatever the purpose
     besides: Purpose | None = None  # what it is left for without the kill too
@@ -174,12 +175,17 @@ class Leaving:
         if not self._takes_exits(turn, slot, leaving.purpose):
             return  # the exchange takes nothing now; kill reports it, the next session tries again
         if not self._state.reconciled and (leaving.resumed or leaving.purpose is not Purpose.KILL):
+            leaving.since = turn.at  # whatever it has to wait for then, it has not waited for yet
             return  # it may have been closed while nobody was here; the book is being read
         for order in self._state.working_in(slot):
             if order.purpose is Purpose.ENTRY:
                 self._sending.withdraw(turn, order, "the position is being closed", leaving.purpose)
-        if self._overnight.blocks(turn, slot) and turn.at - leaving.since < PATIENCE:
-            return  # both could sell; but what must be left does not wait for ever
+        if self._overnight.blocks(turn, slot):
+            leaving.blocked_at = (
+                leaving.blocked_at or turn.at
+            )  # this morning; it may be leaving since yesterday
+            if turn.at - leaving.blocked_at < PATIENCE:
+                return  # both could sell; but what must be left does not wait for ever
         resting = resting_exit(self._state, slot)
         others = [
             order

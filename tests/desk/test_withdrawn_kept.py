@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from broker_book import Reply
-from world import BUY, LEAVE, OURS, DeskWorld
+from world import BUY, LEAVE, OURS, REL, DeskWorld
 
-from trader.desk.commands import StopStrategy
-from trader.domain.order import OrderState, Purpose
+from trader.desk.commands import Resume, StopStrategy
+from trader.domain.order import EXTERNAL, OrderState, Purpose, Side
 
 
 def stays_flat(world: DeskWorld) -> None:
@@ -83,6 +85,31 @@ def test_one_that_was_taken_back_to_be_kept_is_kept_after_a_restart() -> None:
     world.clock(90)
     assert world.held() == 100
     assert world.stop().state is OrderState.TRIGGER_PENDING
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_order_from_elsewhere_that_a_kill_could_not_cancel_is_its_owners_again_once_he_resumes(
+    restarted: bool,
+) -> None:
+    world = DeskWorld()
+    world.tick(1000.0)
+    world.broker.fills = False
+    order_id = world.broker.elsewhere(REL, Side.BUY, 10, "990", filled=False)
+    world._drain()
+    world.broker.change_replies.extend([Reply.REFUSED] * 99)
+    world.kill()
+    world.clock(90)
+    assert world.told("NOT FLAT")
+    assert world.command(Resume()).ok
+    asked = len(world.broker.change_replies)
+    if restarted:
+        world.restart(clean=True)
+    world.clock(100)
+    assert len(world.broker.change_replies) == asked, "nobody asks for its cancel any more"
+    world.broker.fill(order_id, 10, Decimal(990))
+    world._drain()
+    world.clock(10)
+    assert (world.held(owner=EXTERNAL), world.account()) == (10, world.broker.net())
 
 
 def test_a_day_forgets_what_was_taken_back_the_day_before() -> None:

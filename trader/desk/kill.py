@@ -146,6 +146,7 @@ class Kill:
     def forget(self, turn: Turn) -> None:
         """The owner resumes: what a kill could not close is his again."""
         if self._unfinished is not None:
+            self._sending.give_up_kill(turn)
             self._exits.give_up_kill(turn)
             self._done(turn)
 

@@ -198,6 +198,19 @@ class Sending:
             self._keep_withdrawn(turn)
         self.cancel(turn, order, why)
 
+    def give_up_kill(self, turn: Turn) -> None:
+        """What a kill could not cancel and its owner ordered elsewhere is his again."""
+        orders = self._state.orders
+        given_up = [
+            tag
+            for tag, (_, fate) in self._withdrawn.items()
+            if fate is Purpose.KILL and tag in orders and orders[tag].purpose is Purpose.EXTERNAL
+        ]
+        for tag in given_up:
+            del self._withdrawn[tag]
+        if given_up:
+            self._keep_withdrawn(turn)
+
     @property
     def settled(self) -> bool:
         """Nothing is to be withdrawn, and no answer is waited for that may never come."""

@@ -504,3 +504,28 @@ def test_what_a_breach_could_not_close_the_day_before_takes_nothing_of_the_new_d
     world.clock(310)
     assert world.held(product=Product.CNC) == 0, "it is closed, as the day before was told"
     assert not world.told("FLAT verified")
+
+
+def test_a_breach_whose_closing_the_night_cut_short_closes_nothing_of_the_new_day() -> None:
+    world = DeskWorld(replace(BIG, max_daily_loss=Decimal(500)))
+    world.enter(1000.0, **{**WIDE, "product": "CNC", "side": "long"})
+    world.broker.change_replies.extend([Reply.REFUSED] * 9)
+    world.tick(970.0)
+    assert world.desk.busy
+    world.prices.clear()
+    world.broker.new_day()
+    world.broker.change_replies.clear()
+    world.broker.replies.extend([Reply.REFUSED] * 9)
+    world.now = world.now.replace(day=25, hour=9, minute=30)
+    world.restart(clean=True)
+    world.start("keeper", "TCS", quantity="5")
+    world.tick(1000.0)
+    world.tick(1000.0, TCS)
+    world.clock(2)
+    world.broker.replies.clear()
+    world.bar(BUY, TCS)
+    world.clock(100)
+    assert world.held(product=Product.CNC) == 0, "what was told is done"
+    assert world.held(TCS, Owner("keeper")) == 5
+    assert world.state.latch.mode is DeskMode.ACTIVE
+    assert not world.told("stays HALTED")

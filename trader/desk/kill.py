@@ -122,6 +122,9 @@ class Kill:
         kept = json.loads(settings.get(_RUN) or "null")
         if kept is None:
             return
+        if not self._state.halted:
+            self._done(turn)  # the day that began meanwhile resumed
+            return
         source_id, began, positions, orders, reported = kept
         slots = frozenset(Slot(*slot) for slot in positions)
         run = _Run(source_id, datetime.fromisoformat(began), slots, frozenset(orders))
@@ -155,9 +158,6 @@ class Kill:
         state, run = self._state, self._unfinished
         if run is None or not state.reconciled:
             return
-        if not state.halted:  # by the new day: what is on its way out is left, what is entered is not meant
-            self._done(turn)
-            return
         if not self._open() and not state.working:
             self._run, self._unfinished = run, None
             run.attempt, run.attempt_began, run.reading_since = 1, turn.at, turn.at
@@ -181,6 +181,9 @@ class Kill:
     # -- until it is done ------------------------------------------------------------------------
 
     def on_clock(self, turn: Turn) -> None:
+        if not self.finished and not self._state.halted:
+            # The new day resumed: what is on its way out is left, what is entered from now on is not meant.
+            self._done(turn)
         run = self._run
         if run is None:
             self._go_on(turn)

@@ -527,6 +527,34 @@ def test_what_was_being_left_the_evening_before_waits_for_what_became_of_its_gtt
     assert sellers(world) == 0
 
 
+def test_what_was_put_off_for_two_nights_waits_for_the_second_gtt_too() -> None:
+    world = NightWorld()
+    world.holding(1000.0)
+    world.broker.fills = False
+    world.broker.change_replies.extend([Reply.REFUSED] * 9)
+    world.bar(LEAVE)
+    world.clock(3)
+    world.broker.change_replies.clear()
+    world.evening()
+    world.gtts.delete_replies.extend([Reply.LOST] * 99)
+    world.morning()
+    world.clock(5)
+    assert world.standing(), "it is waited for"
+    world.gtts.delete_replies.clear()
+    world.evening_of(OPENING)
+    assert len(world.gtts.active) == 1
+    world.broker.fills = True
+    world.broker.opening = dict(world.broker.net())
+    world.broker.rows.clear()
+    world.now = OPENING + timedelta(days=1)
+    order_id = world.fire(price="985", tell=False)
+    world.jump(world.now)
+    for _ in range(70):
+        world.tick(985.0)
+    assert [row.order_id for row in world.broker.rows.values() if row.filled_quantity] == [order_id]
+    assert world.account() == world.broker.net() == {}
+
+
 def test_its_order_is_not_missing_while_nothing_can_be_read() -> None:
     world = NightWorld()
     world.holding(1000.0)

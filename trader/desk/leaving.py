@@ -173,6 +173,7 @@ class Leaving:
         leaving = self._slots[slot]
         position = self._state.portfolio.position(slot)
         if not self._takes_exits(turn, slot, leaving.purpose):
+            leaving.blocked_at = None  # by another, when the exchange takes exits again
             return  # the exchange takes nothing now; kill reports it, the next session tries again
         if not self._state.reconciled and (leaving.resumed or leaving.purpose is not Purpose.KILL):
             leaving.since = turn.at  # whatever it has to wait for then, it has not waited for yet

@@ -16,6 +16,7 @@ from trader.desk.guard import Guard
 from trader.desk.locks import Held
 from trader.desk.portfolio import DELIVERED
 from trader.desk.state import DeskState, Turn
+from trader.desk.terms import Terms
 from trader.desk.unread import Unread
 from trader.desk.unseen import PROOF_AFTER, PROOF_READS, Unseen
 from trader.desk.updates import Updates, seen_in_positions_only
@@ -48,6 +49,7 @@ class Books:
         guard: Guard,
         differences: Differences,
         executions: Executions,
+        terms: Terms,
     ) -> None:
         self._state = state
         self._updates = updates
@@ -55,6 +57,7 @@ class Books:
         self._guard = guard
         self._differences = differences
         self._executions = executions
+        self._terms = terms
         self._unread = Unread(state)
         self._absent: dict[Tag, int] = {}  # complete and fresh readings without a trace
         self._unseen = Unseen(state, answers)
@@ -105,7 +108,7 @@ class Books:
             turn.send(ReadBook(BookPurpose.RECONCILE if first else BookPurpose.RESOLVE))
 
     def _unsettled(self, at: datetime) -> bool:
-        if not self._state.reconciled or self._waiting or self._unread.failing:
+        if not self._state.reconciled or self._waiting or self._terms.waiting or self._unread.failing:
             return True
         if self._sought:
             return True  # two stops could both sell; what turns up is cancelled, or taken up
@@ -184,6 +187,7 @@ class Books:
         if not behind:
             self._compare(turn, book)
             self._executions.compare(turn, book)
+            self._terms.compare(turn, book)
         self._differences.orphans(turn, book)
         self._report(turn, book, behind=behind)
         self._first = False

@@ -68,6 +68,7 @@ from trader.desk.severed import tell_what_stays_open
 from trader.desk.squareoff import Squareoff
 from trader.desk.state import DeskConfig, DeskState, Turn
 from trader.desk.still import Stillness, stillness
+from trader.desk.terms import Terms
 from trader.desk.updates import Updates
 from trader.desk.view import DeskView, QuoteView
 from trader.domain.instrument import InstrumentKey
@@ -144,6 +145,7 @@ class Desk:
             self._guard,
             self._differences,
             Executions(self._state, self._sending),
+            Terms(self._state, self._register, self._exits),
         )
         self._purse = Purse(self._state)
         self._daybook = Daybook(self._state)

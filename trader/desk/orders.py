@@ -192,7 +192,7 @@ def settled(order: Order, update: OrderUpdate, at: datetime) -> Order:
 
 
 def amended(order: Order, update: OrderUpdate) -> Order:
-    """An order from elsewhere has the terms its owner changed it to; ours are changed from here alone."""
+    """An order from elsewhere has the terms its owner changed it to; of ours two readings tell (terms.py)."""
     if order.purpose is not Purpose.EXTERNAL or update.at < order.updated_at:
         return order
     quantity, order_type, price, trigger = terms = (
@@ -201,6 +201,18 @@ def amended(order: Order, update: OrderUpdate) -> Order:
     if terms == (order.quantity, order.order_type, order.price, order.trigger_price):
         return order
     return replaced(order, quantity=quantity, order_type=order_type, price=price, trigger_price=trigger)
+
+
+def changed_elsewhere(order: Order, update: OrderUpdate) -> Order:
+    """A resting stop of ours with the terms its owner gave it in the broker's app."""
+    return replaced(
+        order,
+        quantity=update.quantity,
+        order_type=update.order_type,
+        price=update.price,
+        trigger_price=update.trigger_price,
+        updated_at=max(order.updated_at, update.at),
+    )
 
 
 def agrees(order: Order, update: OrderUpdate) -> bool:

@@ -53,6 +53,7 @@ class BrokerBook:
     rows: dict[OrderId, OrderUpdate] = field(default_factory=dict)
     prices: dict[InstrumentKey, float] = field(default_factory=dict)
     opening: dict[tuple[InstrumentKey, Product], int] = field(default_factory=dict)
+    averages: dict[InstrumentKey, Decimal] = field(default_factory=dict)  # of positions; else the last price
     replies: deque[Reply] = field(default_factory=deque)
     change_replies: deque[Reply] = field(default_factory=deque)
     fills: bool = True  # whether market orders find somebody
@@ -200,7 +201,9 @@ class BrokerBook:
 
     def positions(self) -> list[BrokerPosition]:
         return [
-            BrokerPosition(key, product, quantity, decimal_of(self.prices.get(key, 100.0)))
+            BrokerPosition(
+                key, product, quantity, self.averages.get(key) or decimal_of(self.prices.get(key, 100.0))
+            )
             for (key, product), quantity in self.net().items()
         ]
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from trader.desk.conversions import conversions, take_from
 from trader.desk.effects import Watch
 from trader.desk.events import BookRead
 from trader.desk.exits import Exits
@@ -197,7 +198,10 @@ class Differences:
         an external one. What nobody can explain, in words."""
         averages = {(p.key, p.product): p.average_price for p in book.positions}
         lines = []
+        converted = self._converted(turn, differences, averages)
         for at, quantity in differences.items():
+            if at in converted:
+                continue
             key, product = at
             self._drift = self._drifted_why(turn, at, quantity)
             if self._drift in UNEXPLAINED:
@@ -207,9 +211,22 @@ class Differences:
             price = decimal_of(quote.last) if quote is not None else average
             left = self._updates.taken_away(turn, key, product, quantity, price)
             if left:
-                self._take_in(turn, at, left, average)
+                self._take_in(turn, at, average, Note(Difference.DRIFT, EXTERNAL, left, "no order for it"))
             self._drift = None
         return lines
+
+    def _converted(
+        self, turn: Turn, differences: Mapping[Held, int], averages: Mapping[Held, Decimal]
+    ) -> set[Held]:
+        """Book what was converted to another product; it is the owner's from then on. What that explains."""
+        explained = set[Held]()
+        for one in list(conversions(self._state, differences)):
+            shown = take_from(turn, self._state, self._exits, one)
+            at = (one.key, one.new)
+            note = Note(Difference.CONVERTED, EXTERNAL, one.quantity, shown)
+            self._take_in(turn, at, averages.get(at, ZERO), note)
+            explained |= {at, (one.key, one.old)}
+        return explained
 
     def _drifted_why(self, turn: Turn, at: Held, quantity: int) -> Difference:
         """The broker squares off intraday positions, and its order may not be shown any more."""
@@ -226,12 +243,12 @@ class Differences:
         deadline = state.calendar.deadlines(state.trading_day(seen), state.venue(key)).broker_at
         return Difference.SQUAREOFF if turn.at >= deadline else Difference.DRIFT
 
-    def _take_in(self, turn: Turn, at: Held, quantity: int, average: Decimal) -> None:
+    def _take_in(self, turn: Turn, at: Held, average: Decimal, note: Note) -> None:
         held = self._state.portfolio.position(Slot(EXTERNAL, *at))
         position = Position(
             EXTERNAL,
             *at,
-            quantity=held.quantity + quantity,
+            quantity=held.quantity + note.quantity,
             average_price=average or held.average_price,
             realised=held.realised,
             charges=held.charges,
@@ -240,7 +257,7 @@ class Differences:
         )
         self._state.portfolio.adopt(position)
         turn.write(position)
-        self._note(*at, Note(Difference.DRIFT, EXTERNAL, quantity, "no order for it"))
+        self._note(*at, note)
 
     def _note(self, key: InstrumentKey, product: Product, note: Note) -> None:
         self._notes.setdefault((key, product), []).append(note)

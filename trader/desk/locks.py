@@ -24,6 +24,7 @@ class Difference(StrEnum):
     SQUAREOFF = "broker square-off"  # the same, intraday, once the broker closes such positions
     QUANTITY = "quantity drift"  # the broker's trades of an order are not what was booked of it
     DRIFT = "unexplained position"  # no order explains it
+    CONVERTED = "converted position"  # to another product, in the broker's app
     VANISHED = "vanished position"  # ours is not there any more, and no order explains it
 
 

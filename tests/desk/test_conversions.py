@@ -83,6 +83,8 @@ def test_of_a_part_that_is_converted_the_rest_keeps_a_stop_of_its_size() -> None
     assert world.held() == 0
     (trade,) = world.trades()
     assert (trade.quantity, trade.entry_price) == (60, Decimal(1000))
+    entry, sale = world.fills()
+    assert trade.charges == entry.charges * 60 / 100 + sale.charges
 
 
 def test_what_was_converted_can_be_adopted_and_has_a_stop_then() -> None:

@@ -886,3 +886,21 @@ def test_an_order_from_elsewhere_that_filled_unheard_is_told_once() -> None:
     world.clock(125)
     assert len(asked(world)) == 1
     assert [a.title for a in seen(world)] == ["Order from elsewhere: BUY 40 TCS MIS"]
+
+
+def test_what_joins_an_adopted_position_leaves_what_was_closed_of_it_in_its_trade() -> None:
+    """Sold 40 and bought 10 back dearer; 20 more are adopted; all of it is in the one trade at the end."""
+    world = running()
+    bought(world, Side.SELL, 40)
+    judge(world, ADOPT)
+    world.broker.elsewhere(TCS, Side.BUY, 10, "1005")
+    world._drain()
+    bought(world, Side.SELL, 20)
+    judge(world, ADOPT)
+    world.broker.elsewhere(TCS, Side.BUY, 50, "1000")
+    world._drain()
+    (trade,) = world.trades()
+    result = world.state.portfolio.day_result(MANUAL, world.state.counters.day)
+    assert trade.quantity == 60
+    assert trade.pnl == result.realised == -50
+    assert trade.charges == result.charges

@@ -68,6 +68,16 @@ class _RoundTrip:
     charges: Decimal = ZERO
     first_fill: str = ""
 
+    def resize(self, before: Position, after: Position) -> None:
+        """Units came or went without a trade, of the same side; the charges of those that went go too."""
+        held, left = abs(before.quantity), abs(after.quantity)
+        self.entered += left - held
+        if left < held:
+            self.entered_value -= before.average_price * (held - left)
+            self.charges = self.charges * left / held
+        else:
+            self.entered_value += after.average_price * left - before.average_price * held
+
 
 @dataclass(frozen=True, slots=True)
 class Booked:
@@ -195,9 +205,16 @@ class Portfolio:
                 held += fill.quantity * fill.side.sign
 
     def adopt(self, position: Position) -> None:
-        """Take over a position the broker shows and nobody here made."""
-        self._store(slot_of(position), position)
-        self._begin(slot_of(position), position)
+        """Take over a position the broker shows and nobody here made, or what became of one with units that
+        came or went without a trade."""
+        slot = slot_of(position)
+        before = self.position(slot)
+        self._store(slot, position)
+        trip = self._trips.get(slot)
+        if trip is not None and before.quantity * position.quantity > 0:
+            trip.resize(before, position)
+        else:
+            self._begin(slot, position)
 
     def _begin(self, slot: Slot, position: Position) -> None:
         """The open trade of a position without fills of ours."""

@@ -10,6 +10,7 @@ from handlers.registry import Call, Danger, Role, command
 from handlers.render.figures import moment
 from handlers.render.table import table
 from handlers.symbols import one_symbol
+from trader.desk.portfolio import DELIVERED
 from trader.desk.view import DeskView, LockView, PositionView
 from trader.domain.counting import counted
 from trader.domain.errors import InvalidInput
@@ -68,12 +69,17 @@ def _table(shown: Sequence[LockView], view: DeskView) -> str:
 
 def _decisions(found: Sequence[LockView]) -> tuple[Button, ...]:
     """Where nothing is held there is nothing to look after, and nothing to close."""
-    held = any(lock.quantity for lock in found)
+    held = any(map(_at_stake, found))
     return verdicts(found[0].key, lambda word: held or word == "ignore")
 
 
 def _explained(found: Sequence[LockView]) -> str:
-    return WHAT_THEY_DO if any(lock.quantity for lock in found) else NOTHING_HELD
+    return WHAT_THEY_DO if any(map(_at_stake, found)) else NOTHING_HELD
+
+
+def _at_stake(lock: LockView) -> bool:
+    """Not what the owner sold of shares of his own: nobody is short in delivery."""
+    return lock.quantity > 0 or (lock.quantity < 0 and lock.product not in DELIVERED)
 
 
 def verdicts(key: InstrumentKey, offered: Callable[[str], bool] = lambda word: True) -> tuple[Button, ...]:

@@ -11,7 +11,7 @@ from world import BUY, OURS, TCS, DeskWorld
 
 from trader.desk.commands import Judge, Kill, Verdict
 from trader.desk.effects import Effect, ReadBook
-from trader.desk.events import BookRead
+from trader.desk.events import BookRead, BrokerLost
 from trader.desk.exposure import day_pnl, exposure, margin_used
 from trader.domain.funds import Holding
 from trader.domain.order import EXTERNAL, BrokerStatus, Product, Side
@@ -260,3 +260,34 @@ def test_an_order_of_the_owners_goes_on_when_what_he_held_is_flat() -> None:
     world.broker.fill(sale, 20, Decimal(1000))
     world.clock(60)
     assert world.held(TCS, EXTERNAL, CNC) == -20
+
+
+def test_a_sale_of_the_owners_lacks_no_stop_and_is_nothing_to_adopt_or_to_carry_over() -> None:
+    world = world_with_a_sale(sold=20)
+    view = world.desk.view(world.now)
+    assert [(p.quantity, p.protected) for p in view.positions] == [(-20, True)]
+    world.handle(BrokerLost(world.now))
+    assert not world.told("Open while nobody is logged in")
+    lines = world.desk._daybook._carried(world.now.date())
+    assert [(line.label, line.detail) for line in lines] == [("Carried over", "nothing")]
+
+
+def test_ignoring_a_sale_and_a_position_says_what_a_kill_closes() -> None:
+    world = world_with_a_sale(sold=20)
+    world.broker.elsewhere(TCS, Side.BUY, 5, "1000")
+    world._drain()
+    text = world.command(Judge("TCS", Verdict.IGNORE)).text
+    assert text.startswith(
+        "Ignored TCS: -20 CNC, +5 MIS stays yours to watch. +5 MIS counts in the exposure,"
+    )
+
+
+def test_each_position_in_a_locked_instrument_is_named_with_its_own_units() -> None:
+    world = world_with_a_sale(sold=20)
+    world.broker.elsewhere(TCS, Side.BUY, 5, "1000")
+    world._drain()
+    locks = world.desk.view(world.now).locks
+    assert [(str(lock.product), lock.text) for lock in locks] == [
+        ("CNC", "-20 CNC from elsewhere."),
+        ("MIS", "manual order, +5 MIS from elsewhere."),
+    ]

@@ -90,8 +90,12 @@ async def test_the_locks_are_listed_and_lead_to_each(two: Room) -> None:
     assert [b.label for b in owners.reply.buttons[0]] == ["Adopt", "Ignore", "Flatten"]
 
 
-async def test_a_lock_with_nothing_held_can_only_be_ignored(room: Room) -> None:
-    locked(room, a_lock(quantity=0))
+@pytest.mark.parametrize(("quantity", "product"), [(0, Product.MIS), (-20, Product.CNC), (-20, Product.MTF)])
+async def test_a_lock_with_nothing_at_stake_can_only_be_ignored(
+    room: Room, quantity: int, product: Product
+) -> None:
+    """Less than nothing of delivery is shares of his own that the owner sold."""
+    locked(room, a_lock(quantity=quantity, product=product))
     outgoing = await room.offered("/locks")
     assert [b.label for b in outgoing.reply.buttons[0]] == ["Ignore"]
 

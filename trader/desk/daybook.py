@@ -83,10 +83,10 @@ class Daybook:
         )
 
     def _carried(self, day: date) -> Sequence[CheckLine]:
-        positions = self._state.portfolio.open_positions()
+        positions = self._state.portfolio.at_stake()
         if not positions:
             return (CheckLine("Carried over", True, "nothing"),)
-        return [self._carried_one(position, day) for position in positions]
+        return [self._carried_one(positions[slot], day) for slot in sorted(positions)]
 
     def _carried_one(self, position: Position, day: date) -> CheckLine:
         """A position of ours has to have a stop; one from elsewhere is its owner's to watch."""

@@ -109,11 +109,14 @@ class Judging:
             return f"Unlocked {symbol}. The desk takes its own positions there for what its books say."
         if known is None:
             raise InvalidInput(f"{symbol} is ignored already; /adopt or /flatten {symbol} is still possible.")
-        sold = all(self._sold(slot) for slot in slots)
+        at_stake = [slot for slot in slots if not self._sold(slot)]
+        kill = "/kill leaves it alone"
+        if at_stake:
+            what = "It" if at_stake == slots else self._words(at_stake)
+            kill = f"{what} counts in the exposure, /kill closes it"
         return (
             f"Ignored {symbol}: {self._words(slots)} stays yours to watch."
-            f" {'/kill leaves it alone' if sold else 'It counts in the exposure, /kill closes it'}, and"
-            " strategies may enter again. You are asked again when it changes."
+            f" {kill}, and strategies may enter again. You are asked again when it changes."
         )
 
     def _adopt(self, turn: Turn, key: InstrumentKey, slots: list[Slot]) -> str:

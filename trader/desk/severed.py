@@ -16,7 +16,8 @@ from trader.domain.records import Priority
 def tell_what_stays_open(turn: Turn, state: DeskState, exits: Exits) -> None:
     """Positions with what protects them, and orders nobody knows the outcome of. At night nothing moves, and
     every session ends in one."""
-    held = [p for p in state.portfolio.open_positions() if state.trades_now(p.key, turn.at)]
+    at_stake = state.portfolio.at_stake()
+    held = [at_stake[slot] for slot in sorted(at_stake) if state.trades_now(slot.key, turn.at)]
     unknown = [order for order in state.working.values() if order.state is OrderState.UNKNOWN]
     entering = [
         order

@@ -28,7 +28,7 @@ class PositionView:
     stop: Decimal | None
     target: Decimal | None
     opened_at: datetime | None
-    protected: bool  # a stop rests at the broker
+    protected: bool  # a stop rests at the broker, or nothing is at stake: shares of the owner's that he sold
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from trader.desk.exits import Exits
 from trader.desk.exposure import day_pnl, day_unrealised, drawdown_pct, equity, exposure
-from trader.desk.portfolio import Slot, slot_of
+from trader.desk.portfolio import Slot, own_sale, slot_of
 from trader.desk.state import DeskState
 from trader.desk.view import (
     DeskView,
@@ -81,7 +81,10 @@ def _locks(state: DeskState) -> Iterator[LockView]:
             if (slot.owner, slot.key) == (EXTERNAL, key)
         }
         for product, quantity in (held or {lock.product: 0}).items():
-            yield LockView(key, product, quantity, lock.kind, lock.text, lock.since)
+            text = lock.text
+            if product is not lock.product:  # what it was locked for first, or last, is another's
+                text = f"{quantity:+d} {product} from elsewhere."
+            yield LockView(key, product, quantity, lock.kind, text, lock.since)
 
 
 def _by_owner(state: DeskState) -> dict[Owner, Decimal]:
@@ -107,7 +110,7 @@ def _position(state: DeskState, exits: Exits, position: Position) -> PositionVie
         stop=plan.stop if plan else None,
         target=plan.target if plan else None,
         opened_at=position.opened_at,
-        protected=exits.protected(slot),
+        protected=own_sale(position) or exits.protected(slot),
     )
 
 

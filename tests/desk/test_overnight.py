@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from broker_book import Reply
@@ -247,6 +248,61 @@ def test_one_the_owner_deletes_is_told_and_not_placed_again_that_night() -> None
     assert [o.trigger_price for o in world.working(Purpose.STOP)] == [Decimal(990)]
     world.evening_of(OPENING)
     assert len(world.gtts.active) == 1
+
+
+def changed_in_the_app(world: NightWorld, **terms: Any) -> None:
+    """Seen with the morning's login."""
+    ((gtt_id, row),) = world.gtts.rows.items()
+    world.gtts.rows[gtt_id] = replace(row, gtt=replace(row.gtt, **terms))
+    world.handle(BrokerReached(world.now))
+    world.clock(70)
+
+
+@pytest.mark.parametrize("units", [-5, 20])
+def test_one_the_owner_changes_to_other_units_is_told_and_placed_anew(units: int) -> None:
+    world = NightWorld()
+    slot = world.holding(1000.0)
+    world.evening()
+    quantity = world.state.portfolio.position(slot).quantity
+    changed_in_the_app(world, quantity=quantity + units)
+    assert [(row.gtt.quantity, row.gtt.trigger_price) for row in world.gtts.active] == [
+        (quantity, Decimal(990))
+    ]
+    assert world.told("Done: it is deleted, and placed anew with the units held")
+
+
+@pytest.mark.parametrize(("units", "left", "words"), [(-5, 1, "it stays"), (20, 0, "it is deleted")])
+def test_in_the_pre_open_session_one_with_too_few_units_is_better_than_none(
+    units: int, left: int, words: str
+) -> None:
+    world = NightWorld()
+    slot = world.holding(1000.0)
+    world.evening()
+    world.jump(OPENING - timedelta(minutes=6))
+    quantity = world.state.portfolio.position(slot).quantity
+    changed_in_the_app(world, quantity=quantity + units)
+    assert len(world.gtts.active) == left
+    assert world.told(f"Done: {words};")
+    world.morning()
+    world.tick(1000.0)
+    assert not world.gtts.active
+    assert [o.quantity for o in world.working(Purpose.STOP)] == [quantity]
+
+
+def test_a_price_the_owner_gives_one_is_told_and_holds_until_the_opening() -> None:
+    world = NightWorld()
+    world.holding(1000.0)
+    world.evening()
+    changed_in_the_app(world, trigger_price=Decimal(970), price=Decimal(950))
+    world.handle(BrokerReached(world.now))
+    world.clock(70)
+    told = [alert for alert in world.alerts() if alert.title == "GTT changed elsewhere: RELIANCE"]
+    assert len(told) == 1
+    assert [row.gtt.trigger_price for row in world.gtts.active] == [Decimal(970)]
+    world.morning()
+    world.tick(1000.0)
+    assert not world.gtts.active
+    assert [o.trigger_price for o in world.working(Purpose.STOP)] == [Decimal(990)]
 
 
 # -- the morning -----------------------------------------------------------------------------------------

@@ -17,7 +17,16 @@ from trader.desk.exposure import last_day
 from trader.desk.plans import closing_side, keep_plan
 from trader.desk.portfolio import Slot
 from trader.desk.risk import RiskGate
-from trader.desk.standing import STANDING, Stage, StandingStop, dumped, gtt_words, loaded, same_terms
+from trader.desk.standing import (
+    STANDING,
+    Stage,
+    StandingStop,
+    changed_words,
+    dumped,
+    gtt_words,
+    loaded,
+    same_terms,
+)
 from trader.desk.state import DeskState, Turn
 from trader.domain.gtt import GttRow, GttStatus
 from trader.domain.instrument import symbol_of
@@ -180,12 +189,15 @@ class Overnight:
         return state.instrument(slot.key) is not None and (last is None or last > state.trading_day(turn.at))
 
     def _due(self, turn: Turn, slot: Slot) -> bool:
-        if slot in self._taken_away or not self._at_rest(turn, slot) or not self._will(turn, slot):
+        if slot in self._taken_away or not self._in_time(turn, slot) or not self._will(turn, slot):
             return False
         refusal = self._refused.get(slot)
-        if refusal is not None and (refusal.tries >= TRIES or turn.at < refusal.again_at):
-            return False
-        return self._state.calendar.next_open(turn.at) - turn.at > BEFORE_OPENING
+        return refusal is None or (refusal.tries < TRIES and turn.at >= refusal.again_at)
+
+    def _in_time(self, turn: Turn, slot: Slot) -> bool:
+        """Whether one may be placed now."""
+        until = self._state.calendar.next_open(turn.at) - turn.at
+        return self._at_rest(turn, slot) and until > BEFORE_OPENING
 
     def _at_rest(self, turn: Turn, slot: Slot) -> bool:
         return self._state.calendar.phase(turn.at, self._state.venue(slot.key)) in _AT_REST
@@ -255,8 +267,10 @@ class Overnight:
             if state.reconciled and not state.unread:  # else its order may be there, and nobody saw it yet
                 self._failed(turn, slot, "The order it became is not in the book.")
         elif stop.stage is Stage.STANDS:
-            fits = position.quantity * stop.gtt.side.sign == -stop.gtt.quantity
-            if not fits or state.trades_now(slot.key, turn.at):
+            bare = (
+                -position.quantity * stop.gtt.side.sign - stop.gtt.quantity
+            )  # units; below 0: it sells too much
+            if bare < 0 or (bare > 0 and self._in_time(turn, slot)) or state.trades_now(slot.key, turn.at):
                 self._remove(turn, slot, stop)
 
     def _remove(self, turn: Turn, slot: Slot, stop: StandingStop) -> None:
@@ -315,6 +329,8 @@ class Overnight:
 
     def _is_shown(self, turn: Turn, slot: Slot, stop: StandingStop, row: GttRow) -> None:
         if row.status is GttStatus.ACTIVE:
+            if not same_terms(row.gtt, stop.gtt):
+                stop = self._changed(turn, slot, stop, row.gtt)
             if stop.stage is not Stage.STANDS:  # a removal that did not come about, or another's look-alike
                 self._keep(turn, slot, replace(stop, stage=Stage.STANDS, order_id=None, at=turn.at))
         elif row.status is GttStatus.ENDED:
@@ -337,6 +353,17 @@ class Overnight:
             if stop.order_id is None:
                 turn.send(ReadBook(BookPurpose.RESOLVE))
             self._doubt.add(slot)
+
+    def _changed(self, turn: Turn, slot: Slot, stop: StandingStop, gtt: Gtt) -> StandingStop:
+        """By the owner; as with his deletion, his price holds until the opening. Units that are not those
+        held do not (``_tend``)."""
+        changed = replace(stop, gtt=gtt)
+        self._keep(turn, slot, changed)
+        bare = abs(self._state.portfolio.position(slot).quantity) - gtt.quantity
+        words = changed_words(stop.gtt, gtt, bare, anew=self._in_time(turn, slot))
+        alert_id, title = f"gttchanged:{stop.gtt_id}:{turn.at:%Y%m%d%H%M%S}", "GTT changed elsewhere"
+        turn.alert(alert_id, Priority.CRITICAL, "order", f"{title}: {symbol_of(slot.key)}", words)
+        return changed
 
     def _is_absent(self, turn: Turn, slot: Slot, stop: StandingStop) -> None:
         count = self._absent[slot] = self._absent.get(slot, 0) + 1

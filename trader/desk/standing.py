@@ -93,3 +93,16 @@ def gtt_words(gtt: Gtt) -> str:
         f"{gtt.side} {gtt.quantity} {symbol_of(gtt.key)} at {rupees(gtt.trigger_price)},"
         f" limit {rupees(gtt.price)}"
     )
+
+
+def changed_words(known: Gtt, shown: Gtt, bare: int, *, anew: bool) -> str:
+    """``bare``: units that it does not sell, below 0 too many. ``anew``: another may be placed now."""
+    done = "it stays"
+    if bare and anew:
+        done = "it is deleted, and placed anew with the units held"
+    elif bare < 0:
+        done = "it is deleted"
+    return (
+        f"Expected: {gtt_words(known)}.\nBroker: {gtt_words(shown)}.\n"
+        f"Done: {done}; the day's stop follows at the opening, at its plan's price."
+    )

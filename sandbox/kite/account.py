@@ -72,8 +72,9 @@ class Account:
         self._position(listing, new).trade(side, quantity, price)
         return True
 
-    def new_day(self) -> None:
-        """Overnight: delivery becomes holdings, NRML is carried, MIS does not survive."""
+    def new_day(self, today: date) -> None:
+        """Overnight: delivery becomes holdings, NRML is carried unless its contract ended, MIS does not
+        survive."""
         for key, position in list(self.positions.items()):
             quote = self.market.quote(position.listing)
             if position.product == "CNC":
@@ -82,7 +83,8 @@ class Account:
                 self._deliver_on_margin(position)
             self.cash += position.profit(quote.last) if position.product != "CNC" else 0
             del self.positions[key]
-            if position.product == "NRML" and position.quantity:
+            expiry = position.listing.expiry
+            if position.product == "NRML" and position.quantity and (expiry is None or expiry >= today):
                 self.carry(position.listing.key, "NRML", position.quantity, quote.last)
                 self.positions[key].close = quote.last
 

@@ -68,7 +68,7 @@ class World:
         if today != self._day:
             self._day = today
             self.agenda.run()
-            self.account.new_day()
+            self.account.new_day(today)
             self.market.new_day()
         self.rms.follow_deadlines()
         self.exchange.follow_sessions()

@@ -369,3 +369,15 @@ async def test_orders_placed_at_the_same_moment_are_all_taken(seat: Seat) -> Non
     book = {row["order_id"]: row["tag"] for row in await seat.call("orders")}
     assert set(book) == set(ids)
     assert sorted(book.values()) == [f"t{number}" for number in range(8)]
+
+
+async def test_a_contract_is_carried_to_its_last_day_and_settled_after_it(seat: Seat) -> None:
+    future = "NFO:NIFTY26NOVFUT"
+    seat.server.account.carry(future, "NRML", 65, 24_400.0)
+    expiry = seat.server.market.listings[future].expiry
+    assert expiry is not None
+    seat.wall.at = seat.wall.at.replace(day=expiry.day)
+    seat.server.settle()
+    assert (future, "NRML") in seat.server.account.positions
+    seat.wait(86_400)
+    assert (future, "NRML") not in seat.server.account.positions

@@ -15,6 +15,7 @@ from trader.desk.conversions import conversions, take_from
 from trader.desk.effects import Watch
 from trader.desk.events import BookRead
 from trader.desk.exits import Exits
+from trader.desk.exposure import ended
 from trader.desk.locks import LOCKS, MANUAL, NOTHING_LOCKED, STANDING, Difference, Held, Lock, dumped, loaded
 from trader.desk.notes import UNEXPLAINED, Note, held_words, order_words, story, title_of
 from trader.desk.orders import describe
@@ -229,7 +230,8 @@ class Differences:
         return explained
 
     def _drifted_why(self, turn: Turn, at: Held, quantity: int) -> Difference:
-        """The broker squares off intraday positions, and its order may not be shown any more."""
+        """The broker squares off intraday positions, and its order may not be shown any more; the exchange
+        settles contracts at their end, and has no order for it."""
         state, (key, product) = self._state, at
         against = [
             position
@@ -238,6 +240,8 @@ class Differences:
         ]
         seen = max((p.updated_at for p in against if p.updated_at is not None), default=None)
         more = abs(quantity) > sum(abs(position.quantity) for position in against)
+        if against and not more and ended(state, key, state.trading_day(turn.at)):
+            return Difference.EXPIRED
         if product is not Product.MIS or seen is None or more:
             return Difference.DRIFT
         deadline = state.calendar.deadlines(state.trading_day(seen), state.venue(key)).broker_at

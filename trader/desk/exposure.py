@@ -11,7 +11,7 @@ from trader.desk.case import Case, price_of
 from trader.desk.costs import margin
 from trader.desk.portfolio import Slot, slot_of
 from trader.desk.state import Band, DeskState
-from trader.domain.instrument import Instrument, InstrumentKey
+from trader.domain.instrument import Exchange, Instrument, InstrumentKey
 from trader.domain.money import ZERO, decimal_of
 from trader.domain.order import Order, OrderRequest, OrderState, Purpose, Side
 from trader.domain.records import InstanceStatus
@@ -180,6 +180,13 @@ def last_day(state: DeskState, key: InstrumentKey) -> date | None:
     expiry = instrument.expiry
     trades = state.calendar.is_trading_day(expiry)
     return expiry if trades else state.calendar.previous_trading_day(expiry)
+
+
+def ended(state: DeskState, key: InstrumentKey, day: date) -> bool:
+    """Whether it is a contract that traded for the last time before ``day``; lists have it no more then."""
+    last = last_day(state, key)
+    unlisted = state.instrument(key) is None and key.startswith((Exchange.NFO, Exchange.BFO))
+    return unlisted if last is None else last < day
 
 
 def price_at(state: DeskState, order: Order) -> Decimal:

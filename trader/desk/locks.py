@@ -25,6 +25,7 @@ class Difference(StrEnum):
     QUANTITY = "quantity drift"  # the broker's trades of an order are not what was booked of it
     DRIFT = "unexplained position"  # no order explains it
     CONVERTED = "converted position"  # to another product, in the broker's app
+    EXPIRED = "expired contract"  # settled by the exchange
     VANISHED = "vanished position"  # ours is not there any more, and no order explains it
 
 

@@ -12,6 +12,7 @@ from trader.domain.money import rupees
 from trader.domain.order import EXTERNAL, Order, Owner, Tag
 
 UNEXPLAINED = (Difference.DRIFT, Difference.VANISHED)
+SETTLED = {Difference.CONVERTED: "Converted", Difference.EXPIRED: "Expired"}  # nobody traded
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ def title_of(at: Held, notes: Sequence[Note], kind: Difference) -> str:
         total = sum(n.quantity for n in notes if n.kind in UNEXPLAINED)
         what = "Vanished" if kind is Difference.VANISHED else "Unexplained"
         return f"{what}: {held_words(at, total)}"
-    if kind is Difference.CONVERTED:
-        return f"Converted: {held_words(at, note.quantity)}"
+    if kind in SETTLED:
+        return f"{SETTLED[kind]}: {held_words(at, note.quantity)}"
     start = "Squared off by the broker" if kind is Difference.SQUAREOFF else "Order from elsewhere"
     return f"{start}: {note.shown if note.tag else held_words(at, note.quantity)}"
 

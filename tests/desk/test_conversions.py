@@ -35,7 +35,7 @@ def convert(world: DeskWorld, quantity: int, *, look: bool = True) -> None:
     world.broker.averages[REL] = Decimal(1000)
     if look:
         world.command(Reconcile())
-        world.clock(3)
+        world.clock(10)
 
 
 def told(world: DeskWorld) -> list[Alert]:
@@ -85,6 +85,19 @@ def test_of_a_part_that_is_converted_the_rest_keeps_a_stop_of_its_size() -> None
     assert (trade.quantity, trade.entry_price) == (60, Decimal(1000))
     entry, sale = world.fills()
     assert trade.charges == entry.charges * 60 / 100 + sale.charges
+
+
+def test_what_the_owner_bought_himself_goes_first_and_no_money_moves_whatever_the_broker_averages() -> None:
+    world = held(80)
+    world.broker.elsewhere(REL, Side.BUY, 20, "996")
+    world.tick(995.0)
+    before = day_pnl(world.state)
+    convert(world, 40)
+    assert (world.held(), world.held(REL, EXTERNAL), world.held(REL, EXTERNAL, CNC)) == (60, 0, 40)
+    assert day_pnl(world.state) == before
+    convert(world, 10)
+    assert (world.held(), world.held(REL, EXTERNAL, CNC)) == (50, 50)
+    assert day_pnl(world.state) == before
 
 
 def test_what_was_converted_can_be_adopted_and_has_a_stop_then() -> None:

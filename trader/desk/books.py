@@ -8,6 +8,7 @@ from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
 
 from trader.desk.answers import Answers
+from trader.desk.conversions import halves
 from trader.desk.differences import Differences
 from trader.desk.effects import ReadBook
 from trader.desk.events import BookPurpose, BookRead
@@ -315,6 +316,8 @@ class Books:
                 lasting[at] = n
             else:
                 once[at] = (n, seen if known == n else turn.at)
+        for at in [at for at in lasting if halves(found, lasting, at)]:
+            once[at] = (lasting.pop(at), self._waiting.get(at, (0, turn.at))[1])
         self._waiting = once
         if lasting:
             self._drift(turn, book, lasting)

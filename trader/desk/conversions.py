@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 from trader.desk.exits import Exits
@@ -42,11 +43,18 @@ def conversions(state: DeskState, differences: Mapping[Held, int]) -> Iterator[C
                 break
 
 
-def take_from(turn: Turn, state: DeskState, exits: Exits, conversion: Conversion) -> str:
-    """Take the units from those who hold them, with nothing gained, lost or charged; how many of whom."""
+def halves(found: Mapping[Held, int], sure: Mapping[Held, int], at: Held) -> bool:
+    """Whether this may be one half of a conversion whose other half, ``found`` too, is not ``sure`` yet."""
+    return any(other[0] == at[0] and n == -found[at] and other not in sure for other, n in found.items())
+
+
+def take_from(turn: Turn, state: DeskState, exits: Exits, conversion: Conversion) -> tuple[str, Decimal]:
+    """Take the units from those who hold them, with nothing gained, lost or charged: how many of whom, and
+    what they were bought at on average."""
     key, old, new, quantity = conversion
     left, sign = abs(quantity), 1 if quantity > 0 else -1
     shares: dict[Owner, int] = {}
+    value = ZERO
     for slot in _holders(state, key, old, quantity):
         held = state.portfolio.position(slot)
         share = min(left, abs(held.quantity))
@@ -54,6 +62,7 @@ def take_from(turn: Turn, state: DeskState, exits: Exits, conversion: Conversion
             continue
         left -= share
         shares[slot.owner] = share
+        value += held.average_price * share
         rest = replaced(held, quantity=held.quantity - share * sign, updated_at=turn.at)
         if not rest.quantity:
             rest = replaced(rest, average_price=ZERO, opened_at=None)
@@ -66,7 +75,7 @@ def take_from(turn: Turn, state: DeskState, exits: Exits, conversion: Conversion
     for product in (old, new):
         state.moved_at[key, product] = turn.at
     words = ", ".join(f"{owner}'s {units}" for owner, units in shares.items())
-    return f"{words} {old} converted to {new}, no order for it"
+    return f"{words} {old} converted to {new}, no order for it", value / abs(quantity)
 
 
 def _holders(state: DeskState, key: InstrumentKey, product: Product, sign: int) -> list[Slot]:

@@ -199,7 +199,7 @@ class Differences:
         an external one. What nobody can explain, in words."""
         averages = {(p.key, p.product): p.average_price for p in book.positions}
         lines = []
-        converted = self._converted(turn, differences, averages)
+        converted = self._converted(turn, differences)
         for at, quantity in differences.items():
             if at in converted:
                 continue
@@ -216,16 +216,16 @@ class Differences:
             self._drift = None
         return lines
 
-    def _converted(
-        self, turn: Turn, differences: Mapping[Held, int], averages: Mapping[Held, Decimal]
-    ) -> set[Held]:
+    def _converted(self, turn: Turn, differences: Mapping[Held, int]) -> set[Held]:
         """Book what was converted to another product; it is the owner's from then on. What that explains."""
         explained = set[Held]()
         for one in list(conversions(self._state, differences)):
-            shown = take_from(turn, self._state, self._exits, one)
+            shown, price = take_from(turn, self._state, self._exits, one)
             at = (one.key, one.new)
-            note = Note(Difference.CONVERTED, EXTERNAL, one.quantity, shown)
-            self._take_in(turn, at, averages.get(at, ZERO), note)
+            held = self._state.portfolio.position(Slot(EXTERNAL, *at))
+            total = held.quantity + one.quantity
+            average = (held.average_price * held.quantity + price * one.quantity) / total
+            self._take_in(turn, at, average, Note(Difference.CONVERTED, EXTERNAL, one.quantity, shown))
             explained |= {at, (one.key, one.old)}
         return explained
 

@@ -145,3 +145,17 @@ def test_a_conversion_over_a_restart_leaves_the_same_books() -> None:
     world.clock(70)
     assert world.held(REL, EXTERNAL, CNC) == 0
     assert REL not in world.state.locks
+
+
+def test_what_was_sold_of_a_converted_position_before_it_is_seen_is_lost_once() -> None:
+    """Its stop fires in the minute before the next reading: 100 short in MIS, and 100 held in CNC."""
+    world = held()
+    convert(world, 100, look=False)
+    world.tick(985.0)
+    world.clock(10)
+    assert world.held() == 0
+    before = day_pnl(world.state)
+    world.command(Reconcile())
+    world.clock(10)
+    assert (world.held(REL, EXTERNAL), world.held(REL, EXTERNAL, CNC)) == (-100, 100)
+    assert day_pnl(world.state) == before

@@ -48,6 +48,18 @@ def halves(found: Mapping[Held, int], sure: Mapping[Held, int], at: Held) -> boo
     return any(other[0] == at[0] and n == -found[at] and other not in sure for other, n in found.items())
 
 
+def one_price(differences: Mapping[Held, int], averages: Mapping[Held, Decimal]) -> dict[Held, Decimal]:
+    """The price of both halves where as many units came in one product as went in another: what was
+    converted may be traded on before it is seen, and must not be counted as lost in one and again in the
+    other."""
+    prices: dict[Held, Decimal] = {}
+    for at, came in differences.items():
+        for other, gone in differences.items():
+            if came > 0 and other[0] == at[0] and gone == -came and averages.get(at):
+                prices[at] = prices[other] = averages[at]
+    return prices
+
+
 def take_from(turn: Turn, state: DeskState, exits: Exits, conversion: Conversion) -> tuple[str, Decimal]:
     """Take the units from those who hold them, with nothing gained, lost or charged: how many of whom, and
     what they were bought at on average."""

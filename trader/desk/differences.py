@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from trader.desk.conversions import conversions, take_from
+from trader.desk.conversions import conversions, one_price, take_from
 from trader.desk.effects import Watch
 from trader.desk.events import BookRead
 from trader.desk.exits import Exits
@@ -198,6 +198,7 @@ class Differences:
         """The broker is right about what is held: what no order explains closes positions of ours or becomes
         an external one. What nobody can explain, in words."""
         averages = {(p.key, p.product): p.average_price for p in book.positions}
+        even = one_price(differences, averages)
         lines = []
         converted = self._converted(turn, differences)
         for at, quantity in differences.items():
@@ -208,8 +209,8 @@ class Differences:
             if self._drift in UNEXPLAINED:
                 lines.append(f"{symbol_of(key)} {product} {quantity:+d}")
             quote = self._state.quotes.get(key)
-            average = averages.get(at, ZERO)
-            price = decimal_of(quote.last) if quote is not None else average
+            average = even.get(at) or averages.get(at, ZERO)
+            price = decimal_of(quote.last) if quote is not None and at not in even else average
             left = self._updates.taken_away(turn, key, product, quantity, price)
             if left:
                 self._take_in(turn, at, average, Note(Difference.DRIFT, EXTERNAL, left, "no order for it"))

@@ -53,7 +53,8 @@ class BrokerBook:
     rows: dict[OrderId, OrderUpdate] = field(default_factory=dict)
     prices: dict[InstrumentKey, float] = field(default_factory=dict)
     opening: dict[tuple[InstrumentKey, Product], int] = field(default_factory=dict)
-    averages: dict[InstrumentKey, Decimal] = field(default_factory=dict)  # of positions; else the last price
+    # Of positions; else the last price.
+    averages: dict[tuple[InstrumentKey, Product], Decimal] = field(default_factory=dict)
     replies: deque[Reply] = field(default_factory=deque)
     change_replies: deque[Reply] = field(default_factory=deque)
     fills: bool = True  # whether market orders find somebody
@@ -201,10 +202,8 @@ class BrokerBook:
 
     def positions(self) -> list[BrokerPosition]:
         return [
-            BrokerPosition(
-                key, product, quantity, self.averages.get(key) or decimal_of(self.prices.get(key, 100.0))
-            )
-            for (key, product), quantity in self.net().items()
+            BrokerPosition(*at, quantity, self.averages.get(at) or decimal_of(self.prices.get(at[0], 100.0)))
+            for at, quantity in self.net().items()
         ]
 
     def new_day(self) -> None:

@@ -32,7 +32,7 @@ def convert(world: DeskWorld, quantity: int, *, look: bool = True) -> None:
     opening = world.broker.opening
     opening[REL, MIS] = opening.get((REL, MIS), 0) - quantity
     opening[REL, CNC] = opening.get((REL, CNC), 0) + quantity
-    world.broker.averages[REL] = Decimal(1000)
+    world.broker.averages[REL, CNC] = Decimal(1000)
     if look:
         world.command(Reconcile())
         world.clock(10)

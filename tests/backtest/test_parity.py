@@ -202,6 +202,16 @@ MADE_UP: dict[str, dict[str, Any]] = {
         "limits": replace(ROOMY, max_daily_loss=Decimal(400)),
         "slippage_bps": 3.0,
     },
+    "breaches of days that carry what the night before had lost or won": {
+        "symbols": ("AAA", "BBB", "CCC", "DDD"),
+        "legs": {
+            "breakout": {"product": "CNC", "side": "long", "stop": "3", "trail": "1.5", "target": "0"},
+            "ema_crossover": {"fast": "2", "slow": "5"},
+        },
+        "limits": replace(
+            ROOMY, capital=Decimal(10_000_000), max_daily_loss=Decimal(1500), max_order_value=Decimal(60_000)
+        ),
+    },
 }  # fmt: skip
 
 

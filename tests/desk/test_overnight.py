@@ -16,6 +16,7 @@ from world import CALL, LEAVE, NIFTY, OURS, REL, SBIN, TCS, DeskWorld, at_once, 
 
 from trader.desk.effects import DeleteGtt, PlaceGtt
 from trader.desk.events import BrokerReached, OrderUpdated
+from trader.desk.exposure import day_pnl, equity
 from trader.desk.portfolio import Slot
 from trader.desk.standing import Stage, StandingStop, dumped, loaded
 from trader.domain.gtt import GttId, GttRow, GttStatus
@@ -750,3 +751,29 @@ def test_the_record_survives_as_it_is() -> None:
     }
     assert loaded(dumped(kept)) == kept
     assert loaded("") == {}
+
+
+# -- the day's result ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("evening", "sold"), [(978.0, 978.0), (978.0, 990.0), (1030.0, 1010.0)])
+def test_what_earlier_days_lost_or_won_is_no_result_of_the_day_it_is_sold(
+    evening: float, sold: float
+) -> None:
+    """It counted on both: the day after a breach was halted too, and an old gain widened today's limit."""
+    world = NightWorld()
+    slot = world.holding(1000.0, stop="5", target="20")
+    units = world.state.portfolio.position(slot).quantity
+    world.tick(evening)
+    world.evening()
+    world.morning()
+    world.tick(sold)
+    today = day_pnl(world.state)
+    assert today == Decimal(sold - evening) * units
+    world.bar(LEAVE)
+    world.tick(sold)
+    world.clock(2)
+    assert not world.state.portfolio.position(slot).quantity
+    charges = sum((f.charges for f in world.fills() if f.at >= OPENING), Decimal(0))
+    assert day_pnl(world.state) == today - charges
+    assert equity(world.state) == world.limits.capital + world.state.counters.booked

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from trader.desk import orders as machine
 from trader.desk.costs import added_charges
+from trader.desk.exposure import carried
 from trader.desk.locks import MANUAL
 from trader.desk.portfolio import Booked, own_units, slot_of
 from trader.desk.state import DeskState, Turn
@@ -90,7 +91,9 @@ class Booking:
 
     def _record(self, turn: Turn, after: Order, fill: Fill, day: date) -> Booked:
         state = self._state
-        own = own_units(state.portfolio.position(slot_of(fill)), fill)
+        held = state.portfolio.position(slot_of(fill))
+        own = own_units(held, fill)
+        before = carried(state, held, fill)
         booked = state.portfolio.book(fill, day)
         state.portfolio.dealt(fill, state.quotes.get(fill.key), turn.at)
         state.moved_at[after.key, after.product] = turn.at
@@ -106,7 +109,7 @@ class Booking:
         state.counters = replaced(
             state.counters,
             booked=state.counters.booked + net,
-            booked_today=state.counters.booked_today + net,
+            booked_today=state.counters.booked_today + net - before,
         )
         turn.write(state.counters)
         if after.filled_quantity > after.quantity:

@@ -12,8 +12,9 @@ from trader.desk.costs import margin
 from trader.desk.portfolio import Slot, slot_of
 from trader.desk.state import Band, DeskState
 from trader.domain.instrument import Exchange, Instrument, InstrumentKey
-from trader.domain.money import ZERO, decimal_of
+from trader.domain.money import ZERO, decimal_of, to_paise
 from trader.domain.order import Order, OrderRequest, OrderState, Purpose, Side
+from trader.domain.position import Fill, Position
 from trader.domain.records import InstanceStatus
 from trader.domain.values import quick
 from trader.market.bands import price_band
@@ -145,6 +146,16 @@ def day_unrealised(state: DeskState, unrealised: Decimal | None = None) -> Decim
         if position is not None:
             total -= position.unrealised(decimal_of(mark))
     return total
+
+
+def carried(state: DeskState, held: Position, fill: Fill) -> Decimal:
+    """Of what a fill realises, the rupees that earlier days have had already: as far as what it closes was
+    carried over night, up to the day's start."""
+    mark = state.opening_mark.get(slot_of(fill))
+    if mark is None or held.quantity * fill.side.sign >= 0:
+        return ZERO
+    closed = min(fill.quantity, abs(held.quantity))
+    return to_paise(held.unrealised(decimal_of(mark)) * closed / abs(held.quantity))
 
 
 def drawdown_pct(peak: Decimal, worth: Decimal) -> Decimal:

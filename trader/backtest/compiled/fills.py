@@ -332,8 +332,10 @@ def exit_filled(m: Market, w: State, i: int) -> None:
     foresee(m, w, x, -1)
     d[UNREALISED] -= (last - x[AVG]) * x[Q]
     d[GROSS] -= last * abs(x[Q])
-    if x[OPENING] >= 0:
-        d[CARRIED] -= (x[OPENING] - x[AVG]) * x[Q]
+    if x[OPENING] >= 0:  # earlier days have had that already
+        carried = (x[OPENING] - x[AVG]) * x[Q]
+        d[CARRIED] -= carried
+        d[BOOKED_TODAY] -= carried
     w.legs[m.slots[i * S_WIDTH + S_LEG]] -= 1
     paid = x[ENTRY_CHARGES] + cost
     trade = row(w.trades, d[N_TRADES])

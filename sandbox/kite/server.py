@@ -7,7 +7,8 @@ import contextlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Self
 from weakref import WeakSet
 
@@ -74,7 +75,7 @@ class KiteServer(Listening):
         self.history, self.limits, self.faults = world.history, world.limits, world.faults
         self.desk, self.app, self.rms, self.triggers = world.desk, world.app, world.rms, world.triggers
         self.calls: deque[Call] = deque(maxlen=CALLS_KEPT)
-        self._pulse = pulse
+        self._pulse, self._now = pulse, clock
         self._spoiler, self._served = Spoiler(), WeakSet[asyncio.BaseTransport]()
         self._pulsing: asyncio.Task[None] | None = None
 
@@ -97,7 +98,7 @@ class KiteServer(Listening):
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        app.on_response_prepare.append(remove_content_type)
+        app.on_response_prepare.extend((remove_content_type, self._date))
         for route in rest_routes(self.world):
             app.router.add_route(route.method, route.path, self._handler(route))
         for page in self.world.login.pages():
@@ -118,6 +119,10 @@ class KiteServer(Listening):
         if self._pulse is not None:
             self._pulsing = asyncio.create_task(self._keep_time(self._pulse))
         return self
+
+    async def _date(self, _: web.BaseRequest, response: web.StreamResponse) -> None:
+        """By the virtual clock: aiohttp's own would be the machine's, on some days hours from it."""
+        response.headers["Date"] = format_datetime(self._now().astimezone(UTC), usegmt=True)
 
     async def __aexit__(self, *reason: object) -> None:
         self.world.agenda.added = lambda: None

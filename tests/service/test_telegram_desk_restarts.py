@@ -103,8 +103,9 @@ async def test_told_to_stop_it_stops_in_order_and_goes_on_where_it_was(desk: Tel
 async def test_a_kill_cut_short_is_finished_after_the_restart(desk: TelegramDesk) -> None:
     await desk.holding()
     mark = desk.mark(OWNER)
-    await desk.ask("/kill")
+    await desk.ask("/pause")
     question = await desk.ask("/resume")
+    await desk.ask("/kill")
     await desk.kill()
     desk.settings["REPLAY_SPEED"] = "120"
     await desk.start()
@@ -113,7 +114,7 @@ async def test_a_kill_cut_short_is_finished_after_the_restart(desk: TelegramDesk
     assert (desk.count(OPEN_POSITIONS), desk.count(f"orders WHERE {OPEN_ORDERS}")) == (0, 0)
     pressed = await desk.press(question, "Resume")
     assert pressed.text == EXPIRED
-    assert question.text.startswith("PAPER · the desk is HALTED"), "an old message keeps its text"
+    assert question.text.startswith("PAPER · the desk is REDUCING"), "an old message keeps its text"
     assert desk.latch()[0] == "HALTED"
     fills = desk.count("fills")
     await desk.trading()

@@ -11,10 +11,8 @@ from collections.abc import Awaitable, Callable
 
 log = logging.getLogger(__name__)
 
-FIRST, MOST = (
-    1.0,
-    60.0,
-)  # seconds before it begins again, doubling; one that lived for longer than MOST is as new
+# Seconds before it begins again, doubling; one that lived for longer than MOST is as new.
+FIRST, MOST = 1.0, 60.0
 
 
 async def lasting(
